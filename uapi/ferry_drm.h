@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _UAPI_FERRY_DRM_H_
+#define _UAPI_FERRY_DRM_H_
+
+#include "drm.h"
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/**
+ * DOC: Rules
+ *
+ * ferry manages buffer objects (BOs) whose pages live either in system memory
+ * or in the PCI aperture of the device, and which keep their user mappings
+ * while they migrate between the two.
+ *
+ * - Every structure has the same layout for 32 and 64 bit callers, in C and in
+ *   C++. Pointers are passed as __u64.
+ * - Fields marked *in* are read, fields marked *out* are written, and *inout*
+ *   are both. A field that must be zero, or a flag that is not defined here,
+ *   is refused with EINVAL before anything else happens.
+ * - Structures grow by appending. The kernel takes a shorter structure from an
+ *   older program as if it ended in zeros, so zero always means "as before".
+ * - An ioctl that fails has changed nothing, unless its description says so.
+ * - An ioctl that a signal interrupts returns EINTR (or ERESTARTSYS inside
+ *   the kernel) and may simply be repeated; drmIoctl() does that.
+ * - After the device is gone every ioctl fails with ENODEV. Mappings stay
+ *   usable: pages that were in system memory keep their contents, others read
+ *   as an anonymous page.
+ *
+ * Errors that every ioctl can return: ENODEV (the device is gone), EFAULT (a
+ * pointer cannot be read or written), EINTR (interrupted, repeat), ENOMEM
+ * (out of memory). All others are listed with the ioctl.
+ */
+
+#define DRM_FERRY_DEVICE_QUERY		0x00
+#define DRM_FERRY_BO_CREATE		0x01
+#define DRM_FERRY_BO_MMAP_OFFSET	0x02
+#define DRM_FERRY_BO_QUERY		0x03
+#define DRM_FERRY_MIGRATE		0x04
+
+/* Version of this interface, as reported by &DRM_IOCTL_FERRY_DEVICE_QUERY. */
+#define DRM_FERRY_UAPI_VERSION		1
+
+/* Placements: where the pages of a BO are. Used as a mask and as a single bit. */
+/* Pages of system memory. */
+#define DRM_FERRY_PLACEMENT_SYSTEM	(1 << 0)
+/* The PCI memory BAR of the device. */
+#define DRM_FERRY_PLACEMENT_APERTURE	(1 << 1)
+
+/**
+ * enum drm_ferry_cache - cache attribute of memory, as the CPU applies it
+ *
+ * The names are those of the x86 page attribute table.
+ */
+enum drm_ferry_cache {
+	/** @DRM_FERRY_CACHE_UC: strongly uncached */
+	DRM_FERRY_CACHE_UC = 0,
+	/** @DRM_FERRY_CACHE_UC_MINUS: uncached, an MTRR may make it write-combining */
+	DRM_FERRY_CACHE_UC_MINUS = 1,
+	/** @DRM_FERRY_CACHE_WC: write-combining: fast to write, slow to read */
+	DRM_FERRY_CACHE_WC = 2,
+	/** @DRM_FERRY_CACHE_WT: write-through */
+	DRM_FERRY_CACHE_WT = 3,
+	/** @DRM_FERRY_CACHE_WP: write-protected */
+	DRM_FERRY_CACHE_WP = 4,
+	/** @DRM_FERRY_CACHE_WB: cached (write-back) */
+	DRM_FERRY_CACHE_WB = 5,
+};
+
+/* The device has a display: KMS and dumb buffers are available. */
+#define DRM_FERRY_FEATURE_DISPLAY	(1 << 0)
+
+/**
+ * struct drm_ferry_device_query - argument of &DRM_IOCTL_FERRY_DEVICE_QUERY
+ *
+ * Describes the device. Only @flags and @pad are read.
+ *
+ * Errors: EINVAL: @flags or @pad is not zero.
+ */
+struct drm_ferry_device_query {
+	/** @flags: in: must be zero */
+	__u32 flags;
+	/** @pad: in: must be zero */
+	__u32 pad;
+	/** @version: out: %DRM_FERRY_UAPI_VERSION of the driver; 1 or more */
+	__u32 version;
+	/**
+	 * @aperture_cache: out: one of &enum drm_ferry_cache: the attribute
+	 * that the kernel was *granted* for the aperture, read back from its
+	 * page tables, and which every mapping of it therefore has
+	 */
+	__u32 aperture_cache;
+	/** @aperture_cache_asked: out: the &enum drm_ferry_cache that the driver asked for */
+	__u32 aperture_cache_asked;
+	/** @pad2: out: zero */
+	__u32 pad2;
+	/** @aperture_size: out: size of the aperture in bytes */
+	__u64 aperture_size;
+	/** @aperture_free: out: bytes of the aperture that no BO occupies at this moment */
+	__u64 aperture_free;
+	/**
+	 * @page_sizes: out: the sizes of page table entries that a mapping can
+	 * get, in bytes, or'ed together; 4096 is always among them
+	 */
+	__u64 page_sizes;
+	/** @max_bo_size: out: the largest size in bytes that BO_CREATE takes */
+	__u64 max_bo_size;
+	/** @features: out: mask of DRM_FERRY_FEATURE_* */
+	__u64 features;
+};
+
+/*
+ * Values of @caching: how system pages of a BO are mapped. The aperture's own
+ * attribute is a property of the device and not of a BO.
+ */
+/* Write-back: the right choice for everything that the CPU reads. */
+#define DRM_FERRY_CACHING_CACHED	0
+/* Write-combining: costs an attribute change of every page at allocation. */
+#define DRM_FERRY_CACHING_WC		1
+
+/*
+ * In the aperture the BO occupies one contiguous range, as scanout needs it.
+ * Without this flag it may be scattered, and never fails for fragmentation.
+ */
+#define DRM_FERRY_BO_CONTIGUOUS		(1 << 0)
+
+/**
+ * struct drm_ferry_bo_create - argument of &DRM_IOCTL_FERRY_BO_CREATE
+ *
+ * Creates a BO. All of its bytes read as zero.
+ *
+ * Errors:
+ * EINVAL: @size is 0, larger than &drm_ferry_device_query.max_bo_size, or
+ * larger than the aperture with only the aperture allowed; @placements is 0 or
+ * has an unknown bit; @placement is neither 0 nor a single bit of
+ * @placements; @caching or a flag is unknown; @pad or @handle is not zero.
+ * ENOSPC: the BO is to start in the aperture and does not fit beside what is
+ * pinned there.
+ */
+struct drm_ferry_bo_create {
+	/**
+	 * @size: inout: size in bytes, from 1 to
+	 * &drm_ferry_device_query.max_bo_size; rounded up to whole pages
+	 */
+	__u64 size;
+	/** @placements: in: mask of DRM_FERRY_PLACEMENT_* where the BO may ever be */
+	__u32 placements;
+	/**
+	 * @placement: in: the DRM_FERRY_PLACEMENT_* where it starts, or 0: system
+	 * memory where @placements allows it, the aperture otherwise
+	 */
+	__u32 placement;
+	/** @caching: in: DRM_FERRY_CACHING_* of its system pages */
+	__u32 caching;
+	/** @flags: in: mask of DRM_FERRY_BO_* */
+	__u32 flags;
+	/** @pad: in: must be zero */
+	__u32 pad;
+	/** @handle: inout: must be zero; on success a GEM handle, never 0 */
+	__u32 handle;
+};
+
+/**
+ * struct drm_ferry_bo_mmap_offset - argument of &DRM_IOCTL_FERRY_BO_MMAP_OFFSET
+ *
+ * Gives the offset at which mmap() of the device file maps the BO. It stays
+ * the same for as long as the BO exists, and belongs to the BO's size rounded
+ * up to whole pages: a mapping may be of any part of that range.
+ *
+ * mmap() itself fails with EACCES for a BO this file has no handle of and for
+ * a writable mapping of a file opened read-only, and with EINVAL for
+ * MAP_PRIVATE and for a range that is not inside the BO.
+ *
+ * Errors: EINVAL: @flags is not zero. ENOENT: no such handle.
+ */
+struct drm_ferry_bo_mmap_offset {
+	/** @handle: in: handle of the BO */
+	__u32 handle;
+	/** @flags: in: must be zero */
+	__u32 flags;
+	/** @offset: out: fake offset in bytes for mmap() */
+	__u64 offset;
+};
+
+/**
+ * struct drm_ferry_bo_query - argument of &DRM_IOCTL_FERRY_BO_QUERY
+ *
+ * Tells what a BO is and where it is now. Another client or memory pressure
+ * may move an unpinned BO right after.
+ *
+ * Errors: EINVAL: @pad is not zero. ENOENT: no such handle.
+ */
+struct drm_ferry_bo_query {
+	/** @handle: in: handle of the BO */
+	__u32 handle;
+	/** @pad: in: must be zero */
+	__u32 pad;
+	/** @size: out: size in bytes, whole pages */
+	__u64 size;
+	/** @placements: out: mask of DRM_FERRY_PLACEMENT_* where it may be */
+	__u32 placements;
+	/** @placement: out: the DRM_FERRY_PLACEMENT_* where it is now */
+	__u32 placement;
+	/** @caching: out: DRM_FERRY_CACHING_* of its system pages */
+	__u32 caching;
+	/** @cache: out: &enum drm_ferry_cache of its user mappings at the current placement */
+	__u32 cache;
+	/** @flags: out: mask of DRM_FERRY_BO_* */
+	__u32 flags;
+	/** @pinned: out: 1 if it is pinned (scanned out, or used by another device), 0 if not */
+	__u32 pinned;
+};
+
+/**
+ * struct drm_ferry_migrate_entry - one BO of &struct drm_ferry_migrate
+ */
+struct drm_ferry_migrate_entry {
+	/** @handle: in: handle of the BO */
+	__u32 handle;
+	/** @placement: in: the one DRM_FERRY_PLACEMENT_* that it shall move to */
+	__u32 placement;
+};
+
+/* The most entries that one &struct drm_ferry_migrate takes. */
+#define DRM_FERRY_MIGRATE_MAX		65536
+
+/**
+ * struct drm_ferry_migrate - argument of &DRM_IOCTL_FERRY_MIGRATE
+ *
+ * Moves BOs to the placements named. User mappings stay in place and follow.
+ * A BO that is there already stays. Every entry is checked before the first
+ * BO moves; after that only ENOSPC, ENOMEM, EINTR and ENODEV can stop the
+ * work, and each BO is then at its old or at its new place with its contents
+ * intact.
+ *
+ * A move to the aperture evicts other, unpinned BOs to system memory if it
+ * must, the least recently used first.
+ *
+ * Errors:
+ * EINVAL: @count is 0 or above %DRM_FERRY_MIGRATE_MAX; @flags is not zero; an
+ * entry's placement is not exactly one bit, or not one that the BO was created
+ * with; a BO is named twice.
+ * ENOENT: no such handle.
+ * EBUSY: a BO that would have to move is pinned.
+ * ENOSPC: the aperture cannot hold the BO beside what is pinned there.
+ */
+struct drm_ferry_migrate {
+	/** @entries: in: user pointer to @count times &struct drm_ferry_migrate_entry */
+	__u64 entries;
+	/** @count: in: number of entries, from 1 to %DRM_FERRY_MIGRATE_MAX */
+	__u32 count;
+	/** @flags: in: must be zero */
+	__u32 flags;
+};
+
+/** Describes the device: &struct drm_ferry_device_query */
+#define DRM_IOCTL_FERRY_DEVICE_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_DEVICE_QUERY, struct drm_ferry_device_query)
+/** Creates a BO: &struct drm_ferry_bo_create */
+#define DRM_IOCTL_FERRY_BO_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_BO_CREATE, struct drm_ferry_bo_create)
+/** Gives the offset for mmap(): &struct drm_ferry_bo_mmap_offset */
+#define DRM_IOCTL_FERRY_BO_MMAP_OFFSET \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_BO_MMAP_OFFSET, struct drm_ferry_bo_mmap_offset)
+/** Tells where a BO is: &struct drm_ferry_bo_query */
+#define DRM_IOCTL_FERRY_BO_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_BO_QUERY, struct drm_ferry_bo_query)
+/** Moves BOs: &struct drm_ferry_migrate */
+#define DRM_IOCTL_FERRY_MIGRATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_MIGRATE, struct drm_ferry_migrate)
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif /* _UAPI_FERRY_DRM_H_ */
