@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the benchmark programs share: a clock, a page fault counter, a fatal
+ * error. Results go to stdout, one line of key=value pairs for each; "bench/run"
+ * reads them.
+ */
+#ifndef FERRY_BENCH_COMMON_H
+#define FERRY_BENCH_COMMON_H
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+
+static inline void __attribute__((noreturn, format(printf, 1, 2)))
+die(const char *fmt, ...)
+{
+	int err = errno;
+	va_list ap;
+
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, err ? ": %s\n" : "\n", strerror(err));
+	exit(1);
+}
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+/*
+ * Counts this thread's user page faults with the tracepoint
+ * exceptions:page_fault_user. Returns -1 where tracefs or perf is missing;
+ * fault_counter_read() then says -1 as well, which the report shows as "?".
+ */
+static inline int fault_counter_open(void)
+{
+	static const char path[] = "/sys/kernel/tracing/events/exceptions/page_fault_user/id";
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.disabled = 1,
+	};
+	FILE *f = fopen(path, "r");
+	int id;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &id) != 1)
+		id = -1;
+	fclose(f);
+	if (id < 0)
+		return -1;
+
+	attr.config = id;
+	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static inline void fault_counter_start(int fd)
+{
+	if (fd < 0)
+		return;
+	ioctl(fd, PERF_EVENT_IOC_RESET, 0);
+	ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+}
+
+static inline long fault_counter_read(int fd)
+{
+	uint64_t count;
+
+	if (fd < 0)
+		return -1;
+	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? (long)count : -1;
+}
+
+#endif

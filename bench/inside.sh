@@ -1,0 +1,251 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The part of the benchmarks that runs where the device is: in the virtual
+# machine, or on a real one. "bench/run" starts it and evaluates what it prints.
+#
+#   inside.sh [-p PCI] [-r ROUNDS] [-b BIN_DIR] [-k KMOD_DIR] [-R ROWS]
+#
+# Each round binds the one device to ferry, to stock bochs and to no driver in
+# turn, beginning with another of the three each time, and takes one sample of
+# every benchmark. Samples are lines "round=N ... key=value" on stdout, progress
+# is on stderr. The device ends without a driver, and gets back the one it had.
+#
+set -u
+
+pci=
+rounds=12
+bin=$(dirname "$0")
+kmod=$bin
+rows="touch-aperture migrate"
+while getopts p:r:b:k:R: opt; do
+	case $opt in
+	p) pci=$OPTARG ;;
+	r) rounds=$OPTARG ;;
+	b) bin=$OPTARG ;;
+	k) kmod=$OPTARG ;;
+	R) rows=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+
+touch_size=$((32 << 20))
+migrate_sizes="$((4 << 10)) $((64 << 10)) $((1 << 20)) $((32 << 20))"
+
+fail() { echo "bench: $*" >&2; exit 1; }
+say() { echo "bench: $*" >&2; }
+wants() { case " $rows " in *" $1 "*) return 0 ;; esac; return 1; }
+
+# The first display device with QEMU's id, unless one is named.
+if [ -z "$pci" ]; then
+	for dev in /sys/bus/pci/devices/*; do
+		[ "$(cat "$dev/vendor")$(cat "$dev/device")" = 0x12340x1111 ] || continue
+		pci=${dev##*/}
+		break
+	done
+fi
+[ -n "$pci" ] || fail "no PCI device 1234:1111 here; name one with --pci"
+dev=/sys/bus/pci/devices/$pci
+[ -d "$dev" ] || fail "no PCI device $pci"
+
+[ -d /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing 2>/dev/null
+[ -d /sys/kernel/debug/dri ] || mount -t debugfs none /sys/kernel/debug 2>/dev/null
+
+# The memory BAR: the largest prefetchable one.
+bar=-1
+bar_size=0
+n=0
+while read -r start end flags; do
+	[ "$n" -lt 6 ] || break
+	size=$((end - start + 1))
+	if [ $((flags & 0x2200)) -eq $((0x2200)) ] && [ "$size" -gt "$bar_size" ]; then
+		bar=$n bar_size=$size bar_start=$start
+	fi
+	n=$((n + 1))
+done <"$dev/resource"
+[ "$bar" -ge 0 ] || fail "$pci has no prefetchable memory BAR"
+
+# What PAT tracks for the start of the BAR: write-combining, uncached-minus, ...
+granted() {
+	want=$(printf '0x%016x' "$bar_start")
+	[ -r /sys/kernel/debug/x86/pat_memtype_list ] || { echo unknown; return; }
+	sed -n "s/.*\[mem $want-[^]]*\] //p" /sys/kernel/debug/x86/pat_memtype_list | sort -u | paste -sd+ | sed 's/^$/none/'
+}
+
+driver() {
+	[ -e "$dev/driver" ] || { echo none; return; }
+	basename "$(readlink "$dev/driver")"
+}
+
+unbind() {
+	# Text consoles hold the framebuffer device of the driver that leaves.
+	for con in /sys/class/vtconsole/vtcon*; do
+		grep -q 'frame buffer' "$con/name" 2>/dev/null && echo 0 >"$con/bind"
+	done
+	echo none >"$dev/driver_override"
+	[ "$(driver)" = none ] || echo "$pci" >"$dev/driver/unbind" || fail "cannot unbind $pci"
+}
+
+bind() { # module, driver
+	modprobe "$1" 2>/dev/null || [ -d "/sys/module/$1" ] || return 1
+	echo "$2" >"$dev/driver_override"
+	echo "$pci" >/sys/bus/pci/drivers_probe
+	[ "$(driver)" = "$2" ]
+}
+
+node() { # card or renderD
+	set -- "$dev"/drm/"$1"*
+	[ -e "$1" ] && echo "/dev/dri/${1##*/}"
+}
+
+# Runs one program and prints its samples, or why there are none.
+sample() { # row, subject, size, program...
+	row=$1 subject=$2 size=$3
+	shift 3
+	if out=$("$@" 2>"$tmp/err"); then
+		echo "$out" | while read -r line; do
+			echo "round=$round $line cache=$cache"
+		done
+	else
+		echo "round=$round id=$row subject=$subject size=$size" \
+			"skipped=$(tail -n 1 "$tmp/err" | tr ' ' '_')"
+	fi
+}
+
+skip() { # row, subject, size, reason
+	echo "round=$round id=$1 subject=$2 size=$3 skipped=$(echo "$4" | tr ' ' '_')"
+}
+
+skip_migrate() { # subject, reason
+	for size in $migrate_sizes; do
+		skip migrate-up "$1" "$size" "$2"
+		skip migrate-down "$1" "$size" "$2"
+	done
+}
+
+with_ferry() {
+	if ! bind ferry ferry; then
+		wants touch-aperture && skip touch-aperture ferry $touch_size "ferry does not bind"
+		wants migrate && skip_migrate ferry "ferry does not bind"
+		return
+	fi
+	cache=$(granted)
+	path=$(node renderD || node card)
+	wants touch-aperture && sample touch-aperture ferry $touch_size \
+		"$bin/bench-touch" ferry "$path" $touch_size
+	if wants migrate; then
+		for size in $migrate_sizes; do
+			sample migrate ferry "$size" "$bin/bench-migrate" ferry "$path" "$size" "$bar_size"
+		done
+	fi
+}
+
+with_bochs() {
+	if ! bind bochs bochs-drm; then
+		wants touch-aperture && skip touch-aperture bochs $touch_size "bochs does not bind"
+		wants migrate && skip_migrate bochs "bochs does not bind"
+		return
+	fi
+	cache=$(granted)
+	path=$(node card)
+	minor=${path#/dev/dri/card}
+	# Newer kernels: bochs has shmem buffers and copies what is shown.
+	helper=vram
+	[ -e "/sys/kernel/debug/dri/$minor/vram-mm" ] || [ -e "/sys/kernel/debug/dri/$pci/vram-mm" ] || helper=shmem
+	if wants touch-aperture; then
+		sample touch-aperture bochs $touch_size "$bin/bench-touch" bochs "$path" $touch_size |
+			sed "s/\$/ buffers=$helper/"
+	fi
+	wants migrate || return
+	if [ $helper = shmem ]; then
+		skip_migrate bochs "this kernel's bochs keeps buffers in system memory only"
+		return
+	fi
+	for size in $migrate_sizes; do
+		if [ "$size" -lt $((1 << 20)) ]; then
+			skip migrate-up bochs "$size" "too small to be shown and bochs pins nothing else"
+			skip migrate-down bochs "$size" "too small to be shown and bochs pins nothing else"
+		else
+			sample migrate bochs "$size" "$bin/bench-migrate" bochs "$path" "$size" "$bar_size"
+		fi
+	done
+}
+
+# One in-kernel copy: direction, subject, method, size.
+kernel_copy() {
+	repeat=$(((32 << 20) / $4))
+	[ $repeat -lt 4 ] && repeat=4
+	[ $repeat -gt 256 ] && repeat=256
+	copy=/sys/kernel/debug/ferry_bench/copy
+	if echo "$1 $3 $4 $repeat" 2>"$tmp/err" >$copy; then
+		echo "round=$round id=migrate-$1 subject=$2 size=$4 ns=$(cat $copy) moves=$repeat cache=$cache"
+	else
+		skip "migrate-$1" "$2" "$4" "$(cat "$tmp/err")"
+	fi
+}
+
+without_driver() {
+	cache=none
+	echo 1 >"$dev/enable"
+	if wants touch-aperture; then
+		cache=asked-wc
+		sample touch-aperture resource0_wc $touch_size \
+			"$bin/bench-touch" resource0_wc "$dev/resource${bar}_wc" $touch_size
+		cache=write-back
+		sample touch-aperture memfd $touch_size "$bin/bench-touch" memfd - $touch_size
+	fi
+	echo 0 >"$dev/enable"
+	wants migrate || return
+	if ! insmod "$kmod/ferry_bench.ko" pci="$pci" bar="$bar" 2>"$tmp/err"; then
+		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"
+		return
+	fi
+	cache=asked-wc
+	for size in $migrate_sizes; do
+		for dir in up down; do
+			kernel_copy $dir memcpy plain "$size"
+			kernel_copy $dir memcpy_io io "$size"
+		done
+	done
+	rmmod ferry_bench
+}
+
+tmp=$(mktemp -d)
+had=$(driver)
+restore() {
+	unbind
+	rm -rf "$tmp"
+	[ "$had" = none ] && return
+	echo "$had" >"$dev/driver_override"
+	echo "$pci" >/sys/bus/pci/drivers_probe
+}
+trap restore EXIT
+trap 'exit 1' INT TERM
+
+echo "meta kernel=$(uname -r)"
+echo "meta machine=$(uname -m)"
+echo "meta cpus=$(nproc)"
+echo "meta cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr ' ' '_')"
+if ! grep -qw hypervisor /proc/cpuinfo; then
+	echo "meta accel=none"
+elif dmesg | grep -q 'Hypervisor detected: KVM'; then
+	echo "meta accel=kvm"
+else
+	echo "meta accel=tcg"
+fi
+echo "meta pci=$pci bar=$bar aperture=$bar_size"
+
+round=1
+while [ $round -le "$rounds" ]; do
+	say "round $round of $rounds on $pci"
+	case $((round % 3)) in
+	1) order="with_ferry with_bochs without_driver" ;;
+	2) order="with_bochs without_driver with_ferry" ;;
+	*) order="without_driver with_ferry with_bochs" ;;
+	esac
+	for phase in $order; do
+		unbind
+		$phase
+	done
+	round=$((round + 1))
+done

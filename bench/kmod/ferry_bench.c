@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The limit of the migration benchmarks: how fast the kernel itself copies
+ * between ordinary pages and a PCI memory BAR that is mapped write-combining.
+ *
+ * Write "UP|DOWN METHOD SIZE REPEAT" to /sys/kernel/debug/ferry_bench/copy and
+ * read the mean nanoseconds of one copy from it. METHOD is "plain" (memcpy) or
+ * "io" (memcpy_toio, memcpy_fromio). The module claims the BAR, so no driver
+ * may be bound to the device. Not part of ferry, and of no use but for measuring.
+ */
+#include <linux/debugfs.h>
+#include <linux/io.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+static char *pci = "0000:00:02.0";
+module_param(pci, charp, 0444);
+MODULE_PARM_DESC(pci, "address of the device");
+
+static int bar;
+module_param(bar, int, 0444);
+MODULE_PARM_DESC(bar, "number of the memory BAR");
+
+static struct pci_dev *ferry_bench_pdev;
+static struct dentry *ferry_bench_dir;
+
+/* Protects ferry_bench_ns, and keeps two measurements from overlapping. */
+static DEFINE_MUTEX(ferry_bench_lock);
+static u64 ferry_bench_ns;
+
+static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
+{
+	void __iomem *mem;
+	u64 start;
+	void *buf;
+	int ret = 0;
+
+	if (!size || !repeat || size > pci_resource_len(ferry_bench_pdev, bar))
+		return -EINVAL;
+
+	buf = vzalloc(size);
+	if (!buf)
+		return -ENOMEM;
+
+	mem = ioremap_wc(pci_resource_start(ferry_bench_pdev, bar), size);
+	if (!mem) {
+		ret = -ENOMEM;
+		goto out_free;
+	}
+
+	start = ktime_get_ns();
+	for (unsigned int i = 0; i < repeat; i++) {
+		if (io && up)
+			memcpy_toio(mem, buf, size);
+		else if (io)
+			memcpy_fromio(buf, mem, size);
+		else if (up)
+			memcpy((void __force *)mem, buf, size);
+		else
+			memcpy(buf, (void __force *)mem, size);
+		cond_resched();
+	}
+	/* Drain the write-combining buffers: the copy is done when the bytes are there. */
+	wmb();
+	ferry_bench_ns = div_u64(ktime_get_ns() - start, repeat);
+
+	iounmap(mem);
+out_free:
+	vfree(buf);
+	return ret;
+}
+
+static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, size_t len, loff_t *pos)
+{
+	char buf[64], dir[8], method[8];
+	unsigned int repeat;
+	size_t size;
+	int ret;
+
+	if (len >= sizeof(buf))
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, len))
+		return -EFAULT;
+	buf[len] = '\0';
+
+	if (sscanf(buf, "%7s %7s %zu %u", dir, method, &size, &repeat) != 4)
+		return -EINVAL;
+	if (strcmp(dir, "up") && strcmp(dir, "down"))
+		return -EINVAL;
+	if (strcmp(method, "plain") && strcmp(method, "io"))
+		return -EINVAL;
+
+	mutex_lock(&ferry_bench_lock);
+	ret = ferry_bench_copy(!strcmp(dir, "up"), !strcmp(method, "io"), size, repeat);
+	mutex_unlock(&ferry_bench_lock);
+
+	return ret ?: len;
+}
+
+static ssize_t ferry_bench_read(struct file *file, char __user *ubuf, size_t len, loff_t *pos)
+{
+	char buf[32];
+	int n;
+
+	mutex_lock(&ferry_bench_lock);
+	n = scnprintf(buf, sizeof(buf), "%llu\n", ferry_bench_ns);
+	mutex_unlock(&ferry_bench_lock);
+
+	return simple_read_from_buffer(ubuf, len, pos, buf, n);
+}
+
+static const struct file_operations ferry_bench_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = ferry_bench_read,
+	.write = ferry_bench_write,
+	.llseek = default_llseek,
+};
+
+static int __init ferry_bench_init(void)
+{
+	unsigned int domain, bus, slot, func;
+	int ret;
+
+	if (sscanf(pci, "%x:%x:%x.%x", &domain, &bus, &slot, &func) != 4)
+		return -EINVAL;
+
+	ferry_bench_pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, func));
+	if (!ferry_bench_pdev)
+		return -ENODEV;
+
+	ret = -EINVAL;
+	if (bar < 0 || bar >= PCI_STD_NUM_BARS ||
+	    !(pci_resource_flags(ferry_bench_pdev, bar) & IORESOURCE_MEM))
+		goto err_put;
+	ret = pci_enable_device_mem(ferry_bench_pdev);
+	if (ret)
+		goto err_put;
+	ret = pci_request_region(ferry_bench_pdev, bar, "ferry_bench");
+	if (ret)
+		goto err_disable;
+
+	ferry_bench_dir = debugfs_create_dir("ferry_bench", NULL);
+	debugfs_create_file("copy", 0600, ferry_bench_dir, NULL, &ferry_bench_fops);
+	return 0;
+
+err_disable:
+	pci_disable_device(ferry_bench_pdev);
+err_put:
+	pci_dev_put(ferry_bench_pdev);
+	return ret;
+}
+module_init(ferry_bench_init);
+
+static void __exit ferry_bench_exit(void)
+{
+	debugfs_remove_recursive(ferry_bench_dir);
+	pci_release_region(ferry_bench_pdev, bar);
+	pci_disable_device(ferry_bench_pdev);
+	pci_dev_put(ferry_bench_pdev);
+}
+module_exit(ferry_bench_exit);
+
+MODULE_DESCRIPTION("Copy speed between memory and a PCI BAR, for ferry's benchmarks");
+MODULE_LICENSE("Dual MIT/GPL");
