@@ -104,7 +104,7 @@ sample() { # row, subject, size, program...
 	shift 3
 	if out=$("$@" 2>"$tmp/err"); then
 		echo "$out" | while read -r line; do
-			echo "round=$round $line cache=$cache"
+			echo "round=$round $line${cache:+ cache=$cache}"
 		done
 	else
 		echo "round=$round id=$row subject=$subject size=$size" \
@@ -129,11 +129,12 @@ with_ferry() {
 		wants migrate && skip_migrate ferry "ferry does not bind"
 		return
 	fi
-	cache=$(granted)
 	path=$(node renderD || node card)
+	cache=
 	wants touch-aperture && sample touch-aperture ferry $touch_size \
-		"$bin/bench-touch" ferry "$path" $touch_size
+		"$bin/bench-touch" ferry "$path" $touch_size "$bar_start"
 	if wants migrate; then
+		cache=$(granted)
 		for size in $migrate_sizes; do
 			sample migrate ferry "$size" "$bin/bench-migrate" ferry "$path" "$size" "$bar_size"
 		done
@@ -146,14 +147,15 @@ with_bochs() {
 		wants migrate && skip_migrate bochs "bochs does not bind"
 		return
 	fi
-	cache=$(granted)
+	cache=
 	path=$(node card)
 	minor=${path#/dev/dri/card}
 	# Newer kernels: bochs has shmem buffers and copies what is shown.
 	helper=vram
 	[ -e "/sys/kernel/debug/dri/$minor/vram-mm" ] || [ -e "/sys/kernel/debug/dri/$pci/vram-mm" ] || helper=shmem
 	if wants touch-aperture; then
-		sample touch-aperture bochs $touch_size "$bin/bench-touch" bochs "$path" $touch_size |
+		sample touch-aperture bochs $touch_size \
+			"$bin/bench-touch" bochs "$path" $touch_size "$bar_start" |
 			sed "s/\$/ buffers=$helper/"
 	fi
 	wants migrate || return
@@ -161,6 +163,7 @@ with_bochs() {
 		skip_migrate bochs "this kernel's bochs keeps buffers in system memory only"
 		return
 	fi
+	cache=$(granted)
 	for size in $migrate_sizes; do
 		if [ "$size" -lt $((1 << 20)) ]; then
 			skip migrate-up bochs "$size" "too small to be shown and bochs pins nothing else"
@@ -185,12 +188,11 @@ kernel_copy() {
 }
 
 without_driver() {
-	cache=none
 	echo 1 >"$dev/enable"
 	if wants touch-aperture; then
-		cache=asked-wc
+		cache=
 		sample touch-aperture resource0_wc $touch_size \
-			"$bin/bench-touch" resource0_wc "$dev/resource${bar}_wc" $touch_size
+			"$bin/bench-touch" resource0_wc "$dev/resource${bar}_wc" $touch_size "$bar_start"
 		cache=write-back
 		sample touch-aperture memfd $touch_size "$bin/bench-touch" memfd - $touch_size
 	fi
@@ -200,7 +202,7 @@ without_driver() {
 		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"
 		return
 	fi
-	cache=asked-wc
+	cache=$(granted)
 	for size in $migrate_sizes; do
 		for dir in up down; do
 			kernel_copy $dir memcpy plain "$size"

@@ -4,13 +4,15 @@
  * write one byte to each of its pages, and the same once more when every page
  * table entry is there.
  *
- *   bench-touch SUBJECT PATH SIZE
+ *   bench-touch SUBJECT PATH SIZE [BAR_START]
  *
  * SUBJECT is ferry (PATH: its node; a BO created in the aperture), bochs (PATH:
  * its card node; a dumb buffer that is shown, so that it is in video memory),
  * resource0_wc (PATH: that file in sysfs) or memfd (PATH: -; allocated
  * beforehand). The memory is mapped twice: the first time the page faults are
- * counted, the second time, with no counter running, the clock is read.
+ * counted, the second time, with no counter running, the clock is read. With
+ * BAR_START, the physical address in hexadecimal, the cache type that PAT tracks
+ * for it while the memory is mapped is printed as well.
  */
 #include "common.h"
 #include "scanout.h"
@@ -93,6 +95,37 @@ static void touch(volatile uint8_t *p, size_t size)
 		p[i] = 1;
 }
 
+/* Prints " cache=TYPE" for the PAT entries that begin at @start. */
+static void print_cache(const char *start)
+{
+	unsigned long long want = strtoull(start, NULL, 16), from, to;
+	FILE *f = fopen("/sys/kernel/debug/x86/pat_memtype_list", "r");
+	char line[256], type[32], last[32] = "";
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "PAT: [mem %llx-%llx] %31s", &from, &to, type) != 3)
+			continue;
+		if (from != want || !strcmp(type, last))
+			continue;
+		printf("%s%s", *last ? "+" : " cache=", type);
+		strcpy(last, type);
+	}
+	if (f)
+		fclose(f);
+	if (!*last)
+		printf(" cache=unknown");
+}
+
+static void report(const char *id, const char *subject, size_t size, uint64_t ns, long faults,
+		   const char *bar_start)
+{
+	printf("id=%s subject=%s size=%zu ns=%llu faults=%ld", id, subject, size,
+	       (unsigned long long)ns, faults);
+	if (bar_start)
+		print_cache(bar_start);
+	putchar('\n');
+}
+
 int main(int argc, char **argv)
 {
 	struct memory mem = { 0 };
@@ -102,8 +135,9 @@ int main(int argc, char **argv)
 	int counter;
 	long faults, faults_again;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: %s ferry|bochs|resource0_wc|memfd PATH SIZE\n", argv[0]);
+	if (argc != 4 && argc != 5) {
+		fprintf(stderr, "usage: %s ferry|bochs|resource0_wc|memfd PATH SIZE [BAR_START]\n",
+			argv[0]);
 		return 2;
 	}
 	subject = argv[1];
@@ -140,9 +174,7 @@ int main(int argc, char **argv)
 	touch(p, mem.size);
 	again = now_ns() - start;
 
-	printf("id=touch-aperture subject=%s size=%zu ns=%llu faults=%ld\n", subject, mem.size,
-	       (unsigned long long)first, faults);
-	printf("id=touch-aperture-again subject=%s size=%zu ns=%llu faults=%ld\n", subject,
-	       mem.size, (unsigned long long)again, faults_again);
+	report("touch-aperture", subject, mem.size, first, faults, argv[4]);
+	report("touch-aperture-again", subject, mem.size, again, faults_again, argv[4]);
 	return 0;
 }

@@ -27,6 +27,7 @@ module_param(bar, int, 0444);
 MODULE_PARM_DESC(bar, "number of the memory BAR");
 
 static struct pci_dev *ferry_bench_pdev;
+static void __iomem *ferry_bench_mem;
 static struct dentry *ferry_bench_dir;
 
 /* Protects ferry_bench_ns, and keeps two measurements from overlapping. */
@@ -35,10 +36,8 @@ static u64 ferry_bench_ns;
 
 static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
 {
-	void __iomem *mem;
 	u64 start;
 	void *buf;
-	int ret = 0;
 
 	if (!size || !repeat || size > pci_resource_len(ferry_bench_pdev, bar))
 		return -EINVAL;
@@ -47,32 +46,24 @@ static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
 	if (!buf)
 		return -ENOMEM;
 
-	mem = ioremap_wc(pci_resource_start(ferry_bench_pdev, bar), size);
-	if (!mem) {
-		ret = -ENOMEM;
-		goto out_free;
-	}
-
 	start = ktime_get_ns();
 	for (unsigned int i = 0; i < repeat; i++) {
 		if (io && up)
-			memcpy_toio(mem, buf, size);
+			memcpy_toio(ferry_bench_mem, buf, size);
 		else if (io)
-			memcpy_fromio(buf, mem, size);
+			memcpy_fromio(buf, ferry_bench_mem, size);
 		else if (up)
-			memcpy((void __force *)mem, buf, size);
+			memcpy((void __force *)ferry_bench_mem, buf, size);
 		else
-			memcpy(buf, (void __force *)mem, size);
+			memcpy(buf, (void __force *)ferry_bench_mem, size);
 		cond_resched();
 	}
 	/* Drain the write-combining buffers: the copy is done when the bytes are there. */
 	wmb();
 	ferry_bench_ns = div_u64(ktime_get_ns() - start, repeat);
 
-	iounmap(mem);
-out_free:
 	vfree(buf);
-	return ret;
+	return 0;
 }
 
 static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, size_t len, loff_t *pos)
@@ -145,10 +136,19 @@ static int __init ferry_bench_init(void)
 	if (ret)
 		goto err_disable;
 
+	/* Mapped for as long as the module is loaded, so that PAT's list shows it. */
+	ret = -ENOMEM;
+	ferry_bench_mem = ioremap_wc(pci_resource_start(ferry_bench_pdev, bar),
+				     pci_resource_len(ferry_bench_pdev, bar));
+	if (!ferry_bench_mem)
+		goto err_release;
+
 	ferry_bench_dir = debugfs_create_dir("ferry_bench", NULL);
 	debugfs_create_file("copy", 0600, ferry_bench_dir, NULL, &ferry_bench_fops);
 	return 0;
 
+err_release:
+	pci_release_region(ferry_bench_pdev, bar);
 err_disable:
 	pci_disable_device(ferry_bench_pdev);
 err_put:
@@ -160,6 +160,7 @@ module_init(ferry_bench_init);
 static void __exit ferry_bench_exit(void)
 {
 	debugfs_remove_recursive(ferry_bench_dir);
+	iounmap(ferry_bench_mem);
 	pci_release_region(ferry_bench_pdev, bar);
 	pci_disable_device(ferry_bench_pdev);
 	pci_dev_put(ferry_bench_pdev);
