@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: MIT
+"""
+Sphinx extension: pages that are made of, or checked against, the sources.
+
+Directives:
+  kernel-doc FILE        comments of a C file; options :doc: SECTION, :doc: alone
+                         (each DOC section) or :symbols: (all but DOC sections)
+  doc-sections NAME      the DOC section NAME of each file under drm_driver/
+  ferry-ioctls           table of the ioctls in uapi/ferry_drm.h with their errors
+  ferry-macros           the other constants of a header
+  ferry-hazards          hazards.txt as a table, each test looked up in the sources
+
+Checks, each of which is a warning and therefore an error: kernel-doc's own
+complaints; an ioctl or a constant without a comment; an exported symbol of the
+library without one; a test in hazards.txt that does not exist; in the text of any
+page and of README.md, a name with ferry_ or DRM_FERRY_, a path or a make target
+that does not exist; a C example in README.md that differs from its file.
+"""
+import glob
+import importlib.machinery
+import importlib.util
+import os
+import re
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx import __display_version__
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import nested_parse_with_titles
+
+logger = logging.getLogger(__name__)
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+UAPI = "uapi/ferry_drm.h"
+
+_loader = importlib.machinery.SourceFileLoader("kerneldoc", os.path.join(HERE, "kerneldoc"))
+_spec = importlib.util.spec_from_loader("kerneldoc", _loader)
+kerneldoc = importlib.util.module_from_spec(_spec)
+_loader.exec_module(kerneldoc)
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def files(*patterns):
+    found = [f for p in patterns for f in sorted(glob.glob(os.path.join(TOP, p), recursive=True))]
+    return [os.path.relpath(f, TOP) for f in found if os.path.isfile(f)]
+
+
+class SourceDirective(SphinxDirective):
+    """A directive whose content is text made elsewhere."""
+
+    def depends(self, path):
+        self.env.note_dependency(os.path.join(TOP, path))
+
+    def parse(self, text, source):
+        node = nodes.section()
+        node.document = self.state.document
+        nested_parse_with_titles(self.state, StringList(text.splitlines(), source), node)
+        return node.children
+
+    def warn(self, text):
+        logger.warning(text, location=(self.env.docname, self.lineno))
+
+
+class KernelDoc(SourceDirective):
+    required_arguments = 1
+    option_spec = {"doc": directives.unchanged, "symbols": directives.flag}
+
+    def run(self):
+        path = self.arguments[0]
+        self.depends(path)
+        args = ["-rst", "-sphinx-version", __display_version__]
+        if "symbols" in self.options:
+            args.append("-no-doc-sections")
+        elif self.options.get("doc"):
+            args += ["-function", self.options["doc"]]
+        else:
+            for name in re.findall(r"^ \* DOC: (.+)$", read(path), re.M):
+                args += ["-function", name]
+        _, text, _ = kerneldoc.run(args + [path])
+        if "symbols" not in self.options:
+            # DOC sections come with a label and a title; the page has its own.
+            text = re.sub(r"^\.\. _.*:\n\n\*\*.*\*\*\n", "", text, flags=re.M)
+        if not text.strip():
+            self.warn(f"no such kernel-doc comment in {path}")
+        return self.parse(text, path)
+
+
+class DocSections(SourceDirective):
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self):
+        out, name = [], self.arguments[0]
+        for path in files("drm_driver/*.[ch]"):
+            if not re.search(rf"^ \* DOC: {re.escape(name)}$", read(path), re.M):
+                continue
+            self.depends(path)
+            out.append(f"``{path}``:\n\n.. kernel-doc:: {path}\n   :doc: {name}\n")
+        if not out:
+            self.warn(f"no DOC section '{name}' under drm_driver/")
+        return self.parse("\n".join(out), "drm_driver")
+
+
+def uapi_structs():
+    """name -> text of its kernel-doc comment, for each struct of the header."""
+    out = {}
+    for comment, name in re.findall(r"/\*\*\n(.*?)\*/\nstruct (\w+) \{", read(UAPI), re.S):
+        # The last comment before the struct is the struct's.
+        comment = comment.split("/**\n")[-1]
+        out[name] = re.sub(r"^ \* ?", "", comment, flags=re.M)
+    return out
+
+
+def uapi_ioctls():
+    """List of (macro, number macro, direction, struct, summary)."""
+    pattern = (r"(?:/\*\* ([^\n]*?): &struct \w+ \*/\n)?#define (DRM_IOCTL_FERRY_\w+) \\\n"
+               r"\s*DRM_(IOWR|IOW|IOR)\(DRM_COMMAND_BASE \+ (DRM_FERRY_\w+), struct (\w+)\)")
+    return [(macro, number, direction, struct, summary)
+            for summary, macro, direction, number, struct in re.findall(pattern, read(UAPI))]
+
+
+def uapi_errors(comment):
+    """[(errno, cause)] of the "Errors:" paragraph in a comment."""
+    m = re.search(r"^Errors:(.*)", comment, re.S | re.M)
+    if not m:
+        return []
+    text = " ".join(m.group(1).split())
+    parts = re.split(r"\b(E[A-Z0-9]+): ", text)
+    return [(e, cause.strip()) for e, cause in zip(parts[1::2], parts[2::2])]
+
+
+def kernel_doc_markup(text):
+    text = re.sub(r"&struct (\w+)", r":c:type:`\1`", text)
+    text = re.sub(r"&(\w+)\.(\w+)", r":c:type:`\1.\2 <\1>`", text)
+    text = re.sub(r"&(DRM_\w+)", r":c:macro:`\1`", text)
+    text = re.sub(r"[@%](\w+)", r"``\1``", text)
+    return re.sub(r"(DRM_FERRY_\w+_)\*", r"``\1*``", text)
+
+
+class Ioctls(SourceDirective):
+    def run(self):
+        self.depends(UAPI)
+        structs = uapi_structs()
+        numbers = set(re.findall(r"#define (DRM_FERRY_\w+)\t+0x[0-9a-f]+$", read(UAPI), re.M))
+        out = []
+        macros = []
+        for macro, number, direction, struct, summary in uapi_ioctls():
+            numbers.discard(number)
+            if not summary:
+                self.warn(f"{UAPI}: {macro} has no comment")
+            if macro != number.replace("DRM_FERRY_", "DRM_IOCTL_FERRY_"):
+                self.warn(f"{UAPI}: {macro} uses {number}")
+            errors = uapi_errors(structs.get(struct, ""))
+            if not errors:
+                self.warn(f"{UAPI}: no 'Errors:' in the comment of struct {struct}")
+            macros.append(f".. c:macro:: {macro}\n\n   {summary}. Argument: :c:type:`{struct}`, "
+                          f"``{direction}``.\n")
+            out.append(f"   * - :c:macro:`{macro}`\n     - {summary}\n     - "
+                       + "\n       ".join(f"| ``{e}``: {kernel_doc_markup(c)}" for e, c in errors))
+        for number in numbers:
+            self.warn(f"{UAPI}: {number} has no DRM_IOCTL_*")
+        table = (".. list-table::\n   :header-rows: 1\n   :widths: 32 18 50\n\n"
+                 "   * - ioctl\n     - what it does\n     - errors, beside those that all can return\n")
+        return self.parse(table + "\n".join(out) + "\n\n" + "\n".join(macros), UAPI)
+
+
+class Macros(SourceDirective):
+    required_arguments = 1
+
+    def run(self):
+        path = self.arguments[0]
+        self.depends(path)
+        text = read(path)
+        ioctls = {n for _, n, _, _, _ in uapi_ioctls()} if path == UAPI else set()
+        out = []
+        for m in re.finditer(r"^#define (\w+)[ \t]+([^\\\n]+)$", text, re.M):
+            name, val = m.group(1), m.group(2).strip()
+            if name in ioctls or "IOCTL" in name:
+                continue
+            above = re.search(r"/\*(?!\*)((?:(?!\*/).)*)\*/\n$", text[:m.start()], re.S)
+            if not above:
+                self.warn(f"{path}: {name} has no comment")
+                continue
+            comment = " ".join(re.sub(r"^\s*\*", "", above.group(1), flags=re.M).split())
+            out.append(f".. c:macro:: {name}\n\n   ``{val}``: {kernel_doc_markup(comment)}\n")
+        if not out:
+            self.warn(f"{path}: no constants")
+        return self.parse("\n".join(out), path)
+
+
+def tests_in_sources():
+    """
+    suite -> (path, compiled patterns of its test names). Suites are the IGT
+    programs, the library's test programs and the KUnit suites.
+    """
+    out = {}
+    for path in files("igt-tests/*.c", "igt-tests/tests/*.c"):
+        names = []
+        for fmt in re.findall(r"\bigt_(?:dynamic_|subtest_with_dynamic_)?(?:subtest|subtest_f|dynamic|"
+                              r"dynamic_f|subtest_with_dynamic|subtest_with_dynamic_f)"
+                              r"\(\s*\"([^\"]+)\"", read(path)):
+            names.append(fmt)
+        names += re.findall(r"^ \* SUBTEST: (\S+)", read(path), re.M)
+        out[os.path.basename(path)[:-2]] = (path, names)
+    for path in files("libdrm-ext/tests/*.c", "libdrm-ext/tests/*.cpp", "libdrm-ext/tests/*.sh"):
+        names = re.findall(r"^\s*(?:RUN|TEST|run|test)\w*\(\"?(\w[\w-]*)\"?", read(path), re.M)
+        names += re.findall(r"^static (?:void|int) (\w+)\(void\)", read(path), re.M)
+        out[os.path.basename(path).rsplit(".", 1)[0]] = (path, names)
+    for path in files("drm_driver/tests/*.c"):
+        names = re.findall(r"KUNIT_CASE\w*\((\w+)", read(path))
+        out[os.path.basename(path)[:-2]] = (path, names)
+    return out
+
+
+def test_exists(suites, test):
+    """test: "suite" or "suite@name"."""
+    suite, _, name = test.partition("@")
+    if suite not in suites:
+        return False
+    if not name:
+        return True
+    for known in suites[suite][1]:
+        # igt_subtest_f("evict-%dx", ...) stands for any number
+        pattern = re.sub(r"%[-0-9.]*l*[a-z]", r"[\\w-]+", re.escape(known).replace(r"\%", "%"))
+        if re.fullmatch(pattern, name):
+            return True
+    return False
+
+
+class Hazards(SourceDirective):
+    def run(self):
+        self.depends("Documentation/hazards.txt")
+        suites = tests_in_sources()
+        for path, _ in suites.values():
+            self.depends(path)
+        out = [".. list-table::\n   :header-rows: 1\n   :widths: 5 50 45\n\n"
+               "   * - #\n     - what broke others, and what ferry does\n     - tests\n"]
+        for block in re.split(r"\n\s*\n", read("Documentation/hazards.txt")):
+            lines = [l for l in block.strip().splitlines() if not l.startswith("#")]
+            if not lines:
+                continue
+            m = re.match(r"(\d+): (.*)", lines[0])
+            if not m:
+                self.warn(f"hazards.txt: '{lines[0]}' does not begin with a number")
+                continue
+            text = [m.group(2)]
+            tests = []
+            for line in lines[1:]:
+                if line.startswith("  test: "):
+                    tests.append(line[8:].strip())
+                else:
+                    text.append(line.strip())
+            for test in tests:
+                if not test_exists(suites, test):
+                    self.warn(f"hazards.txt: row {m.group(1)}: there is no test {test}")
+            names = "\n       ".join(f"| ``{t}``" for t in tests) or "none yet"
+            out.append(f"   * - {m.group(1)}\n     - {' '.join(text)}\n     - {names}")
+        return self.parse("\n".join(out) + "\n", "hazards.txt")
+
+
+class Names:
+    """Everything that a page may speak of."""
+
+    def __init__(self):
+        words = set()
+        for path in files("drm_driver/**/*", "uapi/*", "libdrm-ext/**/*", "igt-tests/**/*",
+                          "bench/**/*", "vm/**/*", "Kconfig", "Makefile", "dkms.conf"):
+            try:
+                words |= set(re.findall(r"\b[A-Za-z_]\w*\b", read(path)))
+            except UnicodeDecodeError:
+                continue
+            words.add(os.path.basename(path).rsplit(".", 1)[0])
+        self.words = words
+        self.targets = set()
+        if os.path.exists(os.path.join(TOP, "Makefile")):
+            for names in re.findall(r"^([\w ./-]+?)\s*:(?!=)", read("Makefile"), re.M):
+                self.targets |= set(names.split())
+            for names in re.findall(r"^\.PHONY\s*:\s*((?:.*\\\n)*.*)$", read("Makefile"), re.M):
+                self.targets |= set(names.replace("\\", " ").split())
+
+    def complaints(self, text):
+        for name in sorted(set(re.findall(r"\b(?:ferry_[a-z]\w*|DRM_(?:IOCTL_)?FERRY_\w*[A-Z]\w*)\b", text))):
+            if name.endswith("_"):
+                known = any(w.startswith(name) for w in self.words)
+            else:
+                known = name in self.words
+            if not known:
+                yield f"'{name}' is not a name of the sources"
+        dirs = r"(?:drm_driver|uapi|libdrm-ext|igt-tests|vm|bench|Documentation|\.ci|LICENSES)"
+        for path in sorted(set(re.findall(rf"(?<![\w/.-])({dirs}/[\w./*-]*[\w*/-])", text))):
+            if not glob.glob(os.path.join(TOP, path)):
+                yield f"there is no {path}"
+        for target in sorted(set(re.findall(r"``?make ([a-z][\w-]*)", text))):
+            if self.targets and target not in self.targets:
+                yield f"'make {target}' is not a target of the Makefile"
+
+
+def check_readme(names):
+    path = os.path.join(TOP, "README.md")
+    if not os.path.exists(path):
+        return
+    text = read("README.md")
+    for complaint in names.complaints(text):
+        logger.warning("README.md: " + complaint)
+    # An example names its file in a comment before it: <!-- from: PATH -->
+    for source, code in re.findall(r"<!-- from: (\S+) -->\n```c\n(.*?)```", text, re.S):
+        want = re.sub(r"\A(?://[^\n]*\n|/\*.*?\*/\n)+", "", read(source), flags=re.S)
+        if code.strip() != want.strip():
+            logger.warning(f"README.md: the example is not what is in {source}")
+    for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
+        if not os.path.exists(os.path.join(TOP, image)):
+            logger.warning(f"README.md: there is no picture {image}")
+
+
+def check_library():
+    """Each exported symbol has a kernel-doc comment in the public header."""
+    for symbols in files("libdrm-ext/*symbols.txt"):
+        header = "".join(read(f) for f in files("libdrm-ext/include/*/*.h"))
+        for name in read(symbols).split():
+            if not re.search(rf"^ \* {name}\(\) - ", header, re.M):
+                logger.warning(f"{symbols}: {name} is exported and has no kernel-doc comment")
+
+
+def builder_inited(app):
+    for complaint in kerneldoc.check(kerneldoc.sources()):
+        logger.warning("kernel-doc: " + complaint)
+    check_library()
+    app.ferry_names = Names()
+    check_readme(app.ferry_names)
+
+
+def source_read(app, docname, source):
+    for complaint in app.ferry_names.complaints(source[0]):
+        logger.warning(complaint, location=docname)
+
+
+def setup(app):
+    app.add_directive("kernel-doc", KernelDoc)
+    app.add_directive("doc-sections", DocSections)
+    app.add_directive("ferry-ioctls", Ioctls)
+    app.add_directive("ferry-macros", Macros)
+    app.add_directive("ferry-hazards", Hazards)
+    app.connect("builder-inited", builder_inited)
+    app.connect("source-read", source_read)
+    return {"parallel_read_safe": False}
