@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writes into a BO, moves it into the aperture while it stays mapped, and reads
+ * it back.
+ *
+ *   cc hello.c $(pkg-config --cflags --libs libdrm_ferry) -o hello
+ */
+#include <libdrm_ferry/ferry.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *where(struct ferry_bo *bo)
+{
+	struct drm_ferry_bo_query info;
+
+	if (ferry_bo_query(bo, &info, sizeof(info)))
+		return "gone";
+	return info.placement == DRM_FERRY_PLACEMENT_APERTURE ? "the aperture" :
+								"system memory";
+}
+
+static int fail(const char *what, int err)
+{
+	fprintf(stderr, "%s: %s\n", what, strerror(-err));
+	return 1;
+}
+
+int main(void)
+{
+	const uint32_t anywhere = DRM_FERRY_PLACEMENT_SYSTEM |
+				  DRM_FERRY_PLACEMENT_APERTURE;
+	struct ferry_device *dev;
+	struct ferry_bo *bo;
+	void *text;
+	int err;
+
+	err = ferry_device_open(&dev);
+	if (err)
+		return fail("no ferry device", err);
+	err = ferry_bo_new(dev, 4096, anywhere, 0, &bo);
+	if (err)
+		return fail("no BO", err);
+	err = ferry_bo_map(bo, &text);
+	if (err)
+		return fail("no mapping", err);
+
+	strcpy(text, "hello, other side");
+	printf("in %s: %s\n", where(bo), (char *)text);
+
+	err = ferry_bo_migrate(bo, DRM_FERRY_PLACEMENT_APERTURE);
+	if (err)
+		return fail("no crossing", err);
+	printf("in %s: %s\n", where(bo), (char *)text);
+
+	ferry_bo_del(bo);
+	ferry_device_del(dev);
+	return 0;
+}

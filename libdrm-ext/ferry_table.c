@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/* The handle table: one BO for each GEM handle of an open file. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ferry_priv.h"
+
+#define FERRY_TABLE_MIN_CHAINS 64u
+
+static struct ferry_bo **ferry_table_chain(const struct ferry_table *table,
+					   uint32_t handle)
+{
+	return &table->chains[handle & (table->nr_chains - 1)];
+}
+
+static int ferry_table_grow(struct ferry_table *table)
+{
+	struct ferry_table bigger = { .nr_bos = table->nr_bos };
+
+	bigger.nr_chains = table->nr_chains ? table->nr_chains * 2 :
+					      FERRY_TABLE_MIN_CHAINS;
+	bigger.chains = calloc(bigger.nr_chains, sizeof(*bigger.chains));
+	if (!bigger.chains)
+		return -ENOMEM;
+
+	for (uint32_t i = 0; i < table->nr_chains; i++) {
+		struct ferry_bo *bo, *next;
+
+		for (bo = table->chains[i]; bo; bo = next) {
+			struct ferry_bo **chain;
+
+			next = bo->next;
+			chain = ferry_table_chain(&bigger, bo->handle);
+			bo->next = *chain;
+			*chain = bo;
+		}
+	}
+
+	free(table->chains);
+	*table = bigger;
+	return 0;
+}
+
+struct ferry_bo *ferry_table_find(const struct ferry_table *table,
+				  uint32_t handle)
+{
+	struct ferry_bo *bo;
+
+	if (!table->nr_chains)
+		return NULL;
+
+	for (bo = *ferry_table_chain(table, handle); bo; bo = bo->next) {
+		if (bo->handle == handle)
+			return bo;
+	}
+	return NULL;
+}
+
+/* The handle must not be in the table. Fails with -ENOMEM only. */
+int ferry_table_insert(struct ferry_table *table, struct ferry_bo *bo)
+{
+	struct ferry_bo **chain;
+
+	if (table->nr_bos >= table->nr_chains) {
+		int err = ferry_table_grow(table);
+
+		/* A crowded table still works, an absent one does not. */
+		if (err && !table->nr_chains)
+			return err;
+	}
+
+	chain = ferry_table_chain(table, bo->handle);
+	bo->next = *chain;
+	*chain = bo;
+	table->nr_bos++;
+	return 0;
+}
+
+/* The BO must be in the table. */
+void ferry_table_remove(struct ferry_table *table, struct ferry_bo *bo)
+{
+	struct ferry_bo **link = ferry_table_chain(table, bo->handle);
+
+	while (*link != bo)
+		link = &(*link)->next;
+	*link = bo->next;
+	table->nr_bos--;
+}
+
+void ferry_table_fini(struct ferry_table *table)
+{
+	free(table->chains);
+	table->chains = NULL;
+	table->nr_chains = 0;
+}

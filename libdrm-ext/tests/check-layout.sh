@@ -1,0 +1,84 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The uapi header compiles alone, and layout.c holds, in C and in C++, for 32
+# and for 64 bit, with every compiler found. Then the check itself is checked:
+# headers that are wrong on purpose must not pass it.
+#
+# usage: check-layout.sh UAPI_DIR TESTS_DIR     (CC, CXX: first compilers to use)
+set -eu
+
+uapi=$1
+tests=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+drm_cflags=$(pkg-config --cflags libdrm)
+arch_include=/usr/include/$(${CC:-gcc} -print-multiarch 2>/dev/null || true)
+failed=0
+passed=0
+
+# The kernel's <asm/> headers are the same for both word sizes on x86 and need
+# no 32 bit libc; only the directory that has them is not searched with -m32.
+compile() # compiler language word-size header-dir source
+{
+	# shellcheck disable=SC2086 # flags are meant to be split
+	"$1" -x "$2" "$3" -ffreestanding -fsyntax-only -Wall -Wextra \
+		-Werror -pedantic -I"$4" $drm_cflags \
+		-isystem "$arch_include" "$5"
+}
+
+try() # compiler language word-size
+{
+	for source in "$uapi/ferry_drm.h" "$tests/layout.c"; do
+		if compile "$1" "$2" "$3" "$uapi" "$source"; then
+			passed=$((passed + 1))
+		else
+			echo "FAIL: $1 -x $2 $3 $source"
+			failed=$((failed + 1))
+		fi
+	done
+}
+
+words="-m64 -m32"
+if ! echo 'int x;' | ${CC:-gcc} -m32 -fsyntax-only -x c - 2>/dev/null; then
+	echo "note: this machine's compiler has no -m32; only its own word size"
+	words="-O0"
+fi
+
+for word in $words; do
+	for compiler in ${CC:-gcc} clang; do
+		command -v "$compiler" >/dev/null || continue
+		try "$compiler" c "$word"
+	done
+	for compiler in ${CXX:-g++} clang++; do
+		command -v "$compiler" >/dev/null || continue
+		try "$compiler" c++ "$word"
+	done
+done
+
+# One wrong header for each kind of mistake: sed script, and what it does.
+must_fail() # sed-script description
+{
+	mkdir -p "$work/uapi"
+	sed "$1" "$uapi/ferry_drm.h" >"$work/uapi/ferry_drm.h"
+	if cmp -s "$uapi/ferry_drm.h" "$work/uapi/ferry_drm.h"; then
+		echo "FAIL: the header was not changed: $2"
+		failed=$((failed + 1))
+	elif compile "${CC:-gcc}" c "${words##* }" "$work/uapi" \
+		"$tests/layout.c" 2>/dev/null; then
+		echo "FAIL: a wrong header passes: $2"
+		failed=$((failed + 1))
+	else
+		passed=$((passed + 1))
+	fi
+}
+
+must_fail 's/__u64 size;/__u32 size;/' "a field of another size"
+must_fail 's/__u32 pinned;/__u32 pinned; __u64 more;/' "a field not listed"
+must_fail '/__u32 pad2;/d' "a missing pad, and so a hole"
+must_fail 's/__u64 entries;/unsigned long entries;/' "a type of the word's size"
+must_fail 's/FERRY_MIGRATE[[:space:]]*0x04/FERRY_MIGRATE 0x05/' "an ioctl moved"
+must_fail 's/\(DRM_FERRY_CACHE_WC\) = 2/\1 = 7/' "a constant changed"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

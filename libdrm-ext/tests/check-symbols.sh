@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What the library exports, what ferry-symbols.txt lists and what the public
+# header declares is the same, and every exported symbol carries a version.
+#
+# usage: check-symbols.sh LIBRARY SYMBOL_LIST HEADER
+set -eu
+
+library=$1
+list=$2
+header=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The version itself appears as an absolute symbol (A).
+${NM:-nm} -D --defined-only "$library" | awk '$2 != "A" { print $3 }' |
+	LC_ALL=C sort >"$work/exported"
+sed 's/@.*//' "$work/exported" >"$work/names"
+LC_ALL=C sort -u "$list" >"$work/listed"
+# Prototypes have arguments right after the bracket; comments write name().
+grep -o '\bferry_[a-z_]*([a-z]' "$header" | sed 's/(.*//' |
+	LC_ALL=C sort -u >"$work/declared"
+
+[ -s "$work/exported" ] || { echo "FAIL: $library exports nothing"; exit 1; }
+
+failed=0
+same() # file file description
+{
+	if ! diff -u "$1" "$2"; then
+		echo "FAIL: $3"
+		failed=1
+	fi
+}
+same "$work/listed" "$work/names" "symbol list (-) and library (+) differ"
+same "$work/listed" "$work/declared" "symbol list (-) and header (+) differ"
+
+if grep -v '@@LIBDRM_FERRY_[0-9]' "$work/exported"; then
+	echo "FAIL: exported without a version"
+	failed=1
+fi
+
+[ "$failed" -eq 0 ] && echo "$(wc -l <"$work/listed") symbols agree"

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+/* Every documented error, and that a call that failed has changed nothing. */
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <xf86drm.h>
+
+#include "check.h"
+
+static struct ferry_device *dev;
+static struct ferry_bo *const untouched = (void *)0x1234;
+
+static void creation(void)
+{
+	const uint64_t max = ferry_device_max_bo_size(dev);
+	const uint64_t aperture = ferry_device_aperture_size(dev);
+	const struct {
+		uint64_t size;
+		uint32_t placements, flags;
+	} cases[] = {
+		{ 0, ANYWHERE, 0 },
+		{ max + 1, ANYWHERE, 0 },
+		{ UINT64_MAX, ANYWHERE, 0 },
+		{ UINT64_MAX - PAGE + 2, ANYWHERE, 0 },
+		{ 1ull << 63, ANYWHERE, 0 },
+		{ aperture + PAGE, APERTURE, 0 },
+		{ PAGE, 0, 0 },
+		{ PAGE, 4, 0 },
+		{ PAGE, ANYWHERE | 1u << 31, 0 },
+		{ PAGE, ANYWHERE, 1u << 4 },
+		{ PAGE, ANYWHERE, 1u << 31 },
+		{ PAGE, ANYWHERE,
+		  FERRY_BO_START_SYSTEM | FERRY_BO_START_APERTURE },
+		{ PAGE, SYSTEM, FERRY_BO_START_APERTURE },
+		{ PAGE, APERTURE, FERRY_BO_START_SYSTEM },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct ferry_bo *bo = untouched;
+		int err = ferry_bo_new(dev, cases[i].size, cases[i].placements,
+				       cases[i].flags, &bo);
+
+		if (err != -EINVAL)
+			fprintf(stderr, "in case %zu:\n", i);
+		CHECK_EQ(err, -EINVAL);
+		CHECK(bo == untouched);
+	}
+}
+
+static void handles_and_dmabufs(void)
+{
+	static const uint32_t handles[] = { 0, 12345678, INT32_MAX, 0x80000000u,
+					    UINT32_MAX };
+	struct ferry_bo *bo = untouched;
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	CHECK(fd >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
+		CHECK_EQ(ferry_bo_from_handle(dev, handles[i], &bo), -ENOENT);
+	CHECK_EQ(ferry_bo_from_dmabuf(dev, -1, &bo), -EBADF);
+	CHECK_EQ(ferry_bo_from_dmabuf(dev, fd, &bo), -EINVAL);
+	CHECK_EQ(ferry_bo_from_dmabuf(dev, ferry_device_fd(dev), &bo), -EINVAL);
+	CHECK(bo == untouched);
+	close(fd);
+}
+
+static void query_without_room(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	struct drm_ferry_device_query device_info = { .version = 99 };
+	struct drm_ferry_bo_query bo_info = { .size = 99 };
+
+	CHECK_EQ(ferry_device_query(dev, &device_info, 0), -EINVAL);
+	CHECK_EQ(device_info.version, 99);
+	CHECK_EQ(ferry_bo_query(bo, &bo_info, 0), -EINVAL);
+	CHECK_EQ(bo_info.size, 99);
+	ferry_bo_del(bo);
+}
+
+static void one_move(void)
+{
+	static const uint32_t targets[] = { 0, ANYWHERE, 4, 1u << 31,
+					    UINT32_MAX };
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+		CHECK_EQ(ferry_bo_migrate(bo, targets[i]), -EINVAL);
+	CHECK_EQ(placement_of(bo), SYSTEM);
+	ferry_bo_del(bo);
+
+	CHECK_OK(ferry_bo_new(dev, PAGE, SYSTEM, 0, &bo));
+	CHECK_EQ(ferry_bo_migrate(bo, APERTURE), -EINVAL);
+	CHECK_EQ(placement_of(bo), SYSTEM);
+	ferry_bo_del(bo);
+
+	CHECK_OK(ferry_bo_new(dev, PAGE, APERTURE, 0, &bo));
+	CHECK_EQ(ferry_bo_migrate(bo, SYSTEM), -EINVAL);
+	CHECK_EQ(placement_of(bo), APERTURE);
+	ferry_bo_del(bo);
+}
+
+/* The last entry is the bad one: the first ones must not have moved. */
+static void many_moves(void)
+{
+	struct ferry_device *other = open_or_skip();
+	struct ferry_bo *foreign = new_bo(other, PAGE, 0);
+	struct ferry_bo *fixed;
+	struct ferry_bo_move moves[4];
+
+	CHECK_OK(ferry_bo_new(dev, PAGE, SYSTEM, 0, &fixed));
+	for (int i = 0; i < 3; i++) {
+		moves[i].bo = new_bo(dev, PAGE, 0);
+		moves[i].placement = APERTURE;
+	}
+
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 0), -EINVAL);
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, DRM_FERRY_MIGRATE_MAX + 1),
+		 -EINVAL);
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, UINT32_MAX), -EINVAL);
+
+	moves[3] = (struct ferry_bo_move){ foreign, APERTURE };
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
+	moves[3] = moves[0];
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
+	moves[3] = (struct ferry_bo_move){ fixed, APERTURE };
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
+	moves[3] = (struct ferry_bo_move){ fixed, 0 };
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(placement_of(moves[i].bo), SYSTEM);
+
+	/* The same call without the mistake does its work. */
+	moves[3] = (struct ferry_bo_move){ fixed, SYSTEM };
+	CHECK_OK(ferry_bo_migrate_many(dev, moves, 4));
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(placement_of(moves[i].bo), APERTURE);
+		ferry_bo_del(moves[i].bo);
+	}
+	ferry_bo_del(fixed);
+	ferry_bo_del(foreign);
+	ferry_device_del(other);
+}
+
+static void larger_than_the_aperture(void)
+{
+	uint64_t size = ferry_device_aperture_size(dev) + PAGE;
+	struct ferry_bo *bo;
+
+	if (size > ferry_device_max_bo_size(dev)) {
+		printf("note: no BO is larger than the aperture here\n");
+		return;
+	}
+	CHECK_OK(ferry_bo_new(dev, size, ANYWHERE, 0, &bo));
+	fill(map_bo(bo), PAGE, 1);
+	CHECK_EQ(ferry_bo_migrate(bo, APERTURE), -ENOSPC);
+	CHECK_EQ(placement_of(bo), SYSTEM);
+	check_filled(map_bo(bo), PAGE, 1);
+	ferry_bo_del(bo);
+
+	bo = untouched;
+	CHECK_EQ(ferry_bo_new(dev, size, ANYWHERE, FERRY_BO_START_APERTURE,
+			      &bo),
+		 -ENOSPC);
+	CHECK(bo == untouched);
+}
+
+static void read_only_device(void)
+{
+	char *path = drmGetDeviceNameFromFd2(ferry_device_fd(dev));
+	struct ferry_device *readers;
+	struct ferry_bo *bo;
+	void *map = untouched;
+	int fd;
+
+	CHECK(path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0);
+	CHECK_OK(ferry_device_new(fd, &readers));
+	CHECK_OK(ferry_bo_new(readers, PAGE, SYSTEM, 0, &bo));
+	CHECK_EQ(ferry_bo_map(bo, &map), -EACCES);
+	CHECK(map == untouched);
+	/* A mapping that failed is not counted. */
+	CHECK_EQ(ferry_bo_unmap(bo), -EINVAL);
+	ferry_bo_del(bo);
+	ferry_device_del(readers);
+	close(fd);
+	free(path);
+}
+
+static void out_of_descriptors(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	struct ferry_device *other = (void *)untouched;
+	struct rlimit old, none;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 3;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CHECK_EQ(ferry_bo_to_dmabuf(bo), -EMFILE);
+	/* F_DUPFD with a lowest number above the limit says EINVAL. */
+	CHECK(ferry_device_new(ferry_device_fd(dev), &other) < 0);
+	CHECK_EQ(ferry_device_open_node("/dev/null", &other), -EMFILE);
+	CHECK(other == (void *)untouched);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+
+	ferry_bo_del(bo);
+}
+
+int main(void)
+{
+	int fds;
+
+	dev = open_or_skip();
+	fds = count_fds();
+	RUN(creation);
+	RUN(handles_and_dmabufs);
+	RUN(query_without_room);
+	RUN(one_move);
+	RUN(many_moves);
+	RUN(larger_than_the_aperture);
+	RUN(read_only_device);
+	RUN(out_of_descriptors);
+	CHECK_EQ(count_fds(), fds);
+	ferry_device_del(dev);
+	return 0;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/* Mappings stay in place and keep every byte, wherever the BO goes. */
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static struct ferry_device *dev;
+
+static void counted(void)
+{
+	struct ferry_bo *bo = new_bo(dev, 2 * PAGE, 0);
+	void *first, *second;
+
+	CHECK_EQ(ferry_bo_unmap(bo), -EINVAL);
+
+	first = map_bo(bo);
+	second = map_bo(bo);
+	CHECK(first == second);
+	CHECK(is_mapped(first));
+	CHECK_OK(ferry_bo_unmap(bo));
+	CHECK(is_mapped(first));
+	fill(first, 2 * PAGE, 1);
+	CHECK_OK(ferry_bo_unmap(bo));
+	CHECK(!is_mapped(first));
+	CHECK_EQ(ferry_bo_unmap(bo), -EINVAL);
+
+	/* The contents outlive the mapping. */
+	check_filled(map_bo(bo), 2 * PAGE, 1);
+	CHECK_OK(ferry_bo_unmap(bo));
+	ferry_bo_del(bo);
+}
+
+static void removed_with_the_bo(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	void *map = map_bo(bo);
+
+	CHECK(map_bo(bo) == map);
+	ferry_bo_del(bo);
+	CHECK(!is_mapped(map));
+}
+
+/* Back and forth, written before and after each move, checked byte by byte. */
+static void moves(uint64_t size, uint32_t flags)
+{
+	struct ferry_bo *bo = new_bo(dev, size, flags);
+	uint32_t target = APERTURE;
+	uint64_t seed = size;
+	void *map = map_bo(bo);
+
+	size = ferry_bo_size(bo);
+	fill(map, size, seed);
+	for (int round = 0; round < 6; round++) {
+		CHECK_OK(ferry_bo_migrate(bo, target));
+		CHECK_EQ(placement_of(bo), target);
+		check_filled(map, size, seed);
+		fill(map, size, ++seed);
+		check_filled(map, size, seed);
+		target ^= ANYWHERE;
+	}
+	CHECK(map_bo(bo) == map);
+	ferry_bo_del(bo);
+}
+
+static void every_kind_moves(void)
+{
+	static const uint64_t sizes[] = { PAGE, 17 * PAGE, 512 * PAGE,
+					  3 * 1024 * 1024 + PAGE };
+	static const uint32_t flags[] = { 0, FERRY_BO_WC, FERRY_BO_CONTIGUOUS,
+					  FERRY_BO_WC |
+						  FERRY_BO_START_APERTURE };
+
+	for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
+		for (size_t f = 0; f < ARRAY_SIZE(flags); f++)
+			moves(sizes[s], flags[f]);
+	}
+}
+
+/* A page that nobody touched before the move reads as zero after it. */
+static void sparse_touch(void)
+{
+	const uint64_t pages = 64;
+	struct ferry_bo *bo = new_bo(dev, pages * PAGE, 0);
+	char *map = map_bo(bo);
+
+	fill(map + 5 * PAGE, PAGE, 5);
+	CHECK_OK(ferry_bo_migrate(bo, APERTURE));
+	fill(map + 40 * PAGE, PAGE, 40);
+	CHECK_OK(ferry_bo_migrate(bo, SYSTEM));
+	for (uint64_t page = 0; page < pages; page++) {
+		if (page == 5 || page == 40)
+			check_filled(map + page * PAGE, PAGE, page);
+		else
+			check_zero(map + page * PAGE, PAGE);
+	}
+	ferry_bo_del(bo);
+}
+
+static void own_mapping_of_a_part(void)
+{
+	const uint64_t size = 32 * PAGE;
+	struct ferry_bo *bo = new_bo(dev, size, 0);
+	char *whole = map_bo(bo);
+	uint64_t offset;
+	void *part;
+
+	CHECK_OK(ferry_bo_mmap_offset(bo, &offset));
+	part = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, ferry_device_fd(dev),
+		    (off_t)(offset + 10 * PAGE));
+	CHECK(part != MAP_FAILED);
+
+	for (uint32_t target = APERTURE; target; target >>= 1) {
+		fill(whole + 10 * PAGE, 4 * PAGE, target);
+		check_filled(part, 4 * PAGE, target);
+		CHECK_OK(ferry_bo_migrate(bo, target));
+		check_filled(part, 4 * PAGE, target);
+	}
+	CHECK_EQ(munmap(part, 4 * PAGE), 0);
+	ferry_bo_del(bo);
+}
+
+/* A child process keeps the mapping, and sees moves and writes of the parent. */
+static void child_process(void)
+{
+	const uint64_t size = 8 * PAGE;
+	struct ferry_bo *bo = new_bo(dev, size, 0);
+	void *map = map_bo(bo);
+	int go[2], status;
+	pid_t pid;
+	char byte;
+
+	fill(map, size, 1);
+	CHECK_EQ(pipe(go), 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		/* _exit: the library's objects are the parent's. */
+		check_filled(map, size, read(go[0], &byte, 1) == 1 ? 2 : 1);
+		fill(map, size, 3);
+		_exit(0);
+	}
+	CHECK_OK(ferry_bo_migrate(bo, APERTURE));
+	fill(map, size, 2);
+	CHECK_EQ(write(go[1], "", 1), 1);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	check_filled(map, size, 3);
+	close(go[0]);
+	close(go[1]);
+	ferry_bo_del(bo);
+}
+
+/* More than the aperture holds: the oldest are evicted, and nobody notices. */
+static void eviction(void)
+{
+	enum { COUNT = 24, FITTING = 16 };
+	uint64_t size = ferry_device_aperture_size(dev) / FITTING;
+	struct ferry_bo *bos[COUNT];
+	void *maps[COUNT];
+	int evicted = 0;
+
+	size -= size % PAGE;
+	for (int i = 0; i < COUNT; i++) {
+		bos[i] = new_bo(dev, size, 0);
+		maps[i] = map_bo(bos[i]);
+		fill(maps[i], size, i);
+		CHECK_OK(ferry_bo_migrate(bos[i], APERTURE));
+		CHECK_EQ(placement_of(bos[i]), APERTURE);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		evicted += placement_of(bos[i]) == SYSTEM;
+		check_filled(maps[i], size, i);
+	}
+	CHECK(evicted >= COUNT - FITTING);
+	/* The first to come were the first to go. */
+	CHECK_EQ(placement_of(bos[0]), SYSTEM);
+	CHECK_EQ(placement_of(bos[COUNT - 1]), APERTURE);
+	for (int i = 0; i < COUNT; i++)
+		ferry_bo_del(bos[i]);
+}
+
+int main(void)
+{
+	dev = open_or_skip();
+	RUN(counted);
+	RUN(removed_with_the_bo);
+	RUN(every_kind_moves);
+	RUN(sparse_touch);
+	RUN(own_mapping_of_a_part);
+	RUN(child_process);
+	RUN(eviction);
+	ferry_device_del(dev);
+	return 0;
+}

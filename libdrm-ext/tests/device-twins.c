@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Evil twins: two objects for one buffer, of which one closes the handle that
+ * the other still uses. And sharing between open files, where two are right.
+ */
+
+#include <unistd.h>
+
+#include <xf86drm.h>
+
+#include "check.h"
+
+static struct ferry_device *dev;
+
+static int export(struct ferry_bo *bo)
+{
+	int fd = ferry_bo_to_dmabuf(bo);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static struct ferry_bo *import(struct ferry_device *device, int fd)
+{
+	struct ferry_bo *bo;
+
+	CHECK_OK(ferry_bo_from_dmabuf(device, fd, &bo));
+	return bo;
+}
+
+static void import_of_an_own_bo(void)
+{
+	struct ferry_bo *bo = new_bo(dev, 4 * PAGE, 0);
+	int fd = export(bo);
+	struct ferry_bo *twin;
+
+	fill(map_bo(bo), 4 * PAGE, 1);
+	for (int i = 0; i < 3; i++) {
+		twin = import(dev, fd);
+		CHECK(twin == bo);
+		ferry_bo_del(twin);
+	}
+	CHECK_OK(ferry_bo_from_handle(dev, ferry_bo_handle(bo), &twin));
+	CHECK(twin == bo);
+	ferry_bo_del(twin);
+
+	/* All twins are gone; the handle must not be. */
+	CHECK_OK(ferry_bo_migrate(bo, APERTURE));
+	check_filled(map_bo(bo), 4 * PAGE, 1);
+	ferry_bo_del(bo);
+	close(fd);
+}
+
+/* The dma-buf alone keeps the memory; each import starts from nothing. */
+static void import_of_a_forgotten_bo(void)
+{
+	struct ferry_bo *bo = new_bo(dev, 4 * PAGE, 0);
+	int fd = export(bo);
+
+	fill(map_bo(bo), 4 * PAGE, 0);
+	ferry_bo_del(bo);
+	for (int i = 0; i < 5; i++) {
+		struct ferry_bo *twin;
+
+		bo = import(dev, fd);
+		twin = import(dev, fd);
+		CHECK(twin == bo);
+		CHECK_EQ(ferry_bo_size(bo), 4 * PAGE);
+		check_filled(map_bo(bo), 4 * PAGE, i);
+		CHECK_OK(ferry_bo_migrate(bo, i % 2 ? SYSTEM : APERTURE));
+		fill(map_bo(bo), 4 * PAGE, i + 1);
+		ferry_bo_del(bo);
+		CHECK_EQ(ferry_bo_size(twin), 4 * PAGE);
+		CHECK_OK(ferry_bo_migrate(twin, SYSTEM));
+		ferry_bo_del(twin);
+	}
+	close(fd);
+}
+
+static void import_by_another_open_file(void)
+{
+	struct ferry_device *other = open_or_skip();
+	struct ferry_bo *bo = new_bo(dev, 4 * PAGE, 0);
+	int fd = export(bo);
+	struct ferry_bo *twin = import(other, fd);
+	struct ferry_bo *again = import(other, fd);
+	uint32_t handle;
+
+	/* Two files, two handles, two objects; but one in each file. */
+	CHECK(twin != bo);
+	CHECK(again == twin);
+	ferry_bo_del(again);
+	CHECK(ferry_bo_device(twin) == other);
+
+	/* One memory: bytes and placement are seen from both sides. */
+	fill(map_bo(bo), 4 * PAGE, 7);
+	check_filled(map_bo(twin), 4 * PAGE, 7);
+	CHECK_OK(ferry_bo_migrate(twin, APERTURE));
+	CHECK_EQ(placement_of(bo), APERTURE);
+	fill(map_bo(twin), 4 * PAGE, 8);
+	check_filled(map_bo(bo), 4 * PAGE, 8);
+
+	/* Each side can go first. */
+	handle = ferry_bo_handle(twin);
+	ferry_bo_del(bo);
+	check_filled(map_bo(twin), 4 * PAGE, 8);
+	CHECK_EQ(ferry_bo_handle(twin), handle);
+	CHECK_OK(ferry_bo_migrate(twin, SYSTEM));
+	check_filled(map_bo(twin), 4 * PAGE, 8);
+	ferry_bo_del(twin);
+	close(fd);
+	ferry_device_del(other);
+}
+
+/* Two devices of one open file would close each other's handles. */
+static void duplicate_descriptor(void)
+{
+	int fd = dup(ferry_device_fd(dev));
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	int dmabuf = export(bo);
+	struct ferry_device *same;
+	struct ferry_bo *twin;
+
+	CHECK(fd >= 0);
+	CHECK_OK(ferry_device_new(fd, &same));
+	close(fd);
+	twin = import(same, dmabuf);
+	CHECK(twin == bo);
+	ferry_bo_del(twin);
+	ferry_device_del(same);
+	CHECK_EQ(placement_of(bo), SYSTEM);
+	ferry_bo_del(bo);
+	close(dmabuf);
+}
+
+/* A handle that libdrm made around the library, taken over by it. */
+static void prime_around_the_library(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	struct ferry_bo *twin;
+	uint32_t handle;
+	int fd = export(bo);
+
+	CHECK_EQ(drmPrimeFDToHandle(ferry_device_fd(dev), fd, &handle), 0);
+	CHECK_EQ(handle, ferry_bo_handle(bo));
+	CHECK_OK(ferry_bo_from_handle(dev, handle, &twin));
+	CHECK(twin == bo);
+	ferry_bo_del(bo);
+	CHECK_EQ(placement_of(twin), SYSTEM);
+	ferry_bo_del(twin);
+	close(fd);
+}
+
+/* A dumb buffer comes with a handle too, where there is a display. */
+static void dumb_buffer(void)
+{
+	struct drm_mode_create_dumb dumb = { .width = 64,
+					     .height = 16,
+					     .bpp = 32 };
+	struct ferry_bo *bo;
+
+	if (!(ferry_device_features(dev) & DRM_FERRY_FEATURE_DISPLAY)) {
+		printf("note: no display, so no dumb buffers\n");
+		return;
+	}
+	if (drmGetNodeTypeFromFd(ferry_device_fd(dev)) != DRM_NODE_PRIMARY) {
+		char *path =
+			drmGetPrimaryDeviceNameFromFd(ferry_device_fd(dev));
+		struct ferry_device *primary;
+
+		CHECK(path);
+		CHECK_OK(ferry_device_open_node(path, &primary));
+		free(path);
+		ferry_device_del(dev);
+		dev = primary;
+	}
+	CHECK_EQ(drmIoctl(ferry_device_fd(dev), DRM_IOCTL_MODE_CREATE_DUMB,
+			  &dumb),
+		 0);
+	CHECK_OK(ferry_bo_from_handle(dev, dumb.handle, &bo));
+	CHECK(ferry_bo_size(bo) >= dumb.pitch * 16ull);
+	fill(map_bo(bo), ferry_bo_size(bo), 3);
+	check_filled(map_bo(bo), ferry_bo_size(bo), 3);
+	ferry_bo_del(bo);
+	CHECK_EQ(ferry_bo_from_handle(dev, dumb.handle, &bo), -ENOENT);
+}
+
+int main(void)
+{
+	int fds;
+
+	dev = open_or_skip();
+	fds = count_fds();
+	RUN(import_of_an_own_bo);
+	RUN(import_of_a_forgotten_bo);
+	RUN(import_by_another_open_file);
+	RUN(duplicate_descriptor);
+	RUN(prime_around_the_library);
+	RUN(dumb_buffer);
+	CHECK_EQ(count_fds(), fds);
+	ferry_device_del(dev);
+	return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Layout of the interface with the kernel, checked while compiling: once for
+ * each of C, C++, 32 and 64 bit by check-layout.sh. Needs no libc.
+ *
+ * The lists below are the frozen layout. A field may be appended to a struct,
+ * and nothing else may ever change. What is listed for a struct has to add up
+ * to its size, so no field can be forgotten and no padding can hide.
+ */
+#include "ferry_drm.h"
+
+#if defined(__cplusplus)
+#define CHECK(condition, text) static_assert(condition, text)
+#else
+#define CHECK(condition, text) _Static_assert(condition, text)
+#endif
+
+#define DEVICE_QUERY(F, S)                \
+	F(S, flags, 0, 4)                 \
+	F(S, pad, 4, 4)                   \
+	F(S, version, 8, 4)               \
+	F(S, aperture_cache, 12, 4)       \
+	F(S, aperture_cache_asked, 16, 4) \
+	F(S, pad2, 20, 4)                 \
+	F(S, aperture_size, 24, 8)        \
+	F(S, aperture_free, 32, 8)        \
+	F(S, page_sizes, 40, 8)           \
+	F(S, max_bo_size, 48, 8)          \
+	F(S, features, 56, 8)
+
+#define BO_CREATE(F, S)        \
+	F(S, size, 0, 8)       \
+	F(S, placements, 8, 4) \
+	F(S, placement, 12, 4) \
+	F(S, caching, 16, 4)   \
+	F(S, flags, 20, 4)     \
+	F(S, pad, 24, 4)       \
+	F(S, handle, 28, 4)
+
+#define BO_MMAP_OFFSET(F, S) \
+	F(S, handle, 0, 4)   \
+	F(S, flags, 4, 4)    \
+	F(S, offset, 8, 8)
+
+#define BO_QUERY(F, S)          \
+	F(S, handle, 0, 4)      \
+	F(S, pad, 4, 4)         \
+	F(S, size, 8, 8)        \
+	F(S, placements, 16, 4) \
+	F(S, placement, 20, 4)  \
+	F(S, caching, 24, 4)    \
+	F(S, cache, 28, 4)      \
+	F(S, flags, 32, 4)      \
+	F(S, pinned, 36, 4)
+
+#define MIGRATE_ENTRY(F, S) \
+	F(S, handle, 0, 4)  \
+	F(S, placement, 4, 4)
+
+#define MIGRATE(F, S)       \
+	F(S, entries, 0, 8) \
+	F(S, count, 8, 4)   \
+	F(S, flags, 12, 4)
+
+#define CHECK_FIELD(S, field, at, bytes)                   \
+	CHECK(__builtin_offsetof(struct S, field) == (at), \
+	      #S "." #field " is not at " #at);            \
+	CHECK(sizeof(((struct S *)0)->field) == (bytes),   \
+	      #S "." #field " does not have size " #bytes);
+
+#define ADD_FIELD(S, field, at, bytes) +(bytes)
+
+#define CHECK_STRUCT(LIST, S)                                   \
+	LIST(CHECK_FIELD, S)                                    \
+	CHECK(sizeof(struct S) == (0 LIST(ADD_FIELD, S)),       \
+	      #S " has fields or padding that are not listed"); \
+	CHECK(sizeof(struct S) % 8 == 0, #S " is not whole 64 bit words");
+
+CHECK_STRUCT(DEVICE_QUERY, drm_ferry_device_query)
+CHECK_STRUCT(BO_CREATE, drm_ferry_bo_create)
+CHECK_STRUCT(BO_MMAP_OFFSET, drm_ferry_bo_mmap_offset)
+CHECK_STRUCT(BO_QUERY, drm_ferry_bo_query)
+CHECK_STRUCT(MIGRATE_ENTRY, drm_ferry_migrate_entry)
+CHECK_STRUCT(MIGRATE, drm_ferry_migrate)
+
+/* Direction, size, the letter 'd' and the number, as the kernel sees them. */
+#define CHECK_IOCTL(name, number) \
+	CHECK((name) == (number), #name " is not " #number)
+
+CHECK_IOCTL(DRM_IOCTL_FERRY_DEVICE_QUERY, 0xc0406440u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_BO_CREATE, 0xc0206441u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_BO_MMAP_OFFSET, 0xc0106442u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_BO_QUERY, 0xc0286443u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_MIGRATE, 0xc0106444u);
+
+/* Values that programs are compiled with. */
+CHECK(DRM_FERRY_PLACEMENT_SYSTEM == 1, "placement");
+CHECK(DRM_FERRY_PLACEMENT_APERTURE == 2, "placement");
+CHECK(DRM_FERRY_CACHE_UC == 0, "cache");
+CHECK(DRM_FERRY_CACHE_UC_MINUS == 1, "cache");
+CHECK(DRM_FERRY_CACHE_WC == 2, "cache");
+CHECK(DRM_FERRY_CACHE_WT == 3, "cache");
+CHECK(DRM_FERRY_CACHE_WP == 4, "cache");
+CHECK(DRM_FERRY_CACHE_WB == 5, "cache");
+CHECK(DRM_FERRY_FEATURE_DISPLAY == 1, "feature");
+CHECK(DRM_FERRY_CACHING_CACHED == 0, "caching");
+CHECK(DRM_FERRY_CACHING_WC == 1, "caching");
+CHECK(DRM_FERRY_BO_CONTIGUOUS == 1, "flag");
+CHECK(DRM_FERRY_MIGRATE_MAX == 65536, "limit");
