@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+
+#define WORDS_PER_PAGE (FERRY_PAGE_SIZE / sizeof(uint64_t))
+
+const struct igt_ferry_kind igt_ferry_fixed_kinds[] = {
+	{ "system", DRM_FERRY_PLACEMENT_SYSTEM, 0, DRM_FERRY_CACHING_CACHED,
+	  0 },
+	{ "system-wc", DRM_FERRY_PLACEMENT_SYSTEM, 0, DRM_FERRY_CACHING_WC, 0 },
+	{ "aperture", DRM_FERRY_PLACEMENT_APERTURE, 0, DRM_FERRY_CACHING_CACHED,
+	  0 },
+	{ "aperture-contiguous", DRM_FERRY_PLACEMENT_APERTURE, 0,
+	  DRM_FERRY_CACHING_CACHED, DRM_FERRY_BO_CONTIGUOUS },
+	{ NULL, 0, 0, 0, 0 },
+};
+
+const struct igt_ferry_kind igt_ferry_movable_kinds[] = {
+	{ "cached", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_CACHED, 0 },
+	{ "wc", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_WC, 0 },
+	{ "cached-contiguous", FERRY_PLACEMENT_BOTH, 0,
+	  DRM_FERRY_CACHING_CACHED, DRM_FERRY_BO_CONTIGUOUS },
+	{ "wc-contiguous", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_WC,
+	  DRM_FERRY_BO_CONTIGUOUS },
+	{ NULL, 0, 0, 0, 0 },
+};
+
+bool igt_ferry_is_device(int fd)
+{
+	drmVersionPtr version = drmGetVersion(fd);
+	bool match = version && !strcmp(version->name, "ferry");
+
+	drmFreeVersion(version);
+	return match;
+}
+
+/* Is there one at all? IGT would load every driver that it knows to find one. */
+static bool ferry_present(void)
+{
+	char path[64];
+
+	for (int i = 0; i < 16; i++) {
+		bool match;
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR);
+		if (fd < 0)
+			continue;
+		match = igt_ferry_is_device(fd);
+		close(fd);
+		if (match)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * igt_ferry_open - open the first ferry device, or the one that --device names
+ *
+ * Skips when there is none.
+ */
+int igt_ferry_open(void)
+{
+	int fd;
+
+	errno = 0;
+	igt_require_f(ferry_present(),
+		      "no /dev/dri/card* belongs to the driver ferry: "
+		      "load ferry.ko and look into the kernel log\n");
+	__set_forced_driver("ferry");
+	fd = __drm_open_driver(DRIVER_ANY);
+	igt_require_f(fd >= 0, "the device filter matches no ferry device\n");
+	igt_require_f(igt_ferry_is_device(fd),
+		      "the device is not driven by ferry\n");
+	errno = 0;
+	return fd;
+}
+
+/**
+ * igt_ferry_reopen - open the same node again: another client
+ */
+int igt_ferry_reopen(int fd, int flags)
+{
+	char path[64];
+	int other;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	other = open(path, flags | O_CLOEXEC);
+	igt_assert_f(other >= 0, "opening the device again: %s\n",
+		     strerror(errno));
+	return other;
+}
+
+int igt_ferry_open_render(int fd)
+{
+	char *name = drmGetRenderDeviceNameFromFd(fd);
+	int render;
+
+	igt_assert_f(name, "the device has no render node\n");
+	render = open(name, O_RDWR | O_CLOEXEC);
+	igt_assert_f(render >= 0, "%s: %s\n", name, strerror(errno));
+	free(name);
+	return render;
+}
+
+void igt_ferry_require_display(int fd)
+{
+	struct drm_ferry_device_query query;
+
+	ferry_device_query(fd, &query);
+	igt_require_f(query.features & DRM_FERRY_FEATURE_DISPLAY,
+		      "this device has no display: it is render-only\n");
+}
+
+/**
+ * igt_ferry_pci_slot - PCI address of the device, such as 0000:00:02.0
+ */
+void igt_ferry_pci_slot(int fd, char *slot, size_t size)
+{
+	char path[64], target[PATH_MAX];
+	struct stat st;
+	ssize_t len;
+
+	igt_assert_eq(fstat(fd, &st), 0);
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device",
+		 major(st.st_rdev), minor(st.st_rdev));
+	len = readlink(path, target, sizeof(target) - 1);
+	igt_assert_f(len > 0, "%s: %s\n", path, strerror(errno));
+	target[len] = '\0';
+	snprintf(slot, size, "%s", basename(target));
+}
+
+bool __igt_ferry_stat(int fd, const char *name, uint64_t *value)
+{
+	char buf[4096], *line, *save = NULL;
+	size_t len = strlen(name);
+	int dir, bytes;
+
+	dir = igt_debugfs_dir(fd);
+	if (dir < 0)
+		return false;
+	bytes = igt_debugfs_simple_read(dir, "ferry_stats", buf,
+					sizeof(buf) - 1);
+	close(dir);
+	if (bytes <= 0)
+		return false;
+	buf[bytes] = '\0';
+
+	for (line = strtok_r(buf, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, name, len) ||
+		    (line[len] != ' ' && line[len] != ':'))
+			continue;
+		*value = strtoull(line + len + 1, NULL, 10);
+		return true;
+	}
+	return false;
+}
+
+uint64_t igt_ferry_stat(int fd, const char *name)
+{
+	uint64_t value = 0;
+
+	igt_assert_f(
+		__igt_ferry_stat(fd, name, &value),
+		"no counter '%s' in debugfs ferry_stats: is debugfs mounted?\n",
+		name);
+	return value;
+}
+
+/* The kernel may free a BO some time after its last reference is gone. */
+void igt_ferry_wait_stat(int fd, const char *name, uint64_t value)
+{
+	struct timespec start = {};
+	uint64_t now;
+
+	do {
+		now = igt_ferry_stat(fd, name);
+		if (now == value)
+			return;
+		usleep(20000);
+	} while (igt_seconds_elapsed(&start) < 10);
+	igt_assert_f(now == value,
+		     "%s is %" PRIu64 " and should be %" PRIu64 "\n", name, now,
+		     value);
+}
+
+uint64_t igt_ferry_aperture_free(int fd)
+{
+	struct drm_ferry_device_query query;
+
+	ferry_device_query(fd, &query);
+	return query.aperture_free;
+}
+
+int __igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
+			const struct igt_ferry_kind *kind)
+{
+	static uint32_t last_id;
+	int err;
+
+	memset(bo, 0, sizeof(*bo));
+	err = __ferry_bo_create(fd, size, kind->placements, kind->placement,
+				kind->caching, kind->flags, &bo->handle);
+	if (err)
+		return err;
+	bo->fd = fd;
+	bo->size = ALIGN(size, FERRY_PAGE_SIZE);
+	bo->id = ++last_id & 0xffff;
+	return 0;
+}
+
+/**
+ * igt_ferry_bo_init - create and map a BO
+ */
+void igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
+		       const struct igt_ferry_kind *kind)
+{
+	int err = __igt_ferry_bo_init(bo, fd, size, kind);
+
+	igt_assert_f(!err, "creating a %s BO of %zu bytes: %s\n", kind->name,
+		     size, strerror(-err));
+	bo->map = ferry_bo_mmap(fd, bo->handle, bo->size);
+}
+
+void igt_ferry_bo_fini(struct igt_ferry_bo *bo)
+{
+	if (bo->map)
+		igt_assert_eq(munmap(bo->map, bo->size), 0);
+	gem_close(bo->fd, bo->handle);
+	memset(bo, 0, sizeof(*bo));
+}
+
+/* The next generation of contents. */
+void igt_ferry_bo_fill(struct igt_ferry_bo *bo)
+{
+	igt_ferry_fill(bo->map, 0, bo->size / FERRY_PAGE_SIZE, bo->id,
+		       ++bo->gen);
+}
+
+void igt_ferry_bo_check(const struct igt_ferry_bo *bo)
+{
+	if (bo->gen)
+		igt_ferry_check(bo->map, 0, bo->size / FERRY_PAGE_SIZE, bo->id,
+				bo->gen);
+	else
+		igt_ferry_check_zero(bo->map, bo->size);
+}
+
+static uint64_t ferry_word(uint32_t id, uint32_t gen, size_t page)
+{
+	return (uint64_t)(id & 0xffff) << 48 | (uint64_t)(gen & 0xffff) << 32 |
+	       (uint64_t)page * WORDS_PER_PAGE;
+}
+
+/**
+ * igt_ferry_fill - write the contents of some pages of a BO
+ * @map: where @first_page is mapped
+ * @first_page: its number in the BO
+ * @pages: number of pages
+ * @id: number of the BO
+ * @gen: generation
+ */
+void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,
+		    uint32_t gen)
+{
+	volatile uint64_t *p = map;
+
+	for (size_t page = first_page; page < first_page + pages; page++) {
+		uint64_t word = ferry_word(id, gen, page);
+
+		for (size_t i = 0; i < WORDS_PER_PAGE; i++)
+			*p++ = word + i;
+	}
+}
+
+void igt_ferry_check(const void *map, size_t first_page, size_t pages,
+		     uint32_t id, uint32_t gen)
+{
+	const volatile uint64_t *p = map;
+
+	for (size_t page = first_page; page < first_page + pages; page++) {
+		uint64_t word = ferry_word(id, gen, page);
+
+		for (size_t i = 0; i < WORDS_PER_PAGE; i++, p++) {
+			uint64_t got = *p;
+
+			igt_assert_f(
+				got == word + i,
+				"BO %u generation %u page %zu word %zu: %#" PRIx64
+				" and not %#" PRIx64
+				" (which would be BO %u generation %u page %zu)\n",
+				id, gen, page, i, got, word + i,
+				(unsigned int)(got >> 48),
+				(unsigned int)(got >> 32 & 0xffff),
+				(size_t)((got & 0xffffffff) / WORDS_PER_PAGE));
+		}
+	}
+}
+
+void igt_ferry_check_zero(const void *map, size_t size)
+{
+	const volatile uint64_t *p = map;
+
+	igt_assert(size % sizeof(*p) == 0);
+	for (size_t i = 0; i < size / sizeof(*p); i++) {
+		uint64_t got = p[i];
+
+		igt_assert_f(!got,
+			     "byte %zu of %zu is not zero: %#" PRIx64 "\n",
+			     i * sizeof(*p), size, got);
+	}
+}
+
+static sigjmp_buf ferry_signal_jmp;
+
+static void ferry_signal_handler(int sig)
+{
+	siglongjmp(ferry_signal_jmp, sig);
+}
+
+static int ferry_touch_signal(volatile uint8_t *p, int value)
+{
+	static struct sigaction old_segv, old_bus;
+	struct sigaction sa = { .sa_handler = ferry_signal_handler };
+	int sig;
+
+	sigaction(SIGSEGV, &sa, &old_segv);
+	sigaction(SIGBUS, &sa, &old_bus);
+	sig = sigsetjmp(ferry_signal_jmp, 1);
+	if (!sig) {
+		if (value < 0)
+			(void)*p;
+		else
+			*p = value;
+	}
+	sigaction(SIGSEGV, &old_segv, NULL);
+	sigaction(SIGBUS, &old_bus, NULL);
+	return sig;
+}
+
+/* Read one byte: returns 0, SIGSEGV or SIGBUS. */
+int igt_ferry_read_signal(const volatile void *p)
+{
+	return ferry_touch_signal((volatile uint8_t *)p, -1);
+}
+
+/* Write one byte: returns 0, SIGSEGV or SIGBUS. */
+int igt_ferry_write_signal(volatile void *p, uint8_t value)
+{
+	return ferry_touch_signal(p, value);
+}
+
+/**
+ * igt_ferry_aperture_fill - create BOs of @size that only the aperture may hold
+ *
+ * Until there is no room for another one. Returns their number, and their
+ * handles in @handles.
+ */
+unsigned int igt_ferry_aperture_fill(int fd, size_t size, uint32_t **handles)
+{
+	struct drm_ferry_device_query query;
+	unsigned int count = 0, most;
+	int err;
+
+	ferry_device_query(fd, &query);
+	most = query.aperture_size / size + 1;
+	*handles = calloc(most, sizeof(**handles));
+	igt_assert(*handles);
+
+	for (;;) {
+		err = __ferry_bo_create(fd, size, DRM_FERRY_PLACEMENT_APERTURE,
+					0, DRM_FERRY_CACHING_CACHED, 0,
+					&(*handles)[count]);
+		if (err)
+			break;
+		igt_assert_f(
+			++count < most,
+			"%u BOs of %zu bytes are more than the aperture has\n",
+			count, size);
+	}
+	igt_assert_eq(err, -ENOSPC);
+	return count;
+}
+
+void igt_ferry_close_all(int fd, uint32_t *handles, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		gem_close(fd, handles[i]);
+	free(handles);
+}
+
+int igt_ferry_kmsg_open(void)
+{
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	igt_assert_fd(kmsg);
+	lseek(kmsg, 0, SEEK_END);
+	return kmsg;
+}
+
+/* Reads on to the end. */
+bool igt_ferry_kmsg_has(int kmsg, const char *text)
+{
+	char record[8192];
+	bool found = false;
+	ssize_t len;
+
+	for (;;) {
+		len = read(kmsg, record, sizeof(record) - 1);
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			break;
+		record[len] = '\0';
+		if (strstr(record, text))
+			found = true;
+	}
+	errno = 0;
+	return found;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What several tests of ferry share: finding the device, its counters, BOs
+ * with known contents, and touching memory that may answer with a signal.
+ */
+#ifndef IGT_FERRY_H
+#define IGT_FERRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ferry_ioctl.h"
+
+/* The device */
+bool igt_ferry_is_device(int fd);
+int igt_ferry_open(void);
+int igt_ferry_reopen(int fd, int flags);
+int igt_ferry_open_render(int fd);
+void igt_ferry_require_display(int fd);
+void igt_ferry_pci_slot(int fd, char *slot, size_t size);
+
+/* debugfs ferry_stats */
+bool __igt_ferry_stat(int fd, const char *name, uint64_t *value);
+uint64_t igt_ferry_stat(int fd, const char *name);
+void igt_ferry_wait_stat(int fd, const char *name, uint64_t value);
+uint64_t igt_ferry_aperture_free(int fd);
+
+/**
+ * struct igt_ferry_kind - a kind of BO, so that one test runs on each
+ * @name: part of the subtest's name
+ * @placements: where it may be
+ * @placement: where it starts
+ * @caching: of its system pages
+ * @flags: DRM_FERRY_BO_*
+ */
+struct igt_ferry_kind {
+	const char *name;
+	uint32_t placements;
+	uint32_t placement;
+	uint32_t caching;
+	uint32_t flags;
+};
+
+/* BOs that stay at one placement, and BOs that may be at both; both lists end in a NULL name */
+extern const struct igt_ferry_kind igt_ferry_fixed_kinds[];
+extern const struct igt_ferry_kind igt_ferry_movable_kinds[];
+
+/**
+ * struct igt_ferry_bo - a BO with known contents
+ * @fd: device file it belongs to
+ * @handle: its handle
+ * @size: bytes
+ * @map: whole mapping, or NULL
+ * @id: number that marks its contents
+ * @gen: generation of its contents, 0 for all zero
+ */
+struct igt_ferry_bo {
+	int fd;
+	uint32_t handle;
+	size_t size;
+	void *map;
+	uint32_t id;
+	uint32_t gen;
+};
+
+int __igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
+			const struct igt_ferry_kind *kind);
+void igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
+		       const struct igt_ferry_kind *kind);
+void igt_ferry_bo_fini(struct igt_ferry_bo *bo);
+void igt_ferry_bo_fill(struct igt_ferry_bo *bo);
+void igt_ferry_bo_check(const struct igt_ferry_bo *bo);
+
+/* Contents: every 8 bytes name the BO, the generation, the page and the word */
+void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,
+		    uint32_t gen);
+void igt_ferry_check(const void *map, size_t first_page, size_t pages,
+		     uint32_t id, uint32_t gen);
+void igt_ferry_check_zero(const void *map, size_t size);
+
+/* Memory that may answer with a signal. Main thread only. */
+int igt_ferry_read_signal(const volatile void *p);
+int igt_ferry_write_signal(volatile void *p, uint8_t value);
+
+/* Fill the aperture with BOs that cannot leave it */
+unsigned int igt_ferry_aperture_fill(int fd, size_t size, uint32_t **handles);
+void igt_ferry_close_all(int fd, uint32_t *handles, unsigned int count);
+
+/* The kernel log from now on */
+int igt_ferry_kmsg_open(void);
+bool igt_ferry_kmsg_has(int kmsg, const char *text);
+
+#endif /* IGT_FERRY_H */
