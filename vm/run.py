@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: MIT
+"""Run COMMAND in a fresh virtual machine with ferry loaded.
+
+The exit status is COMMAND's, except:
+  124  the time was up and the machine was ended
+  125  the kernel found fault with itself (see vm/splats.py); takes precedence
+  126  the machine could not be made, or died before COMMAND ended
+"""
+
+import argparse
+import ctypes
+import fcntl
+import json
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+import tty
+
+import splats
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+TOP = os.path.dirname(HERE)
+VMDIR = os.path.join(TOP, "build", "vm")
+TIMEOUT, SPLAT, BROKEN = 124, 125, 126
+KEEP_RUNS = 20
+
+
+class Trouble(Exception):
+    """The machine could not be made or did not live long enough."""
+
+
+class Ended(Exception):
+    """A signal asked this program to stop."""
+
+
+def say(text):
+    print("vm/run: " + text, file=sys.stderr, flush=True)
+
+
+def output_of(*command):
+    """Run one of the scripts beside this one and return its last line."""
+    p = subprocess.run([os.path.join(HERE, command[0]), *command[1:]], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, text=True)
+    if p.returncode:
+        raise Trouble("vm/%s failed" % " ".join(command))
+    return p.stdout.strip().splitlines()[-1] if p.stdout.strip() else ""
+
+
+def die_with_parent():
+    """Between fork and exec: QEMU ends when this program does, however it does."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Qemu:
+    """One QEMU process with its console log and its sockets."""
+
+    def __init__(self, args, console):
+        self.sockets = {}
+        self.given = []
+        self.process = None
+        self.buffer = b""
+        self.args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+                     "-display", "none", "-vga", "none", "-machine", "q35",
+                     "-chardev", "file,id=serial,path=%s" % console.replace(",", ",,"),
+                     "-serial", "chardev:serial", *args]
+
+    def socket(self, name):
+        """Make a socket pair; QEMU gets the other end as chardev NAME."""
+        ours, theirs = socket.socketpair()
+        self.sockets[name] = ours
+        self.given.append(theirs)
+        self.args += ["-chardev", "socket,id=%s,fd=%d" % (name, theirs.fileno())]
+        return ours
+
+    def start(self, log):
+        self.socket("qmp")
+        self.args += ["-mon", "chardev=qmp,mode=control"]
+        self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        pass_fds=[s.fileno() for s in self.given],
+                                        preexec_fn=die_with_parent)
+        for s in self.given:
+            s.close()
+        self.given = []
+
+    def qmp(self, command, **arguments):
+        """Send a command and wait for its result; events are dropped."""
+        s = self.sockets["qmp"]
+        if "qmp" not in self.__dict__.get("greeted", ()):
+            self.greeted = ("qmp",)
+            self.qmp("qmp_capabilities")
+        s.settimeout(30)
+        s.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        while True:
+            while b"\n" not in self.buffer:
+                more = s.recv(65536)
+                if not more:
+                    raise Trouble("QEMU closed its control socket")
+                self.buffer += more
+            line, self.buffer = self.buffer.split(b"\n", 1)
+            answer = json.loads(line)
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise Trouble("QEMU: " + answer["error"]["desc"])
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for s in [*self.sockets.values(), *self.given]:
+            s.close()
+
+
+def boot_args(kernel, accel, memory, cpus, icount, append):
+    """What every machine has: processor, memory, kernel."""
+    cmdline = "console=ttyS0 panic=-1 oops=panic tsc=reliable " + append
+    if accel == "kvm":
+        args = ["-accel", "kvm", "-cpu", "host"]
+    elif icount:
+        args = ["-accel", "tcg,thread=single", "-cpu", "max,la57=off", "-icount", "shift=0,sleep=off"]
+    else:
+        args = ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]
+    return args + ["-m", memory, "-smp", str(cpus), "-kernel", os.path.join(kernel, "vmlinuz"),
+                   "-initrd", os.path.join(kernel, "initramfs"), "-append", cmdline.strip()]
+
+
+def choose_accel(wanted, kernel):
+    """kvm or tcg. /dev/kvm may exist and guests die on it: boot one to see."""
+    if wanted != "auto":
+        return wanted
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg"
+    answer = os.path.join(VMDIR, "accel")
+    try:
+        if time.time() - os.stat(answer).st_mtime < 24 * 3600:
+            with open(answer) as f:
+                return f.read().strip()
+    except OSError:
+        pass
+    say("trying KVM with one boot (at most 20 s)")
+    console = os.path.join(VMDIR, "kvm-probe.log")
+    qemu = Qemu(boot_args(kernel, "kvm", "256M", 1, False, "ferry.probe"), console)
+    works = False
+    try:
+        with open(os.path.join(VMDIR, "kvm-probe-qemu.log"), "wb") as log:
+            qemu.start(log)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not works and qemu.process.poll() is None:
+            time.sleep(0.2)
+            with open(os.path.join(VMDIR, "kvm-probe-qemu.log"), "rb") as log:
+                if b"internal error" in log.read():
+                    break
+            works = probe_worked(console)
+        works = works or probe_worked(console)
+    finally:
+        qemu.end()
+    accel = "kvm" if works else "tcg"
+    say("KVM works" if works else "guests die on this host's KVM: using software emulation")
+    with open(answer, "w") as f:
+        f.write(accel + "\n")
+    return accel
+
+
+def probe_worked(console):
+    try:
+        with open(console, "rb") as f:
+            return b"this accelerator works" in f.read()
+    except OSError:
+        return False
+
+
+def device_args(specs):
+    """QEMU arguments for the --device options; the n-th has the id dN."""
+    args = []
+    for n, spec in enumerate(s for s in specs if s != "none"):
+        model, *options = spec.split(",")
+        if model.startswith("ivshmem-plain") and not any(o.startswith("memdev=") for o in options):
+            size = next((o[5:] for o in options if o.startswith("size=")), "64M")
+            path = next((o[5:] for o in options if o.startswith("path=")), None)
+            options = [o for o in options if not o.startswith(("size=", "path="))]
+            backend = "memory-backend-file,mem-path=" + path if path else "memory-backend-memfd"
+            args += ["-object", "%s,id=mem%d,size=%s,share=on" % (backend, n, size)]
+            options.append("memdev=mem%d" % n)
+        if not any(o.startswith("id=") for o in options):
+            options.insert(0, "id=d%d" % n)
+        args += ["-device", ",".join([model, *options])]
+    return args
+
+
+def new_run_directory():
+    """A directory for this run; those of the oldest runs are removed."""
+    runs = os.path.join(VMDIR, "runs")
+    os.makedirs(runs, exist_ok=True)
+    for old in sorted(os.listdir(runs))[:-KEEP_RUNS]:
+        pid = int(old.rsplit("-", 1)[1])
+        if not os.path.exists("/proc/%d" % pid):
+            shutil.rmtree(os.path.join(runs, old), ignore_errors=True)
+    path = os.path.join(runs, "%s-%d" % (time.strftime("%Y%m%d-%H%M%S"), os.getpid()))
+    os.makedirs(os.path.join(path, "job"))
+    return path
+
+
+def share_args(name, path, readonly=False):
+    return ["-fsdev", "local,id=fs%s,path=%s,security_model=none,multidevs=remap%s" %
+            (name, path.replace(",", ",,"), ",readonly=on" if readonly else ""),
+            "-device", "virtio-9p-pci,fsdev=fs%s,mount_tag=%s" % (name, name)]
+
+
+def drive_args(*images):
+    args = []
+    for n, image in enumerate(images):
+        args += ["-drive", "if=none,id=disk%d,format=raw,readonly=on,file=%s" % (n, image.replace(",", ",,")),
+                 "-device", "virtio-blk-pci,drive=disk%d" % n]
+    return args
+
+
+class Machine:
+    """The machine that COMMAND runs in."""
+
+    def __init__(self, options):
+        self.o = options
+        self.status = None
+        self.trouble = None
+        self.requests = b""
+        self.saved_tty = None
+
+    def prepare(self):
+        o = self.o
+        output_of("setup", "vm")
+        kernel = output_of("kernel", o.kernel)
+        image = output_of("image")
+        images = [image, os.path.join(kernel, "modules.erofs")]
+        if o.driver == "ferry" or o.load_image:
+            images.append(output_of("module", "--image", o.kernel))
+        accel = choose_accel(o.accel, kernel)
+        if o.icount:
+            accel = "tcg"
+        self.directory = new_run_directory()
+        self.console = o.log or os.path.join(self.directory, "console.log")
+        open(self.console, "w").close()
+        latest = os.path.join(VMDIR, "latest")
+        os.path.lexists(latest) and os.unlink(latest)
+        os.symlink(self.directory, latest)
+        self.write_job()
+        append = "" if o.driver == "bochs" else "modprobe.blacklist=bochs "
+        qemu = Qemu(boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append), self.console)
+        qemu.args += drive_args(*images)
+        qemu.args += device_args(o.device or ["bochs-display"])
+        qemu.args += share_args("ferry", TOP, readonly=True)
+        qemu.args += share_args("job", os.path.join(self.directory, "job"))
+        if o.share:
+            os.makedirs(o.share, exist_ok=True)
+            qemu.args += share_args("share", os.path.realpath(o.share))
+        qemu.args += ["-device", "virtio-serial-pci"]
+        for port in ("ctl", "out", "err"):
+            qemu.socket(port)
+            qemu.args += ["-device", "virtserialport,chardev=%s,name=%s" % (port, port)]
+        if o.tty:
+            qemu.socket("tty")
+            qemu.args += ["-device", "virtconsole,chardev=tty,name=tty"]
+        qemu.args += o.qemu
+        self.qemu = qemu
+
+    def write_job(self):
+        o = self.o
+        size = shutil.get_terminal_size()
+        config = {"driver": o.driver, "share": "yes" if o.share else "", "tty": int(o.tty), "repo": TOP,
+                  "term": os.environ.get("TERM", "linux"), "rows": size.lines, "columns": size.columns}
+        with open(os.path.join(self.directory, "job", "config"), "w") as f:
+            for name, value in config.items():
+                f.write("%s=%s\n" % (name, shlex.quote(str(value))))
+        with open(os.path.join(self.directory, "job", "command"), "wb") as f:
+            for setting in o.env:
+                name, _, value = setting.partition("=")
+                f.write(b"export %s=%s\n" % (name.encode(), os.fsencode(shlex.quote(value))))
+            f.write(b"set -- " + b" ".join(os.fsencode(shlex.quote(a)) for a in o.command) + b"\n")
+
+    def screenshot(self, path, device="d0"):
+        self.qemu.qmp("screendump", filename=os.path.abspath(path), format="png", device=device)
+
+    def serve(self, request):
+        """Do what the guest asks for on the ctl port; return the answer."""
+        word, *args = request.split()
+        if word == "exit" and args:
+            if self.o.screenshot:
+                self.screenshot(self.o.screenshot)
+            if args[0] == "trouble":
+                self.trouble = "the guest could not start the command"
+            else:
+                self.status = int(args[0])
+            return "ok"
+        if word == "screenshot" and args:
+            path = os.path.join(self.o.share or self.directory, os.path.basename(args[0]) + ".png")
+            self.screenshot(path, *args[1:2])
+            return "ok " + path
+        return "error unknown request"
+
+    def control(self, data):
+        self.requests += data
+        while b"\n" in self.requests:
+            line, self.requests = self.requests.split(b"\n", 1)
+            try:
+                answer = self.serve(line.decode(errors="replace"))
+            except (Trouble, ValueError) as e:
+                answer = "error " + str(e)
+                say(str(e))
+            self.qemu.sockets["ctl"].sendall(answer.encode() + b"\n")
+
+    def loop(self):
+        """Pass data on until QEMU has ended and all it said has been read."""
+        sockets = self.qemu.sockets
+        sources = {sockets["ctl"]: self.control}
+        sources[sockets["out"]] = lambda data: write_all(1, data)
+        sources[sockets["err"]] = lambda data: write_all(2, data)
+        if self.o.tty:
+            sources[sockets["tty"]] = lambda data: write_all(1, data)
+            sources[sys.stdin] = sockets["tty"].sendall
+        deadline = time.monotonic() + self.o.timeout if self.o.timeout else None
+        console = open(self.console, "rb") if self.o.verbose else None
+        while True:
+            gone = self.qemu.process.poll() is not None
+            ready = select.select(list(sources), [], [], 0 if gone else 0.2)[0]
+            for s in ready:
+                data = os.read(s.fileno(), 65536)
+                if data:
+                    sources[s](data)
+                else:
+                    del sources[s]
+            if console:
+                write_all(2, console.read())
+            if gone and not ready:
+                return
+            if deadline and time.monotonic() > deadline:
+                raise TimeoutError
+
+    def run(self):
+        with open(os.path.join(self.directory, "qemu.log"), "w") as log:
+            log.write(shlex.join(self.qemu.args) + "\n")
+            log.flush()
+            self.qemu.start(log)
+        if self.o.tty:
+            self.saved_tty = termios.tcgetattr(0)
+            tty.setraw(0)
+        try:
+            self.loop()
+        finally:
+            if self.saved_tty:
+                termios.tcsetattr(0, termios.TCSADRAIN, self.saved_tty)
+            self.qemu.end()
+
+    def qemu_says(self):
+        with open(os.path.join(self.directory, "qemu.log")) as f:
+            return "".join(f.readlines()[1:]).strip()
+
+
+def write_all(fd, data):
+    while data:
+        try:
+            data = data[os.write(fd, data):]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except BrokenPipeError:
+            return
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(prog="vm/run", usage="vm/run [options] -- COMMAND [ARGUMENT...]",
+                                description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                epilog="""in the guest:
+  /mnt/ferry         this repository, read-only, and the working directory
+  /mnt/share         the directory given with --share, read-write
+  vm-screenshot NAME [dN]   takes a picture of the screen of the n-th device
+
+Without COMMAND, on a terminal, there is an interactive shell.""")
+    p.add_argument("--kernel", default="6.12", metavar="V", help="6.12 (default) or 7.x")
+    p.add_argument("--device", action="append", metavar="SPEC",
+                   help="bochs-display (default), VGA, secondary-vga, ivshmem-plain[,size=64M][,path=FILE], "
+                   "any QEMU -device string, or none; repeatable, the n-th has the id dN from d0")
+    p.add_argument("--driver", default="ferry", metavar="NAME",
+                   help="module to load: ferry (default), another module's name, or none")
+    p.add_argument("--share", metavar="DIR", help="read-write in the guest at /mnt/share")
+    p.add_argument("--memory", default="1536M", help="default 1536M")
+    p.add_argument("--cpus", type=int, default=2, help="default 2")
+    p.add_argument("--timeout", type=float, metavar="S", help="end the machine after S seconds, boot "
+                   "included; 0 is never (default 600, interactively 0)")
+    p.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto",
+                   help="auto (default) tries KVM with a bounded boot, else emulates")
+    p.add_argument("--icount", action="store_true",
+                   help="let guest time count instructions (emulated, not real time)")
+    p.add_argument("--screenshot", metavar="FILE", help="PNG of the first device's screen as COMMAND ends")
+    p.add_argument("--append", default="", metavar="TEXT", help="more for the kernel command line")
+    p.add_argument("--env", action="append", default=[], metavar="N=V", help="set in COMMAND's environment")
+    p.add_argument("--log", metavar="FILE", help="console log (default build/vm/latest/console.log)")
+    p.add_argument("--load-image", action="store_true",
+                   help="have ferry.ko at hand for modprobe although --driver is another")
+    p.add_argument("--qemu", action="append", default=[], metavar="ARG", help="one more argument for QEMU")
+    p.add_argument("--verbose", action="store_true", help="show the console on stderr")
+    cut = argv.index("--") if "--" in argv else len(argv)
+    o = p.parse_args(argv[:cut])
+    o.command = argv[cut + 1:]
+    o.tty = not o.command or (o.command and "--tty" in argv[:cut])
+    if o.tty and not os.isatty(0):
+        p.error("no COMMAND given (write it after --), and no terminal for a shell")
+    o.command = o.command or ["bash", "-l"]
+    if o.timeout is None:
+        o.timeout = 0 if o.tty else 600
+    if o.log:
+        o.log = os.path.realpath(o.log)
+    if not re.fullmatch(r"[\w-]+", o.driver):
+        p.error("--driver takes a module's name")
+    return o
+
+
+def main(argv):
+    options = parse(argv)
+    machine = Machine(options)
+
+    def stop(number, _):
+        raise Ended(number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    status = None
+    try:
+        machine.prepare()
+        machine.run()
+    except Ended as e:
+        say("ended by %s" % signal.Signals(e.args[0]).name)
+        return 128 + e.args[0]
+    except TimeoutError:
+        say("the time is up: the machine was ended after %g s" % options.timeout)
+        status = TIMEOUT
+    except (Trouble, OSError) as e:
+        say("error: %s" % e)
+        return BROKEN
+    if status is None:
+        status = machine.status
+    text = splats.report(machine.console)
+    if text:
+        say("the kernel found fault with itself:\n" + text)
+        status = SPLAT
+    elif status is None:
+        status = BROKEN
+        says = machine.qemu_says()
+        say("error: " + (machine.trouble or "the machine ended before the command did"))
+        if says:
+            say("QEMU says: " + says)
+    if status in (TIMEOUT, SPLAT, BROKEN):
+        say("console log: " + machine.console)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

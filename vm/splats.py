@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What in a kernel log means that the kernel found fault with itself.
+
+    vm/splats.py FILE...     print each splat; exit status 1 if there was one
+    vm/splats.py --selftest  check the patterns against lines that are known
+"""
+
+import re
+import sys
+
+# Each pattern with a line, as some kernel prints it, that it is there for.
+PATTERNS = [
+    (r"\[ cut here \]", "------------[ cut here ]------------"),
+    (r"\bWARNING: (?!Unprivileged eBPF|Spectre)", "WARNING: CPU: 0 PID: 31 at mm/memory.c:2129 vmf_insert_pfn+0x1"),
+    (r"\bBUG: ", "BUG: unable to handle page fault for address: ffffc90000001000"),
+    (r"kernel BUG at", "kernel BUG at mm/huge_memory.c:1234!"),
+    (r"\bOops\b", "Oops: 0002 [#1] PREEMPT SMP NOPTI"),
+    (r"Kernel panic", "Kernel panic - not syncing: Fatal exception"),
+    (r"\bKASAN:", "BUG: KASAN: slab-use-after-free in ferry_bo_free+0x12/0x40"),
+    (r"\bKCSAN:", "BUG: KCSAN: data-race in a / b"),
+    (r"\bUBSAN:", "UBSAN: array-index-out-of-bounds in drivers/gpu/x.c:1:2"),
+    (r"\bINFO: possible|possible (circular|recursive|irq lock)|possible deadlock", "WARNING: possible circular locking dependency detected"),
+    (r"inconsistent lock state|bad unlock balance|held lock freed|lock held (when returning|at task exit)|Invalid wait context",
+     "[ BUG: Invalid wait context ]"),
+    (r"suspicious RCU", "WARNING: suspicious RCU usage"),
+    (r"refcount_t:", "refcount_t: underflow; use-after-free."),
+    (r"scheduling while atomic", "BUG: scheduling while atomic: kworker/0:1/12/0x00000002"),
+    (r"sleeping function called from invalid", "BUG: sleeping function called from invalid context at mm/x.c:1"),
+    (r"blocked for more than", "INFO: task weston:123 blocked for more than 120 seconds."),
+    (r"hung[ _]task", "Kernel panic - not syncing: hung_task: blocked tasks"),
+    (r"rcu.*detected stall", "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"),
+    (r"soft lockup|hard LOCKUP", "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [x:1]"),
+    (r"\bCall Trace:", "Call Trace:"),
+    (r"general protection fault, (?!maybe)", "general protection fault, probably for non-canonical address 0xdead"),
+    (r"kmemleak: \d+ new suspected", "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)"),
+    (r"list_(add|del) corruption", "list_del corruption. prev->next should be ffff, but was 0"),
+    (r"Bad (page|rss-counter|swap)", "BUG: Bad page state in process a  pfn:12345"),
+    (r"double fault|stack guard page|corrupted stack", "BUG: stack guard page was hit at 0000"),
+    (r"Objects remaining in|Slab \S+: .*still has objects", "BUG ferry_bo (Tainted: G): Objects remaining in ferry_bo on __kmem_cache_shutdown()"),
+    (r"unregister_netdevice: waiting|ODEBUG:|DEBUG_LOCKS_WARN_ON", "ODEBUG: free active (active state 0) object: 0"),
+    (r"Out of memory: Killed|invoked oom-killer", "Out of memory: Killed process 1 (a) total-vm:1kB"),
+    (r"\[drm:[^]]*\] \*ERROR\*.*(leak|not clean)|drm_WARN|Memory manager not clean", "[drm:drm_mm_takedown [drm]] *ERROR* Memory manager not clean during takedown."),
+    (r"ferry-vm: (no |cannot )", "ferry-vm: no root image"),
+]
+
+# Lines that look alike and mean no harm.
+HARMLESS = [
+    "Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on",
+    "[    0.1] rcu: \tRCU calculated value of scheduler-enlistment delay is 25 jiffies.",
+    "x86/PAT: Configuration [0-7]: WB  WC  UC- UC  WB  WP  UC- WT",
+    "systemd-udevd[90]: Starting systemd-udevd",
+    "ferry 0000:00:02.0: [drm] aperture 16 MiB, write-combining",
+    "DEBUG: ferry test",
+    "[drm:drm_ioctl] bad ioctl",
+    "traps: a[1] general protection fault ip:1 sp:2 error:0 in libc.so",
+    "tracer: Oopsy daisy",
+]
+
+REGEX = re.compile("|".join("(?:%s)" % p for p, _ in PATTERNS))
+
+
+def find(lines):
+    """Return [(number, line)] of the splats in lines, counted from 1."""
+    return [(n, line.rstrip()) for n, line in enumerate(lines, 1) if REGEX.search(line)]
+
+
+def report(path, context=40):
+    """Return the splats in the file as text, with what follows each."""
+    with open(path, errors="replace") as f:
+        lines = f.readlines()
+    out, shown = [], 0
+    for n, _ in find(lines):
+        if n <= shown:
+            continue
+        first = max(shown + 1, n - 2)
+        shown = min(len(lines), n + context)
+        out += ["%5d  %s" % (i, lines[i - 1].rstrip()) for i in range(first, shown + 1)]
+    return "\n".join(out)
+
+
+def selftest():
+    wrong = ["pattern %r misses %r" % (p, line) for p, line in PATTERNS if not re.search(p, line)]
+    wrong += ["not found: %r" % line for _, line in PATTERNS if not find([line])]
+    wrong += ["found in harmless %r" % line for line in HARMLESS if find([line])]
+    for w in wrong:
+        print("splats: %s" % w)
+    return wrong
+
+
+def main(argv):
+    if argv == ["--selftest"]:
+        return 1 if selftest() else 0
+    if not argv:
+        print(__doc__)
+        return 2
+    text = "\n".join(filter(None, map(report, argv)))
+    if text:
+        print(text)
+    return 1 if text else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
