@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_BO_H_
+#define _FERRY_BO_H_
+
+#include <drm/ferry_drm.h>
+#include <drm/ttm/ttm_bo.h>
+
+struct drm_device;
+struct drm_file;
+struct drm_mode_create_dumb;
+struct ferry_device;
+
+/**
+ * struct ferry_bo - a buffer object
+ *
+ * Lives from ferry_bo_create() to the last reference of its GEM object.
+ */
+struct ferry_bo {
+	/** @base: TTM's BO, and in it the GEM object; first, see ferry_fault.c */
+	struct ttm_buffer_object base;
+	/** @placements: mask of DRM_FERRY_PLACEMENT_*; constant */
+	u32 placements;
+	/** @caching: DRM_FERRY_CACHING_* of system pages; constant */
+	u32 caching;
+	/** @flags: mask of DRM_FERRY_BO_*; constant */
+	u32 flags;
+	/** @no_space: the last allocation in the aperture found no room; under dma_resv */
+	bool no_space;
+};
+
+/**
+ * struct ferry_bo_target - where a BO shall go
+ */
+struct ferry_bo_target {
+	/** @bo: the BO, with a reference */
+	struct ferry_bo *bo;
+	/** @placement: one of DRM_FERRY_PLACEMENT_* */
+	u32 placement;
+};
+
+static inline struct ferry_bo *ttm_to_ferry_bo(struct ttm_buffer_object *tbo)
+{
+	return container_of(tbo, struct ferry_bo, base);
+}
+
+static inline struct ferry_bo *gem_to_ferry_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct ferry_bo, base.base);
+}
+
+struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
+				 const struct drm_ferry_bo_create *args);
+struct ferry_bo *ferry_bo_lookup(struct drm_file *file, u32 handle);
+void ferry_bo_put(struct ferry_bo *bo);
+u32 ferry_bo_placement(struct ferry_bo *bo);
+int ferry_bo_place(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx);
+int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
+		     unsigned int count);
+int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args);
+void ferry_bo_pin(struct ferry_bo *bo);
+void ferry_bo_unpin(struct ferry_bo *bo);
+int ferry_bo_pin_scanout(struct ferry_bo *bo, u64 *offset);
+void ferry_bo_unpin_scanout(struct ferry_bo *bo);
+u64 ferry_bo_max_size(struct ferry_device *ferry);
+int ferry_bo_dumb_create(struct drm_file *file, struct drm_device *drm,
+			 struct drm_mode_create_dumb *args);
+
+#endif /* _FERRY_BO_H_ */

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Differences between the kernels that ferry builds for, and nothing else.
+ * Each entry names the first version that has the new form.
+ */
+#ifndef _FERRY_COMPAT_H_
+#define _FERRY_COMPAT_H_
+
+#include <linux/version.h>
+
+#include <asm/msr.h>
+
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_device.h>
+#include <drm/ttm/ttm_tt.h>
+
+#define FERRY_NEW_API (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0))
+
+/* 6.14: &drm_driver.date is gone */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#define FERRY_DRIVER_DATE
+#else
+#define FERRY_DRIVER_DATE .date = "20261120",
+#endif
+
+/* 6.14: the client setup moved */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#include <drm/clients/drm_client_setup.h>
+#else
+#include <drm/drm_client_setup.h>
+#endif
+
+/* 7.0: the state handed to atomic callbacks has another name */
+#if FERRY_NEW_API
+#define ferry_atomic_commit drm_atomic_commit
+#else
+#define ferry_atomic_commit drm_atomic_state
+#endif
+
+/*
+ * 6.17: fb_create gets the format information, and hands it on. The arguments
+ * are named drm, file and cmd in both.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define FERRY_FB_CREATE_ARGS struct drm_device *drm, struct drm_file *file, \
+	const struct drm_format_info *info, const struct drm_mode_fb_cmd2 *cmd
+#define ferry_compat_gem_fb_create() drm_gem_fb_create(drm, file, info, cmd)
+#else
+#define FERRY_FB_CREATE_ARGS struct drm_device *drm, struct drm_file *file, \
+	const struct drm_mode_fb_cmd2 *cmd
+#define ferry_compat_gem_fb_create() drm_gem_fb_create(drm, file, cmd)
+#endif
+
+/* 7.0: allocation flags take the place of two booleans */
+static inline int ferry_compat_ttm_device_init(struct ttm_device *bdev,
+					       const struct ttm_device_funcs *funcs,
+					       struct device *dev,
+					       struct address_space *mapping,
+					       struct drm_vma_offset_manager *vma)
+{
+#if FERRY_NEW_API
+	return ttm_device_init(bdev, funcs, dev, mapping, vma, 0);
+#else
+	return ttm_device_init(bdev, funcs, dev, mapping, vma, false, false);
+#endif
+}
+
+/* 7.0: the last reference of the GEM object ends the TTM object */
+static inline void ferry_compat_bo_fini(struct ttm_buffer_object *bo)
+{
+#if FERRY_NEW_API
+	ttm_bo_fini(bo);
+#else
+	ttm_bo_put(bo);
+#endif
+}
+
+/* 6.15: populating goes by the BO */
+static inline int ferry_compat_bo_populate(struct ttm_buffer_object *bo,
+					   struct ttm_operation_ctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return ttm_bo_populate(bo, ctx);
+#else
+	return ttm_tt_populate(bo->bdev, bo->ttm, ctx);
+#endif
+}
+
+/* 6.15: a populated tt can also be backed up to shmem */
+static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return ttm_tt_is_swapped(tt);
+#else
+	return tt->page_flags & TTM_TT_FLAG_SWAPPED;
+#endif
+}
+
+/* 6.16: rdmsrl() is rdmsrq() */
+static inline u64 ferry_compat_rdmsr(u32 msr)
+{
+	u64 val;
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	rdmsrq(msr, val);
+#else
+	rdmsrl(msr, val);
+#endif
+	return val;
+}
+
+#endif /* _FERRY_COMPAT_H_ */

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/aperture.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_fbdev_ttm.h>
+#include <drm/drm_file.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_modeset_helper.h>
+#include <drm/drm_prime.h>
+#include <drm/ferry_drm.h>
+
+#include "ferry_bo.h"
+#include "ferry_compat.h"
+#include "ferry_debugfs.h"
+#include "ferry_drv.h"
+#include "ferry_fault.h"
+#include "ferry_ioctl.h"
+#include "ferry_kms.h"
+#include "ferry_ttm.h"
+
+/**
+ * DOC: Overview
+ *
+ * ferry drives PCI devices whose memory BAR is a plain aperture of memory. It
+ * manages buffer objects that live in system pages or in the aperture, move
+ * between the two, and stay mapped in user space while they do.
+ */
+
+/* &pci_device_id.driver_data: the device has DISPI registers and a display */
+#define FERRY_DRV_DISPLAY BIT(0)
+
+static const struct drm_ioctl_desc ferry_drv_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(FERRY_DEVICE_QUERY, ferry_ioctl_device_query, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(FERRY_BO_CREATE, ferry_ioctl_bo_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(FERRY_BO_MMAP_OFFSET, ferry_ioctl_bo_mmap_offset, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(FERRY_BO_QUERY, ferry_ioctl_bo_query, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(FERRY_MIGRATE, ferry_ioctl_migrate, DRM_RENDER_ALLOW),
+};
+
+static const struct file_operations ferry_drv_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = ferry_fault_mmap,
+	.show_fdinfo = drm_show_fdinfo,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+};
+
+static const struct drm_driver ferry_drv_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC,
+	.ioctls = ferry_drv_ioctls,
+	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls),
+	.fops = &ferry_drv_fops,
+	.dumb_create = ferry_bo_dumb_create,
+	.show_fdinfo = drm_show_memory_stats,
+	DRM_FBDEV_TTM_DRIVER_OPS,
+	.name = "ferry",
+	.desc = "buffer objects in a PCI aperture",
+	FERRY_DRIVER_DATE
+	.major = 1,
+	.minor = 0,
+};
+
+static int ferry_drv_init_parts(struct ferry_device *ferry)
+{
+	int ret;
+
+	ret = ferry_aperture_init(ferry, ferry->kms ? ferry->kms->vram : 0);
+	if (ret)
+		return ret;
+
+	ret = ferry_ttm_init(ferry);
+	if (ret)
+		return ret;
+
+	ret = ferry_vram_mgr_init(ferry);
+	if (ret)
+		return ret;
+
+	if (ferry->kms) {
+		ret = ferry_kms_init(ferry);
+		if (ret)
+			return ret;
+	} else {
+		ferry->drm.driver_features &= ~(DRIVER_MODESET | DRIVER_ATOMIC);
+	}
+
+	ferry_debugfs_init(ferry);
+	return 0;
+}
+
+static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct ferry_device *ferry;
+	int ret;
+
+	ret = aperture_remove_conflicting_pci_devices(pdev, ferry_drv_driver.name);
+	if (ret)
+		return ret;
+
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return ret;
+
+	ferry = devm_drm_dev_alloc(&pdev->dev, &ferry_drv_driver, struct ferry_device, drm);
+	if (IS_ERR(ferry))
+		return PTR_ERR(ferry);
+	pci_set_drvdata(pdev, ferry);
+
+	if (id->driver_data & FERRY_DRV_DISPLAY) {
+		ret = ferry_kms_probe(ferry);
+		if (ret)
+			return ret;
+	}
+
+	ret = ferry_drv_init_parts(ferry);
+	if (ret)
+		return ret;
+
+	ret = drm_dev_register(&ferry->drm, 0);
+	if (ret)
+		return ret;
+
+	if (ferry->kms)
+		drm_client_setup_with_fourcc(&ferry->drm, DRM_FORMAT_XRGB8888);
+	return 0;
+}
+
+static void ferry_drv_remove(struct pci_dev *pdev)
+{
+	struct ferry_device *ferry = pci_get_drvdata(pdev);
+
+	drm_dev_unplug(&ferry->drm);
+	if (ferry->kms)
+		drm_atomic_helper_shutdown(&ferry->drm);
+	ferry_ttm_vacate(ferry);
+}
+
+static void ferry_drv_shutdown(struct pci_dev *pdev)
+{
+	struct ferry_device *ferry = pci_get_drvdata(pdev);
+
+	if (ferry->kms)
+		drm_atomic_helper_shutdown(&ferry->drm);
+}
+
+static const struct pci_device_id ferry_drv_ids[] = {
+	/* QEMU: stdvga, secondary-vga, bochs-display */
+	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
+	/* QEMU: ivshmem */
+	{ PCI_DEVICE(0x1af4, 0x1110) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, ferry_drv_ids);
+
+static struct pci_driver ferry_drv_pci_driver = {
+	.name = "ferry",
+	.id_table = ferry_drv_ids,
+	.probe = ferry_drv_probe,
+	.remove = ferry_drv_remove,
+	.shutdown = ferry_drv_shutdown,
+};
+
+static int ferry_drv_is_bound(struct device *dev, void *unused)
+{
+	return 1;
+}
+
+/* Two drivers carry the same PCI ids: say who has the device. */
+static void ferry_drv_report_waiting(void)
+{
+	const struct pci_device_id *id;
+	unsigned int known = 0;
+
+	if (driver_for_each_device(&ferry_drv_pci_driver.driver, NULL, NULL,
+				   ferry_drv_is_bound))
+		return;
+
+	for (id = ferry_drv_ids; id->vendor; id++) {
+		struct pci_dev *pdev = NULL;
+
+		while ((pdev = pci_get_device(id->vendor, id->device, pdev))) {
+			known++;
+			if (pdev->driver)
+				pci_info(pdev, "ferry could drive this device, but %s has it\n",
+					 pdev->driver->name);
+		}
+	}
+	if (!known)
+		pr_info("ferry: no device here yet: waiting for one\n");
+}
+
+static int __init ferry_drv_init(void)
+{
+	int ret;
+
+	if (drm_firmware_drivers_only())
+		return -ENODEV;
+
+	ret = pci_register_driver(&ferry_drv_pci_driver);
+	if (ret)
+		return ret;
+
+	ferry_drv_report_waiting();
+	return 0;
+}
+module_init(ferry_drv_init);
+
+static void __exit ferry_drv_exit(void)
+{
+	pci_unregister_driver(&ferry_drv_pci_driver);
+}
+module_exit(ferry_drv_exit);
+
+MODULE_DESCRIPTION("DRM driver for PCI memory apertures");
+MODULE_AUTHOR("The ferry developers");
+MODULE_LICENSE("Dual MIT/GPL");

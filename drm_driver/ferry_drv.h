@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_DRV_H_
+#define _FERRY_DRV_H_
+
+#include <linux/atomic.h>
+
+#include <drm/drm_device.h>
+#include <drm/ttm/ttm_device.h>
+
+#include "ferry_aperture.h"
+#include "ferry_vram_mgr.h"
+
+struct ferry_kms;
+
+/**
+ * struct ferry_stats - what the device has done since it was probed
+ *
+ * Counters only ever grow, but for @bos. They are read without a lock.
+ */
+struct ferry_stats {
+	/** @bos: BOs that exist now */
+	atomic64_t bos;
+	/** @moves_up: moves from system memory to the aperture */
+	atomic64_t moves_up;
+	/** @moves_down: moves from the aperture to system memory */
+	atomic64_t moves_down;
+	/** @moves_within: moves inside the aperture, to make a BO contiguous */
+	atomic64_t moves_within;
+	/** @bytes_up: bytes moved or cleared by @moves_up */
+	atomic64_t bytes_up;
+	/** @bytes_down: bytes moved by @moves_down */
+	atomic64_t bytes_down;
+	/** @move_ns_up: nanoseconds spent in copies of @moves_up */
+	atomic64_t move_ns_up;
+	/** @move_ns_down: nanoseconds spent in copies of @moves_down */
+	atomic64_t move_ns_down;
+	/** @evictions: moves down that made room for another BO */
+	atomic64_t evictions;
+	/** @faults: page faults handled */
+	atomic64_t faults;
+	/** @fault_pages: pages mapped by them */
+	atomic64_t fault_pages;
+};
+
+/**
+ * struct ferry_device - a device that ferry drives
+ */
+struct ferry_device {
+	/** @drm: base */
+	struct drm_device drm;
+	/** @ttm: TTM's half of the memory manager */
+	struct ttm_device ttm;
+	/** @aperture: the memory BAR */
+	struct ferry_aperture aperture;
+	/** @vram_mgr: who is where in the aperture */
+	struct ferry_vram_mgr vram_mgr;
+	/** @kms: the display, or NULL if the device has none */
+	struct ferry_kms *kms;
+	/** @scanout_pins: pins held by framebuffers on screen or on their way there */
+	atomic_t scanout_pins;
+	/** @discard: contents of the aperture cannot be saved any more: drop them */
+	bool discard;
+	/** @stats: counters for debugfs */
+	struct ferry_stats stats;
+};
+
+static inline struct ferry_device *to_ferry_device(struct drm_device *drm)
+{
+	return container_of(drm, struct ferry_device, drm);
+}
+
+static inline struct ferry_device *ttm_to_ferry_device(struct ttm_device *ttm)
+{
+	return container_of(ttm, struct ferry_device, ttm);
+}
+
+#endif /* _FERRY_DRV_H_ */

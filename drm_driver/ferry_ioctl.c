@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_vma_manager.h>
+#include <drm/ferry_drm.h>
+
+#include "ferry_bo.h"
+#include "ferry_drv.h"
+#include "ferry_ioctl.h"
+
+#define FERRY_IOCTL_PLACEMENTS (DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE)
+
+static bool ferry_ioctl_is_placement(u32 placement, u32 allowed)
+{
+	return is_power_of_2(placement) && (placement & allowed);
+}
+
+/**
+ * ferry_ioctl_device_query - &DRM_IOCTL_FERRY_DEVICE_QUERY
+ * @drm: the device
+ * @data: &struct drm_ferry_device_query
+ * @file: the client
+ *
+ * Return: 0 or -EINVAL.
+ */
+int ferry_ioctl_device_query(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct ferry_device *ferry = to_ferry_device(drm);
+	struct drm_ferry_device_query *args = data;
+
+	if (args->flags || args->pad)
+		return -EINVAL;
+
+	args->version = DRM_FERRY_UAPI_VERSION;
+	args->aperture_cache = ferry->aperture.granted;
+	args->aperture_cache_asked = ferry->aperture.asked;
+	args->pad2 = 0;
+	args->aperture_size = ferry->aperture.size;
+	args->aperture_free = ferry_vram_mgr_free_bytes(&ferry->vram_mgr);
+	args->page_sizes = PAGE_SIZE;
+	args->max_bo_size = ferry_bo_max_size(ferry);
+	args->features = ferry->kms ? DRM_FERRY_FEATURE_DISPLAY : 0;
+	return 0;
+}
+
+/**
+ * ferry_ioctl_bo_create - &DRM_IOCTL_FERRY_BO_CREATE
+ * @drm: the device
+ * @data: &struct drm_ferry_bo_create
+ * @file: the client
+ *
+ * Return: 0, -EINVAL, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
+ */
+int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct ferry_device *ferry = to_ferry_device(drm);
+	struct drm_ferry_bo_create *args = data;
+	struct ferry_bo *bo;
+	u32 handle;
+	u64 size;
+	int ret;
+
+	if (!args->placements || (args->placements & ~FERRY_IOCTL_PLACEMENTS) ||
+	    (args->flags & ~DRM_FERRY_BO_CONTIGUOUS) || args->pad || args->handle ||
+	    args->caching > DRM_FERRY_CACHING_WC)
+		return -EINVAL;
+	if (args->placement && !ferry_ioctl_is_placement(args->placement, args->placements))
+		return -EINVAL;
+	if (!args->size || args->size > ferry_bo_max_size(ferry))
+		return -EINVAL;
+	if (args->placements == DRM_FERRY_PLACEMENT_APERTURE &&
+	    args->size > ferry->aperture.size)
+		return -EINVAL;
+
+	bo = ferry_bo_create(ferry, args);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+
+	/* once it has a handle the BO can be gone at any time */
+	size = bo->base.base.size;
+	ret = drm_gem_handle_create(file, &bo->base.base, &handle);
+	ferry_bo_put(bo);
+	if (ret)
+		return ret;
+
+	args->size = size;
+	args->handle = handle;
+	return 0;
+}
+
+/**
+ * ferry_ioctl_bo_mmap_offset - &DRM_IOCTL_FERRY_BO_MMAP_OFFSET
+ * @drm: the device
+ * @data: &struct drm_ferry_bo_mmap_offset
+ * @file: the client
+ *
+ * Return: 0, -EINVAL or -ENOENT.
+ */
+int ferry_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_ferry_bo_mmap_offset *args = data;
+	struct ferry_bo *bo;
+
+	if (args->flags)
+		return -EINVAL;
+
+	bo = ferry_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+
+	args->offset = drm_vma_node_offset_addr(&bo->base.base.vma_node);
+	ferry_bo_put(bo);
+	return 0;
+}
+
+/**
+ * ferry_ioctl_bo_query - &DRM_IOCTL_FERRY_BO_QUERY
+ * @drm: the device
+ * @data: &struct drm_ferry_bo_query
+ * @file: the client
+ *
+ * Return: 0, -EINVAL, -ENOENT or -ERESTARTSYS.
+ */
+int ferry_ioctl_bo_query(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_ferry_bo_query *args = data;
+	struct ferry_bo *bo;
+	int ret;
+
+	if (args->pad)
+		return -EINVAL;
+
+	bo = ferry_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+
+	ret = ferry_bo_query(bo, args);
+	ferry_bo_put(bo);
+	return ret;
+}
+
+static int ferry_ioctl_lookup_targets(struct drm_file *file,
+				      const struct drm_ferry_migrate_entry *entries,
+				      struct ferry_bo_target *targets, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		struct ferry_bo_target *target = &targets[i];
+
+		target->placement = entries[i].placement;
+		if (!ferry_ioctl_is_placement(target->placement, FERRY_IOCTL_PLACEMENTS))
+			return -EINVAL;
+
+		target->bo = ferry_bo_lookup(file, entries[i].handle);
+		if (!target->bo)
+			return -ENOENT;
+		if (!(target->bo->placements & target->placement))
+			return -EINVAL;
+	}
+
+	return 0;
+}
+
+/**
+ * ferry_ioctl_migrate - &DRM_IOCTL_FERRY_MIGRATE
+ * @drm: the device
+ * @data: &struct drm_ferry_migrate
+ * @file: the client
+ *
+ * Return: 0, -EINVAL, -EFAULT, -ENOENT, -EBUSY, -ENOSPC, -ENOMEM, -ENODEV or
+ * -ERESTARTSYS.
+ */
+int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_ferry_migrate_entry *entries;
+	struct drm_ferry_migrate *args = data;
+	struct ferry_bo_target *targets;
+	int ret;
+	u32 i;
+
+	if (args->flags || !args->count || args->count > DRM_FERRY_MIGRATE_MAX)
+		return -EINVAL;
+
+	entries = vmemdup_array_user(u64_to_user_ptr(args->entries), args->count,
+				     sizeof(*entries));
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+
+	targets = kvcalloc(args->count, sizeof(*targets), GFP_KERNEL);
+	if (!targets) {
+		ret = -ENOMEM;
+		goto out_free_entries;
+	}
+
+	ret = ferry_ioctl_lookup_targets(file, entries, targets, args->count);
+	if (!ret)
+		ret = ferry_bo_migrate(to_ferry_device(drm), targets, args->count);
+
+	for (i = 0; i < args->count && targets[i].bo; i++)
+		ferry_bo_put(targets[i].bo);
+	kvfree(targets);
+out_free_entries:
+	kvfree(entries);
+	return ret;
+}

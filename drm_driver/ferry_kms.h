@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_KMS_H_
+#define _FERRY_KMS_H_
+
+#include <linux/types.h>
+
+#include <drm/drm_connector.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_encoder.h>
+#include <drm/drm_plane.h>
+
+struct ferry_device;
+
+/**
+ * struct ferry_kms - the display of a device with DISPI registers
+ */
+struct ferry_kms {
+	/** @plane: the one primary plane */
+	struct drm_plane plane;
+	/** @crtc: the one CRTC */
+	struct drm_crtc crtc;
+	/** @encoder: the one encoder */
+	struct drm_encoder encoder;
+	/** @connector: the one connector, always connected */
+	struct drm_connector connector;
+	/** @mmio: EDID, VGA and DISPI registers; touched inside drm_dev_enter() */
+	void __iomem *mmio;
+	/** @vram: bytes of memory behind the aperture, as the device reports it */
+	u64 vram;
+};
+
+int ferry_kms_probe(struct ferry_device *ferry);
+int ferry_kms_init(struct ferry_device *ferry);
+
+#endif /* _FERRY_KMS_H_ */

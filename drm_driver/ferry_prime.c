@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/iosys-map.h>
+
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+#include <drm/ttm/ttm_bo.h>
+
+#include "ferry_bo.h"
+#include "ferry_compat.h"
+#include "ferry_drv.h"
+#include "ferry_prime.h"
+
+/**
+ * DOC: Sharing
+ *
+ * A BO that another device uses through a dma-buf is pinned in system memory:
+ * its pages are what the other device reads, and they do not depend on this
+ * device being there. A BO that is scanned out at that moment cannot be used so
+ * (EBUSY), and one that may not be in system memory never (EINVAL).
+ */
+
+static int ferry_prime_to_system(struct ferry_bo *bo)
+{
+	struct ttm_operation_ctx ctx = { .gfp_retry_mayfail = true };
+	int ret;
+
+	if (!(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM))
+		return -EINVAL;
+
+	if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_SYSTEM) {
+		if (bo->base.pin_count)
+			return -EBUSY;
+		ret = ferry_bo_place(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
+		if (ret)
+			return ret;
+	}
+
+	return ferry_compat_bo_populate(&bo->base, &ctx);
+}
+
+/**
+ * ferry_prime_pin - pin a BO in system memory
+ * @obj: the BO's GEM object, reserved
+ *
+ * Return: 0, -EINVAL, -EBUSY or -ENOMEM.
+ */
+int ferry_prime_pin(struct drm_gem_object *obj)
+{
+	struct ferry_bo *bo = gem_to_ferry_bo(obj);
+	int ret;
+
+	dma_resv_assert_held(obj->resv);
+
+	ret = ferry_prime_to_system(bo);
+	if (!ret)
+		ferry_bo_pin(bo);
+
+	return ret;
+}
+
+/**
+ * ferry_prime_unpin - undo ferry_prime_pin()
+ * @obj: the BO's GEM object, reserved
+ */
+void ferry_prime_unpin(struct drm_gem_object *obj)
+{
+	dma_resv_assert_held(obj->resv);
+
+	ferry_bo_unpin(gem_to_ferry_bo(obj));
+}
+
+/**
+ * ferry_prime_get_sg_table - pages of a pinned BO
+ * @obj: the BO's GEM object
+ *
+ * Return: a new table, or an error pointer.
+ */
+struct sg_table *ferry_prime_get_sg_table(struct drm_gem_object *obj)
+{
+	struct ttm_tt *tt = gem_to_ferry_bo(obj)->base.ttm;
+
+	return drm_prime_pages_to_sg(obj->dev, tt->pages, tt->num_pages);
+}
+
+/**
+ * ferry_prime_vmap - map a BO for the kernel, and pin it
+ * @obj: the BO's GEM object, reserved
+ * @map: set to the mapping
+ *
+ * A BO in the aperture is mapped there, for this driver's own clients, if it is
+ * in one piece. All others are brought to system memory.
+ *
+ * Return: 0, -EINVAL, -EBUSY or -ENOMEM.
+ */
+int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct ferry_bo *bo = gem_to_ferry_bo(obj);
+	struct ferry_device *ferry = to_ferry_device(obj->dev);
+	int ret;
+
+	dma_resv_assert_held(obj->resv);
+
+	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE && !obj->dma_buf &&
+	    to_ferry_vram_resource(bo->base.resource)->contiguous) {
+		u64 offset = (u64)bo->base.resource->start << PAGE_SHIFT;
+
+		iosys_map_set_vaddr_iomem(map, ferry_aperture_vaddr(&ferry->aperture, offset));
+	} else {
+		ret = ferry_prime_to_system(bo);
+		if (ret)
+			return ret;
+		ret = ttm_bo_vmap(&bo->base, map);
+		if (ret)
+			return ret;
+	}
+
+	ferry_bo_pin(bo);
+	return 0;
+}
+
+/**
+ * ferry_prime_vunmap - undo ferry_prime_vmap()
+ * @obj: the BO's GEM object, reserved
+ * @map: the mapping
+ */
+void ferry_prime_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct ferry_bo *bo = gem_to_ferry_bo(obj);
+
+	dma_resv_assert_held(obj->resv);
+
+	if (map->is_iomem)
+		iosys_map_clear(map);
+	else
+		ttm_bo_vunmap(&bo->base, map);
+	ferry_bo_unpin(bo);
+}
