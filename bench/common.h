@@ -43,6 +43,20 @@ static inline uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
+static inline int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts @v. One sample that the scheduler spoiled does not move a median. */
+static inline double median(uint64_t *v, size_t count)
+{
+	qsort(v, count, sizeof(*v), compare_u64);
+	return (v[(count - 1) / 2] + v[count / 2]) / 2.0;
+}
+
 /*
  * Counts this thread's user page faults with the tracepoint
  * exceptions:page_fault_user. Returns -1 where tracefs or perf is missing;

@@ -177,7 +177,7 @@ with_bochs() {
 # One in-kernel copy: direction, subject, method, size.
 kernel_copy() {
 	repeat=$(((32 << 20) / $4))
-	[ $repeat -lt 4 ] && repeat=4
+	[ $repeat -lt 5 ] && repeat=5
 	[ $repeat -gt 256 ] && repeat=256
 	copy=/sys/kernel/debug/ferry_bench/copy
 	if echo "$1 $3 $4 $repeat" 2>"$tmp/err" >$copy; then

@@ -30,6 +30,12 @@
 /* Room that the console's own framebuffer may take. */
 #define CONSOLE_SIZE (16ull << 20)
 
+/* The most moves in one run. */
+#define MAX_MOVES 256
+
+/* Commits of buffers that are in video memory already. */
+#define RESIDENTS 16
+
 static void fill(void *map, size_t size, uint32_t seed)
 {
 	uint32_t *p = map;
@@ -68,18 +74,18 @@ static uint64_t ferry_move(int fd, uint32_t handle, uint32_t placement)
 
 static void bench_ferry(const char *node, size_t size)
 {
-	/* About 32 MiB a run, but no fewer than 4 moves and no more than 256. */
+	/* About 32 MiB a run, but no fewer than 5 moves. */
 	unsigned int moves = (32u << 20) / size;
 	struct drm_ferry_bo_create create = {
 		.size = size,
 		.placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE,
 	};
 	struct drm_ferry_bo_mmap_offset off = { 0 };
-	uint64_t up = 0, down = 0;
+	uint64_t up[MAX_MOVES], down[MAX_MOVES];
 	void *map;
 	int fd;
 
-	moves = moves < 4 ? 4 : moves > 256 ? 256 : moves;
+	moves = moves < 5 ? 5 : moves > MAX_MOVES ? MAX_MOVES : moves;
 	fd = open(node, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		die("cannot open %s", node);
@@ -94,13 +100,13 @@ static void bench_ferry(const char *node, size_t size)
 	fill(map, size, 1);
 
 	for (unsigned int i = 0; i < moves; i++) {
-		up += ferry_move(fd, create.handle, DRM_FERRY_PLACEMENT_APERTURE);
-		down += ferry_move(fd, create.handle, DRM_FERRY_PLACEMENT_SYSTEM);
+		up[i] = ferry_move(fd, create.handle, DRM_FERRY_PLACEMENT_APERTURE);
+		down[i] = ferry_move(fd, create.handle, DRM_FERRY_PLACEMENT_SYSTEM);
 	}
 	check(map, size, 1);
 
-	report("migrate-up", "ferry", size, (double)up / moves, moves);
-	report("migrate-down", "ferry", size, (double)down / moves, moves);
+	report("migrate-up", "ferry", size, median(up, moves), moves);
+	report("migrate-down", "ferry", size, median(down, moves), moves);
 }
 
 static uint64_t timed_show(struct screen *scr, struct shown_bo *bo)
@@ -114,8 +120,8 @@ static uint64_t timed_show(struct screen *scr, struct shown_bo *bo)
 static void bench_bochs(const char *node, size_t size, uint64_t vram)
 {
 	unsigned int count = 2 * vram / size, up_end, evict_start, ups = 0, evicts = 0;
-	double resident = 0, up = 0, evict = 0;
-	const unsigned int residents = 16;
+	uint64_t residents_ns[RESIDENTS], *ups_ns, *evicts_ns;
+	double resident, up, evict;
 	struct shown_bo *bos;
 	struct screen scr;
 
@@ -126,7 +132,9 @@ static void bench_bochs(const char *node, size_t size, uint64_t vram)
 
 	screen_open(&scr, node);
 	bos = calloc(count, sizeof(*bos));
-	if (!bos)
+	ups_ns = calloc(count, sizeof(*ups_ns));
+	evicts_ns = calloc(count, sizeof(*evicts_ns));
+	if (!bos || !ups_ns || !evicts_ns)
 		die("out of memory");
 	for (unsigned int i = 0; i < count; i++) {
 		shown_bo_create(&scr, &bos[i], size);
@@ -138,25 +146,22 @@ static void bench_bochs(const char *node, size_t size, uint64_t vram)
 	for (unsigned int i = 1; i < count; i++) {
 		uint64_t ns = timed_show(&scr, &bos[i]);
 
-		if (i < up_end) {
-			up += ns;
-			ups++;
-		} else if (i >= evict_start) {
-			evict += ns;
-			evicts++;
-		}
+		if (i < up_end)
+			ups_ns[ups++] = ns;
+		else if (i >= evict_start)
+			evicts_ns[evicts++] = ns;
 	}
-	for (unsigned int i = 0; i < residents; i++)
-		resident += timed_show(&scr, &bos[count - 1 - (i + 1) % 2]);
+	for (unsigned int i = 0; i < RESIDENTS; i++)
+		residents_ns[i] = timed_show(&scr, &bos[count - 1 - (i + 1) % 2]);
 
 	for (unsigned int i = 0; i < count; i++) {
 		check(bos[i].map, size, i);
 		shown_bo_destroy(&scr, &bos[i]);
 	}
 
-	resident /= residents;
-	up /= ups;
-	evict /= evicts;
+	resident = median(residents_ns, RESIDENTS);
+	up = median(ups_ns, ups);
+	evict = median(evicts_ns, evicts);
 	fprintf(stderr, "bochs %zu: commit resident %.0f ns, up %.0f ns, evict %.0f ns\n", size,
 		resident, up, evict);
 	if (up > resident)

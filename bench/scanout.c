@@ -16,6 +16,9 @@
 #define WIDTH 512
 #define HEIGHT 512
 
+/* The most lines that a framebuffer of bochs can have. */
+#define MAX_LINES 8192
+
 void screen_open(struct screen *scr, const char *node)
 {
 	drmModeRes *res;
@@ -35,12 +38,11 @@ void screen_open(struct screen *scr, const char *node)
 
 void shown_bo_create(struct screen *scr, struct shown_bo *bo, size_t size)
 {
-	struct drm_mode_create_dumb create = {
-		.width = WIDTH,
-		.height = size / (WIDTH * 4),
-		.bpp = 32,
-	};
+	struct drm_mode_create_dumb create = { .width = WIDTH, .bpp = 32 };
 
+	while (size / (create.width * 4) > MAX_LINES)
+		create.width *= 2;
+	create.height = size / (create.width * 4);
 	if (drmIoctl(scr->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
 		die("cannot create a dumb buffer of %zu bytes", size);
 	if (create.size != size) {
@@ -50,8 +52,9 @@ void shown_bo_create(struct screen *scr, struct shown_bo *bo, size_t size)
 	}
 	*bo = (struct shown_bo){ .handle = create.handle, .size = size };
 
-	if (drmModeAddFB(scr->fd, WIDTH, create.height, 24, 32, create.pitch, bo->handle, &bo->fb))
-		die("cannot make a framebuffer of %ux%u", WIDTH, create.height);
+	if (drmModeAddFB(scr->fd, create.width, create.height, 24, 32, create.pitch, bo->handle,
+			 &bo->fb))
+		die("cannot make a framebuffer of %ux%u", create.width, create.height);
 }
 
 void *shown_bo_map(struct screen *scr, struct shown_bo *bo)

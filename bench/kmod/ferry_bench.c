@@ -4,7 +4,7 @@
  * between ordinary pages and a PCI memory BAR that is mapped write-combining.
  *
  * Write "UP|DOWN METHOD SIZE REPEAT" to /sys/kernel/debug/ferry_bench/copy and
- * read the mean nanoseconds of one copy from it. METHOD is "plain" (memcpy) or
+ * read the median nanoseconds of one copy from it, out of at most 256. METHOD is "plain" (memcpy) or
  * "io" (memcpy_toio, memcpy_fromio). The module claims the BAR, so no driver
  * may be bound to the device. Not part of ferry, and of no use but for measuring.
  */
@@ -15,6 +15,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/sched.h>
+#include <linux/sort.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
@@ -30,24 +31,33 @@ static struct pci_dev *ferry_bench_pdev;
 static void __iomem *ferry_bench_mem;
 static struct dentry *ferry_bench_dir;
 
-/* Protects ferry_bench_ns, and keeps two measurements from overlapping. */
+/* Protects the samples, and keeps two measurements from overlapping. */
 static DEFINE_MUTEX(ferry_bench_lock);
 static u64 ferry_bench_ns;
+static u64 ferry_bench_samples[256];
+
+static int ferry_bench_compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return (x > y) - (x < y);
+}
 
 static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
 {
-	u64 start;
 	void *buf;
 
-	if (!size || !repeat || size > pci_resource_len(ferry_bench_pdev, bar))
+	if (!size || !repeat || repeat > ARRAY_SIZE(ferry_bench_samples) ||
+	    size > pci_resource_len(ferry_bench_pdev, bar))
 		return -EINVAL;
 
 	buf = vzalloc(size);
 	if (!buf)
 		return -ENOMEM;
 
-	start = ktime_get_ns();
 	for (unsigned int i = 0; i < repeat; i++) {
+		u64 start = ktime_get_ns();
+
 		if (io && up)
 			memcpy_toio(ferry_bench_mem, buf, size);
 		else if (io)
@@ -56,11 +66,13 @@ static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
 			memcpy((void __force *)ferry_bench_mem, buf, size);
 		else
 			memcpy(buf, (void __force *)ferry_bench_mem, size);
+		/* Drain the write-combining buffers: done is when the bytes are there. */
+		wmb();
+		ferry_bench_samples[i] = ktime_get_ns() - start;
 		cond_resched();
 	}
-	/* Drain the write-combining buffers: the copy is done when the bytes are there. */
-	wmb();
-	ferry_bench_ns = div_u64(ktime_get_ns() - start, repeat);
+	sort(ferry_bench_samples, repeat, sizeof(u64), ferry_bench_compare, NULL);
+	ferry_bench_ns = ferry_bench_samples[repeat / 2];
 
 	vfree(buf);
 	return 0;
