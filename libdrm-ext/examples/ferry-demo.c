@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The main job of ferry, done by a client: a picture is drawn in system memory,
+ * crosses into the aperture under its own mapping, and comes back bit for bit;
+ * then more BOs are created than the aperture holds, and every byte of every
+ * one is checked wherever it ended up.
+ *
+ * usage: ferry-demo OUTDIR
+ *
+ * Leaves 1-system.png, 2-aperture.png, 3-placement.png and demo.txt ("name
+ * value" on each line) in OUTDIR. Ends with 1 and a reason if anything is not
+ * as it was written.
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include <libdrm_ferry/ferry.h>
+#include <xf86drm.h>
+
+#include "atlas.h"
+#include "png.h"
+#include "scene.h"
+
+#define PAGE 4096u
+#define SYSTEM DRM_FERRY_PLACEMENT_SYSTEM
+#define APERTURE DRM_FERRY_PLACEMENT_APERTURE
+#define MIB(bytes) ((double)(bytes) / (1024 * 1024))
+
+/* The aperture is cut into so many BOs, and half as many more are created. */
+#define BOS_PER_APERTURE 64
+#define NR_BOS (BOS_PER_APERTURE * 3 / 2 + 1)
+#define PICTURE_BYTES (SCENE_WIDTH * SCENE_HEIGHT * sizeof(uint32_t))
+
+static const char *outdir;
+static FILE *summary;
+static struct ferry_device *dev;
+/* The first BO is the picture, the others carry the pattern. */
+static struct ferry_bo *bos[NR_BOS];
+static void *maps[NR_BOS];
+static bool in_aperture[NR_BOS];
+static bool was_evicted[NR_BOS];
+static uint32_t picture[SCENE_WIDTH * SCENE_HEIGHT];
+
+__attribute__((noreturn, format(printf, 1, 2))) static void
+die(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fprintf(stderr, "ferry-demo: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	exit(1);
+}
+
+static void must(int err, const char *what)
+{
+	if (err)
+		die("%s: %s", what, strerror(-err));
+}
+
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1e3 + now.tv_nsec / 1e6;
+}
+
+static void note(const char *name, double value)
+{
+	fprintf(summary, "%s %.0f\n", name, value);
+}
+
+static void save(const char *name, const uint32_t *pixels, int width,
+		 int height)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", outdir, name);
+	must(png_save(path, pixels, width, height), path);
+	printf("  saved %s\n", path);
+}
+
+static void describe_device(void)
+{
+	char *node = drmGetDeviceNameFromFd2(ferry_device_fd(dev));
+	const uint64_t size = ferry_device_aperture_size(dev);
+	struct drm_ferry_device_query info;
+
+	must(ferry_device_query(dev, &info, sizeof(info)), "device query");
+	printf("Device %s\n", node ? node : "?");
+	printf("  aperture: %.1f MiB, %.1f MiB of it free\n", MIB(size),
+	       MIB(info.aperture_free));
+	printf("  cache type granted: %s (asked for: %s)\n",
+	       ferry_cache_name(info.aperture_cache),
+	       ferry_cache_name(info.aperture_cache_asked));
+	printf("  page table entries:%s%s\n",
+	       info.page_sizes & 4096 ? " 4 KiB" : "",
+	       info.page_sizes & (2 << 20) ? " 2 MiB" : "");
+	printf("  display: %s\n",
+	       info.features & DRM_FERRY_FEATURE_DISPLAY ? "yes" : "no");
+
+	fprintf(summary, "device %s\n", node ? node : "?");
+	fprintf(summary, "aperture_cache %s\n",
+		ferry_cache_name(info.aperture_cache));
+	fprintf(summary, "aperture_cache_asked %s\n",
+		ferry_cache_name(info.aperture_cache_asked));
+	note("aperture_bytes", size);
+	note("aperture_free_bytes", info.aperture_free);
+	note("page_sizes", info.page_sizes);
+	note("uapi_version", info.version);
+	free(node);
+}
+
+static void create(int i, uint64_t size)
+{
+	must(ferry_bo_new(dev, size, SYSTEM | APERTURE, 0, &bos[i]),
+	     "creating a BO");
+	must(ferry_bo_map(bos[i], &maps[i]), "mapping a BO");
+}
+
+static void draw_picture(void)
+{
+	uint32_t *pixels;
+	double start;
+
+	create(0, PICTURE_BYTES);
+	printf("Drawing a picture through the mapping of a BO in system memory\n");
+	start = now_ms();
+	pixels = maps[0];
+	for (int i = 0; i < SCENE_WIDTH * SCENE_HEIGHT; i++) {
+		picture[i] = scene_pixel(i % SCENE_WIDTH, i / SCENE_WIDTH);
+		pixels[i] = picture[i];
+	}
+	note("draw_ms", now_ms() - start);
+	save("1-system.png", pixels, SCENE_WIDTH, SCENE_HEIGHT);
+}
+
+static void check_picture(const char *where)
+{
+	const uint32_t *pixels = maps[0];
+
+	for (int i = 0; i < SCENE_WIDTH * SCENE_HEIGHT; i++) {
+		uint32_t is = pixels[i];
+
+		if (is != picture[i])
+			die("the picture %s differs at %d,%d: %06x, drawn was %06x",
+			    where, i % SCENE_WIDTH, i / SCENE_WIDTH, is,
+			    picture[i]);
+	}
+}
+
+static uint32_t placement(int i)
+{
+	struct drm_ferry_bo_query info;
+
+	must(ferry_bo_query(bos[i], &info, sizeof(info)), "BO query");
+	return info.placement;
+}
+
+static void cross(void)
+{
+	double start = now_ms();
+	void *map;
+
+	must(ferry_bo_migrate(bos[0], APERTURE), "moving the picture");
+	note("picture_move_us", (now_ms() - start) * 1e3);
+	if (placement(0) != APERTURE)
+		die("the picture was moved to the aperture and is not there");
+	must(ferry_bo_map(bos[0], &map), "mapping again");
+	if (map != maps[0])
+		die("the mapping has moved from %p to %p", maps[0], map);
+	must(ferry_bo_unmap(bos[0]), "unmapping again");
+
+	check_picture("in the aperture");
+	printf("Moved it into the aperture while it stays mapped: %zu bytes agree\n",
+	       PICTURE_BYTES);
+	save("2-aperture.png", maps[0], SCENE_WIDTH, SCENE_HEIGHT);
+}
+
+/* Which BO, which page of it, and how often it was written. */
+static uint64_t pattern(int i, uint64_t page, int generation)
+{
+	uint64_t x = ((uint64_t)i << 40) ^ ((uint64_t)generation << 32) ^ page;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+	return x ^ (x >> 27);
+}
+
+static void write_pattern(int i, int generation)
+{
+	const uint64_t pages = ferry_bo_size(bos[i]) / PAGE;
+	uint64_t *words = maps[i];
+
+	for (uint64_t page = 0; page < pages; page++) {
+		uint64_t value = pattern(i, page, generation);
+
+		for (unsigned int w = 0; w < PAGE / sizeof(*words); w++)
+			*words++ = value + w;
+	}
+}
+
+static void check_pattern(int i, int generation)
+{
+	const uint64_t pages = ferry_bo_size(bos[i]) / PAGE;
+	const uint64_t *words = maps[i];
+
+	for (uint64_t page = 0; page < pages; page++) {
+		uint64_t value = pattern(i, page, generation);
+
+		for (unsigned int w = 0; w < PAGE / sizeof(*words); w++) {
+			uint64_t is = *words++;
+
+			if (is != value + w)
+				die("BO %d, page %llu, byte %zu: %016llx, written was %016llx",
+				    i, (unsigned long long)page, w * sizeof(is),
+				    (unsigned long long)is,
+				    (unsigned long long)(value + w));
+		}
+	}
+}
+
+/* Looks where everybody is; returns how many have left the aperture. */
+static int look_around(void)
+{
+	int out = 0;
+
+	for (int i = 0; i < NR_BOS && bos[i]; i++) {
+		in_aperture[i] = placement(i) == APERTURE;
+		was_evicted[i] |= !in_aperture[i];
+		out += !in_aperture[i];
+	}
+	return out;
+}
+
+static void fill_aperture(void)
+{
+	uint64_t size = ferry_device_aperture_size(dev) / BOS_PER_APERTURE;
+	double start = now_ms();
+	bool told = false;
+	int out;
+
+	size = size < PAGE ? PAGE : size - size % PAGE;
+	printf("Creating %d more BOs of %llu KiB, each written in system memory and moved up\n",
+	       NR_BOS - 1, (unsigned long long)size / 1024);
+	for (int i = 1; i < NR_BOS; i++) {
+		create(i, size);
+		write_pattern(i, 1);
+		must(ferry_bo_migrate(bos[i], APERTURE), "moving a BO");
+		if (!told && look_around()) {
+			printf("  BO %d came, and the aperture was full: the oldest was evicted\n",
+			       i);
+			told = true;
+		}
+	}
+	out = look_around();
+	printf("  %d of %d BOs were evicted to system memory\n", out, NR_BOS);
+	if (!out)
+		die("%d BOs of %llu bytes cannot all be in an aperture of %llu",
+		    NR_BOS - 1, (unsigned long long)size,
+		    (unsigned long long)ferry_device_aperture_size(dev));
+	note("bos", NR_BOS);
+	note("bo_bytes", size);
+	note("evicted", out);
+	note("fill_ms", now_ms() - start);
+}
+
+static void verify(int generation)
+{
+	double start = now_ms();
+	uint64_t bytes = PICTURE_BYTES;
+	char name[32];
+
+	check_picture("after the evictions");
+	for (int i = 1; i < NR_BOS; i++) {
+		check_pattern(i, generation);
+		bytes += ferry_bo_size(bos[i]);
+	}
+	printf("  every byte of %d BOs is as written (%.1f MiB)\n", NR_BOS,
+	       MIB(bytes));
+	snprintf(name, sizeof(name), "verified_bytes_%d", generation);
+	note(name, bytes);
+	snprintf(name, sizeof(name), "verify_ms_%d", generation);
+	note(name, now_ms() - start);
+}
+
+/* Everything is written where it is now; then the evicted ones come back. */
+static void come_back(void)
+{
+	struct ferry_bo_move moves[NR_BOS];
+	double start = now_ms();
+	uint32_t count = 0, back = 0;
+	int out;
+
+	printf("Writing all of them anew in place, and moving the evicted ones up at once\n");
+	for (int i = 1; i < NR_BOS; i++)
+		write_pattern(i, 2);
+	for (int i = 0; i < NR_BOS; i++) {
+		if (!in_aperture[i])
+			moves[count++] =
+				(struct ferry_bo_move){ bos[i], APERTURE };
+	}
+	must(ferry_bo_migrate_many(dev, moves, count), "moving many BOs");
+	out = look_around();
+	for (int i = 0; i < NR_BOS; i++)
+		back += was_evicted[i] && in_aperture[i];
+	printf("  %u of %u came back, %d others had to go\n", back, count, out);
+	note("came_back", back);
+	note("evicted_for_them", out);
+	note("come_back_ms", now_ms() - start);
+}
+
+static void draw_placement(void)
+{
+	static uint32_t pixels[ATLAS_WIDTH * ATLAS_HEIGHT];
+	char title[64];
+	struct atlas atlas = {
+		.title = title,
+		.count = NR_BOS,
+		.in_aperture = in_aperture,
+		.was_evicted = was_evicted,
+		.picture = maps[0],
+		.picture_width = SCENE_WIDTH,
+		.picture_height = SCENE_HEIGHT,
+	};
+
+	snprintf(title, sizeof(title), "%d BOS  %.0f MIB APERTURE  %s", NR_BOS,
+		 MIB(ferry_device_aperture_size(dev)),
+		 ferry_cache_name(ferry_device_aperture_cache(dev)));
+	atlas_draw(pixels, &atlas);
+	printf("Drawing where each BO is\n");
+	save("3-placement.png", pixels, ATLAS_WIDTH, ATLAS_HEIGHT);
+}
+
+/* The driver's own counters, where debugfs is mounted and may be read. */
+static void kernel_counters(void)
+{
+	char path[128], name[64];
+	unsigned long long value;
+	struct stat node;
+	FILE *stats;
+
+	if (fstat(ferry_device_fd(dev), &node))
+		return;
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/ferry_stats",
+		 minor(node.st_rdev));
+	stats = fopen(path, "r");
+	if (!stats) {
+		printf("Kernel counters: not to be read here (%s: %s)\n", path,
+		       strerror(errno));
+		return;
+	}
+	printf("Kernel counters\n");
+	while (fscanf(stats, "%63s %llu", name, &value) == 2) {
+		printf("  %-16s %llu\n", name, value);
+		fprintf(summary, "kernel_%s %llu\n", name, value);
+	}
+	fclose(stats);
+}
+
+int main(int argc, char **argv)
+{
+	double start = now_ms();
+	struct rusage usage;
+	char path[4096];
+	int err;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: ferry-demo OUTDIR\n");
+		return 2;
+	}
+	outdir = argv[1];
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	snprintf(path, sizeof(path), "%s/demo.txt", outdir);
+	summary = fopen(path, "w");
+	if (!summary)
+		die("%s: %s", path, strerror(errno));
+
+	err = ferry_device_open(&dev);
+	if (err)
+		die("no ferry device can be opened: %s (is the module loaded, and is a device bound to it?)",
+		    strerror(-err));
+
+	describe_device();
+	draw_picture();
+	cross();
+	fill_aperture();
+	verify(1);
+	come_back();
+	verify(2);
+	draw_placement();
+	kernel_counters();
+
+	getrusage(RUSAGE_SELF, &usage);
+	note("page_faults", usage.ru_minflt);
+	note("total_ms", now_ms() - start);
+	note("mismatches", 0);
+	if (fclose(summary))
+		die("%s: %s", path, strerror(errno));
+	printf("Done in %.1f s; the figures are in %s\n",
+	       (now_ms() - start) / 1e3, path);
+	for (int i = 0; i < NR_BOS; i++)
+		ferry_bo_del(bos[i]);
+	ferry_device_del(dev);
+	return 0;
+}
