@@ -14,17 +14,17 @@
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_tt.h>
 
-#define FERRY_NEW_API (LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0))
+#define FERRY_NEW_API (KERNEL_VERSION(7, 0, 0) <= LINUX_VERSION_CODE)
 
 /* 6.14: &drm_driver.date is gone */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
 #define FERRY_DRIVER_DATE
 #else
 #define FERRY_DRIVER_DATE .date = "20261120",
 #endif
 
 /* 6.14: the client setup moved */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
 #include <drm/clients/drm_client_setup.h>
 #else
 #include <drm/drm_client_setup.h>
@@ -41,7 +41,7 @@
  * 6.17: fb_create gets the format information, and hands it on. The arguments
  * are named drm, file and cmd in both.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#if KERNEL_VERSION(6, 17, 0) <= LINUX_VERSION_CODE
 #define FERRY_FB_CREATE_ARGS struct drm_device *drm, struct drm_file *file, \
 	const struct drm_format_info *info, const struct drm_mode_fb_cmd2 *cmd
 #define ferry_compat_gem_fb_create() drm_gem_fb_create(drm, file, info, cmd)
@@ -79,7 +79,7 @@ static inline void ferry_compat_bo_fini(struct ttm_buffer_object *bo)
 static inline int ferry_compat_bo_populate(struct ttm_buffer_object *bo,
 					   struct ttm_operation_ctx *ctx)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if KERNEL_VERSION(6, 15, 0) <= LINUX_VERSION_CODE
 	return ttm_bo_populate(bo, ctx);
 #else
 	return ttm_tt_populate(bo->bdev, bo->ttm, ctx);
@@ -89,7 +89,7 @@ static inline int ferry_compat_bo_populate(struct ttm_buffer_object *bo,
 /* 6.15: a populated tt can also be backed up to shmem */
 static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if KERNEL_VERSION(6, 15, 0) <= LINUX_VERSION_CODE
 	return ttm_tt_is_swapped(tt);
 #else
 	return tt->page_flags & TTM_TT_FLAG_SWAPPED;
@@ -101,7 +101,7 @@ static inline u64 ferry_compat_rdmsr(u32 msr)
 {
 	u64 val;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#if KERNEL_VERSION(6, 16, 0) <= LINUX_VERSION_CODE
 	rdmsrq(msr, val);
 #else
 	rdmsrl(msr, val);

@@ -22,21 +22,28 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 {
 	struct ferry_device *ferry = ferry_debugfs_device(m);
 	struct ferry_stats *stats = &ferry->stats;
+	const struct {
+		const char *name;
+		atomic64_t *value;
+	} counters[] = {
+		{ "bos", &stats->bos },
+		{ "moves_up", &stats->moves_up },
+		{ "moves_down", &stats->moves_down },
+		{ "moves_within", &stats->moves_within },
+		{ "bytes_up", &stats->bytes_up },
+		{ "bytes_down", &stats->bytes_down },
+		{ "move_ns_up", &stats->move_ns_up },
+		{ "move_ns_down", &stats->move_ns_down },
+		{ "evictions", &stats->evictions },
+		{ "faults", &stats->faults },
+		{ "fault_pages", &stats->fault_pages },
+		{ "aperture_fixed", &ferry->vram_mgr.fixed },
+	};
+	unsigned int i;
 
-#define FERRY_SHOW(name) seq_printf(m, #name " %lld\n", (s64)atomic64_read(&stats->name))
-	FERRY_SHOW(bos);
-	FERRY_SHOW(moves_up);
-	FERRY_SHOW(moves_down);
-	FERRY_SHOW(moves_within);
-	FERRY_SHOW(bytes_up);
-	FERRY_SHOW(bytes_down);
-	FERRY_SHOW(move_ns_up);
-	FERRY_SHOW(move_ns_down);
-	FERRY_SHOW(evictions);
-	FERRY_SHOW(faults);
-	FERRY_SHOW(fault_pages);
-#undef FERRY_SHOW
-	seq_printf(m, "aperture_fixed %lld\n", (s64)atomic64_read(&ferry->vram_mgr.fixed));
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		seq_printf(m, "%s %lld\n", counters[i].name,
+			   (s64)atomic64_read(counters[i].value));
 	seq_printf(m, "scanout_pins %d\n", atomic_read(&ferry->scanout_pins));
 	return 0;
 }

@@ -2,10 +2,9 @@
 #ifndef _FERRY_FAULT_H_
 #define _FERRY_FAULT_H_
 
+#include <linux/mm.h>
+
 struct drm_gem_object;
-struct file;
-struct vm_area_struct;
-struct vm_operations_struct;
 
 extern const struct vm_operations_struct ferry_fault_vm_ops;
 

@@ -45,9 +45,9 @@ extern "C" {
 
 /* Placements: where the pages of a BO are. Used as a mask and as a single bit. */
 /* Pages of system memory. */
-#define DRM_FERRY_PLACEMENT_SYSTEM	(1 << 0)
+#define DRM_FERRY_PLACEMENT_SYSTEM	0x1
 /* The PCI memory BAR of the device. */
-#define DRM_FERRY_PLACEMENT_APERTURE	(1 << 1)
+#define DRM_FERRY_PLACEMENT_APERTURE	0x2
 
 /**
  * enum drm_ferry_cache - cache attribute of memory, as the CPU applies it
@@ -70,7 +70,7 @@ enum drm_ferry_cache {
 };
 
 /* The device has a display: KMS and dumb buffers are available. */
-#define DRM_FERRY_FEATURE_DISPLAY	(1 << 0)
+#define DRM_FERRY_FEATURE_DISPLAY	0x1
 
 /**
  * struct drm_ferry_device_query - argument of &DRM_IOCTL_FERRY_DEVICE_QUERY
@@ -124,7 +124,7 @@ struct drm_ferry_device_query {
  * In the aperture the BO occupies one contiguous range, as scanout needs it.
  * Without this flag it may be scattered, and never fails for fragmentation.
  */
-#define DRM_FERRY_BO_CONTIGUOUS		(1 << 0)
+#define DRM_FERRY_BO_CONTIGUOUS		0x1
 
 /**
  * struct drm_ferry_bo_create - argument of &DRM_IOCTL_FERRY_BO_CREATE
