@@ -71,10 +71,12 @@ static struct drm_gem_object *ferry_debugfs_next_bo(struct ferry_device *ferry, 
 {
 	struct drm_vma_offset_manager *mgr = ferry->drm.vma_offset_manager;
 	struct drm_gem_object *obj, *found = NULL;
+	struct drm_mm *mm = &mgr->vm_addr_space_mm;
 	struct drm_mm_node *node;
 
 	read_lock(&mgr->vm_lock);
-	drm_mm_for_each_node_in_range(node, &mgr->vm_addr_space_mm, *start, U64_MAX) {
+	/* the head node begins where the space ends */
+	drm_mm_for_each_node_in_range(node, mm, *start, mm->head_node.start) {
 		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
 		*start = node->start + node->size;
 		if (kref_get_unless_zero(&obj->refcount)) {

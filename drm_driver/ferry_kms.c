@@ -150,14 +150,15 @@ static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
 	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
 	struct ferry_kms *kms = to_ferry_device(plane->dev)->kms;
 	struct drm_framebuffer *fb = state->fb;
-	u32 pitch = fb->pitches[0];
+	u32 pitch, rest;
 	u64 offset;
-	u32 rest;
 	int idx;
 
-	if (!drm_dev_enter(plane->dev, &idx))
+	/* goes dark together with the CRTC, which blanks the screen */
+	if (!fb || !drm_dev_enter(plane->dev, &idx))
 		return;
 
+	pitch = fb->pitches[0];
 	offset = to_ferry_plane_state(state)->offset + fb->offsets[0] +
 		 (state->src.y1 >> 16) * (u64)pitch + (state->src.x1 >> 16) * FERRY_KMS_CPP;
 
@@ -209,6 +210,7 @@ static void ferry_kms_plane_reset(struct drm_plane *plane)
 static const struct drm_plane_funcs ferry_kms_plane_funcs = {
 	.update_plane = drm_atomic_helper_update_plane,
 	.disable_plane = drm_atomic_helper_disable_plane,
+	.destroy = drm_plane_cleanup,
 	.reset = ferry_kms_plane_reset,
 	.atomic_duplicate_state = ferry_kms_plane_duplicate_state,
 	.atomic_destroy_state = ferry_kms_plane_destroy_state,
