@@ -196,19 +196,25 @@ static void test_combinations(int fd)
 	igt_info("%u combinations\n", count);
 }
 
-/* Leave memory behind that is not zero. */
+/* Leave memory behind that is not zero, as many BOs of it as fit. */
 static void make_dirt(int fd, const struct igt_ferry_kind *kind, size_t size,
 		      unsigned int count)
 {
 	struct igt_ferry_bo bo[16];
+	unsigned int n;
 
 	igt_assert(count <= ARRAY_SIZE(bo));
-	for (unsigned int i = 0; i < count; i++) {
-		igt_ferry_bo_init(&bo[i], fd, size, kind);
-		igt_ferry_bo_fill(&bo[i]);
+	for (n = 0; n < count; n++) {
+		int err = __igt_ferry_bo_init(&bo[n], fd, size, kind);
+
+		if (err == -ENOSPC && n)
+			break;
+		igt_assert_eq(err, 0);
+		bo[n].map = ferry_bo_mmap(fd, bo[n].handle, bo[n].size);
+		igt_ferry_bo_fill(&bo[n]);
 	}
-	for (unsigned int i = 0; i < count; i++)
-		igt_ferry_bo_fini(&bo[i]);
+	while (n--)
+		igt_ferry_bo_fini(&bo[n]);
 }
 
 /**
