@@ -8,7 +8,7 @@
 #
 # Each round binds the one device to ferry, to stock bochs and to no driver in
 # turn, beginning with another of the three each time, and takes one sample of
-# every benchmark. Samples are lines "round=N ... key=value" on stdout, progress
+# every benchmark. Round 0 warms up and does not count. Samples are lines "round=N ... key=value" on stdout, progress
 # is on stderr. The device ends without a driver, and gets back the one it had.
 #
 set -u
@@ -237,7 +237,7 @@ else
 fi
 echo "meta pci=$pci bar=$bar aperture=$bar_size"
 
-round=1
+round=0
 while [ $round -le "$rounds" ]; do
 	say "round $round of $rounds on $pci"
 	case $((round % 3)) in
