@@ -48,11 +48,6 @@ static struct colour add(struct colour a, struct colour b, float t)
 	return (struct colour){ a.r + b.r * t, a.g + b.g * t, a.b + b.b * t };
 }
 
-static float smooth(float t)
-{
-	return t * t * (3 - 2 * t);
-}
-
 /* A parabola for each half period of 1: near enough to a sine for water. */
 static float wave(float x)
 {
@@ -61,38 +56,51 @@ static float wave(float x)
 	return t < 0.5f ? 16 * t * (0.5f - t) : -16 * (t - 0.5f) * (1 - t);
 }
 
-/* A number from 0 to 1 for each point of a grid. */
-static float grid(int x, int y)
+/* A number from 0 to 65535 for each point of a grid. */
+static int32_t grid(int32_t x, int32_t y)
 {
 	uint32_t h = (uint32_t)x * 0x8da6b343u ^ (uint32_t)y * 0xd8163841u;
 
 	h = (h ^ (h >> 15)) * 0x2c1b3c6du;
 	h ^= h >> 13;
-	return (float)(h & 0xffff) * (1 / 65535.0f);
+	return h & 0xffff;
+}
+
+/* From a to b as t goes from 0 to 65535, slowly at both ends. */
+static int32_t ease(int32_t a, int32_t b, uint32_t t)
+{
+	uint32_t square = t * t >> 16;
+	int32_t curve = (uint64_t)square * (3 * 65536 - 2 * t) >> 17;
+
+	return a + ((b - a) * (int64_t)curve >> 15);
+}
+
+/*
+ * Smooth noise from 0 to 1, of finer and finer grids at half the weight each.
+ * In whole numbers with 16 bits behind the point, as an emulated machine is ten
+ * times faster with them.
+ */
+static float cloud(float x, float y, int octaves)
+{
+	int32_t fx = (int32_t)(x * 65536), fy = (int32_t)(y * 65536);
+	int32_t sum = 0;
+
+	for (int i = 1; i <= octaves; i++) {
+		int32_t ix = fx >> 16, iy = fy >> 16;
+		uint32_t tx = fx & 0xffff, ty = fy & 0xffff;
+		int32_t top = ease(grid(ix, iy), grid(ix + 1, iy), tx);
+		int32_t low = ease(grid(ix, iy + 1), grid(ix + 1, iy + 1), tx);
+
+		sum += ease(top, low, ty) >> i;
+		fx = fx * 2 + (17 << 16);
+		fy = fy * 2 + (31 << 16);
+	}
+	return sum * (1 / 65536.0f);
 }
 
 static float noise(float x, float y)
 {
-	int ix = floor_of(x), iy = floor_of(y);
-	float fx = smooth(x - ix), fy = smooth(y - iy);
-	float top = grid(ix, iy) + (grid(ix + 1, iy) - grid(ix, iy)) * fx;
-	float low = grid(ix, iy + 1) +
-		    (grid(ix + 1, iy + 1) - grid(ix, iy + 1)) * fx;
-
-	return top + (low - top) * fy;
-}
-
-static float cloud(float x, float y, int octaves)
-{
-	float sum = 0, weight = 0.5f;
-
-	for (int i = 0; i < octaves; i++) {
-		sum += weight * noise(x, y);
-		x = x * 2 + 17;
-		y = y * 2 + 31;
-		weight *= 0.5f;
-	}
-	return sum;
+	return 2 * cloud(x, y, 1);
 }
 
 static struct colour sky(float x, float y, int octaves)
@@ -114,7 +122,7 @@ static struct colour sky(float x, float y, int octaves)
 
 	/* Stars where it is dark, then the glow and the disc of the sun. */
 	if (octaves > 2 && t < 0.4f &&
-	    grid(floor_of(x) + 7000, floor_of(y)) > 0.9985f)
+	    grid(floor_of(x) + 7000, floor_of(y)) > 65437)
 		c = add(c, sun, 0.7f * (0.4f - t));
 	c = add(c, lit, 2200 / (near + 5200));
 	c = mix(c, sun, (27.5f * 27.5f - near) / 55);
@@ -128,19 +136,37 @@ static struct colour sky(float x, float y, int octaves)
 		   density * 0.8f);
 }
 
-/* Two ranges of hills on the horizon; the farther one is paler. */
+/* Tops of two ranges of hills: the farther one, the nearer one. */
+static float hills[2][SCENE_WIDTH];
+
+static void prepare_hills(void)
+{
+	for (int x = 0; x < SCENE_WIDTH; x++) {
+		hills[0][x] = HORIZON -
+			      44 * (cloud(x * 0.011f + 40, 5, 4) - 0.28f) -
+			      0.03f * (SCENE_WIDTH - x);
+		hills[1][x] = HORIZON + 14 -
+			      66 * (cloud(x * 0.016f + 90, 11, 4) - 0.12f) +
+			      0.07f * absolute(x - 90);
+	}
+}
+
+/* The hills of the horizon over the sky; the farther ones are paler. */
 static struct colour land(struct colour c, float x, float y)
 {
 	static const struct colour far = { 0.46f, 0.33f, 0.45f };
 	static const struct colour close = { 0.20f, 0.16f, 0.30f };
-	float top;
+	int left = floor_of(x - 0.5f), right;
+	float t = x - 0.5f - left;
 
-	top = HORIZON - 44 * (cloud(x * 0.011f + 40, 5, 4) - 0.28f) -
-	      0.03f * (SCENE_WIDTH - x);
-	c = mix(c, far, y - top);
-	top = HORIZON + 14 - 66 * (cloud(x * 0.016f + 90, 11, 4) - 0.12f) +
-	      0.07f * absolute(x - 90);
-	return mix(c, close, y - top);
+	left = left < 0 ? 0 : left > SCENE_WIDTH - 1 ? SCENE_WIDTH - 1 : left;
+	right = left < SCENE_WIDTH - 1 ? left + 1 : left;
+	if (y < HORIZON - 60)
+		return c;
+	c = mix(c, far,
+		y - hills[0][left] - t * (hills[0][right] - hills[0][left]));
+	return mix(c, close,
+		   y - hills[1][left] - t * (hills[1][right] - hills[1][left]));
 }
 
 /* A convex shape of the ship: its corners clockwise on the screen. */
@@ -224,6 +250,11 @@ struct edge {
 
 static struct edge edges[sizeof(ship) / sizeof(ship[0])][5];
 
+/* Rows that a shape touches: most pixels are not worth more than this. */
+static struct {
+	float top, bottom;
+} bounds[sizeof(ship) / sizeof(ship[0])];
+
 static float square_root(float x)
 {
 	float root = x > 1 ? x : 1;
@@ -238,6 +269,7 @@ static void prepare_edges(void)
 	for (size_t i = 0; i < sizeof(ship) / sizeof(ship[0]); i++) {
 		const struct shape *s = &ship[i];
 
+		bounds[i].top = SCENE_HEIGHT;
 		for (int a = 0; a < s->corners; a++) {
 			int b = (a + 1) % s->corners;
 			float dx = s->x[b] - s->x[a];
@@ -248,6 +280,10 @@ static void prepare_edges(void)
 			e->nx = -dy / length;
 			e->ny = dx / length;
 			e->d = e->nx * s->x[a] + e->ny * s->y[a];
+			if (s->y[a] - 1 < bounds[i].top)
+				bounds[i].top = s->y[a] - 1;
+			if (s->y[a] + 1 > bounds[i].bottom)
+				bounds[i].bottom = s->y[a] + 1;
 		}
 	}
 }
@@ -257,6 +293,8 @@ static float coverage(size_t i, float x, float y)
 {
 	float inside = 1;
 
+	if (y < bounds[i].top || y > bounds[i].bottom)
+		return 0;
 	for (int a = 0; a < ship[i].corners && inside > 0; a++) {
 		const struct edge *e = &edges[i][a];
 		float d = e->nx * x + e->ny * y - e->d + 0.5f;
@@ -277,14 +315,8 @@ static float coverage(size_t i, float x, float y)
 
 static struct colour with_ship(struct colour c, float x, float y)
 {
-	static bool prepared;
-
 	if (x < 76 || x > 560 || y < 120 || y > WATERLINE + 4)
 		return c;
-	if (!prepared) {
-		prepare_edges();
-		prepared = true;
-	}
 
 	/* Smoke drifts astern of the funnel and thins out. */
 	if (y < 190 && x < 262) {
@@ -378,8 +410,15 @@ static uint32_t byte_of(float x)
 
 uint32_t scene_pixel(int x, int y)
 {
+	static bool prepared;
 	float fx = x + 0.5f, fy = y + 0.5f;
 	struct colour c;
+
+	if (!prepared) {
+		prepare_hills();
+		prepare_edges();
+		prepared = true;
+	}
 
 	c = fy < HORIZON ? land(sky(fx, fy, 5), fx, fy) : sea(fx, fy);
 	if (fy < WATERLINE + 4) {

@@ -77,7 +77,9 @@ int count_fds(void)
 /* Whether anything is mapped at a page. */
 bool is_mapped(const void *address)
 {
-	return msync((void *)address, PAGE, MS_ASYNC) == 0;
+	unsigned char resident;
+
+	return mincore((void *)address, PAGE, &resident) == 0;
 }
 
 /* Every 64 bit word of a BO differs from its neighbours and between seeds. */

@@ -212,7 +212,7 @@ const char *ferry_cache_name(uint32_t cache);
  * -EINVAL: @size, @placements or @flags is out of range, both FERRY_BO_START_*
  * are given, or the one given is not among @placements;
  * -ENOSPC: the BO is to start in the aperture and does not fit beside what is
- * pinned there.
+ * pinned there or may be nowhere else.
  */
 int ferry_bo_new(struct ferry_device *dev, uint64_t size, uint32_t placements,
 		 uint32_t flags, struct ferry_bo **bo);
@@ -359,7 +359,8 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *info,
  * Returns: 0, or
  * -EINVAL: @placement is not exactly one that the BO was created with;
  * -EBUSY: the BO would have to move and is pinned;
- * -ENOSPC: the aperture cannot hold it beside what is pinned there.
+ * -ENOSPC: the aperture cannot hold it beside what is pinned there or may be
+ * nowhere else.
  */
 int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement);
 
@@ -377,7 +378,8 @@ int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement);
  * -EINVAL: @count is out of range, a placement is not exactly one that its BO
  * was created with, a BO is named twice or is not of @dev;
  * -EBUSY: a BO that would have to move is pinned;
- * -ENOSPC: the aperture cannot hold a BO beside what is pinned there.
+ * -ENOSPC: the aperture cannot hold all that shall go there beside what is
+ * pinned there or may be nowhere else. BOs of one call do not evict each other.
  */
 int ferry_bo_migrate_many(struct ferry_device *dev,
 			  const struct ferry_bo_move *moves, uint32_t count);
