@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry abi
+ * Category: Core
+ * Description: Who may call, from which node, with older structures, and under signals
+ */
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+
+IGT_TEST_DESCRIPTION(
+	"Who may call, from which node, with older structures, and under signals");
+
+#define PAGE FERRY_PAGE_SIZE
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+
+/*
+ * The ioctl itself, and not drmIoctl(), which would hide EINTR and EAGAIN.
+ */
+static int raw_ioctl(int fd, unsigned long request, void *arg)
+{
+	int err = ioctl(fd, request, arg) ? errno : 0;
+
+	errno = 0;
+	return err;
+}
+
+static unsigned long resize(unsigned long request, size_t size)
+{
+	return _IOC(_IOC_DIR(request), _IOC_TYPE(request), _IOC_NR(request),
+		    size);
+}
+
+/**
+ * SUBTEST: shorter
+ * Description: a shorter structure from an older program ends in zeros, and is not overrun
+ */
+static void test_shorter(int fd)
+{
+	struct drm_ferry_device_query device;
+	struct drm_ferry_bo_create create;
+	struct drm_ferry_bo_query query;
+	struct drm_ferry_migrate_entry entry;
+	struct drm_ferry_migrate migrate;
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	uint32_t handle =
+		ferry_bo_create(client, PAGE, FERRY_PLACEMENT_BOTH, 0, 0, 0);
+
+	memset(&device, 0xee, sizeof(device));
+	device.flags = device.pad = 0;
+	igt_assert_eq(raw_ioctl(client,
+				resize(DRM_IOCTL_FERRY_DEVICE_QUERY,
+				       offsetof(struct drm_ferry_device_query,
+						aperture_size)),
+				&device),
+		      0);
+	igt_assert_lte(1, device.version);
+	igt_assert_eq_u32(device.pad2, 0);
+	igt_assert_eq_u64(device.aperture_size, 0xeeeeeeeeeeeeeeeeull);
+
+	memset(&query, 0xee, sizeof(query));
+	query.handle = handle;
+	query.pad = 0;
+	igt_assert_eq(raw_ioctl(client,
+				resize(DRM_IOCTL_FERRY_BO_QUERY,
+				       offsetof(struct drm_ferry_bo_query,
+						placements)),
+				&query),
+		      0);
+	igt_assert_eq_u64(query.size, PAGE);
+	igt_assert_eq_u32(query.placements, 0xeeeeeeee);
+
+	entry = (struct drm_ferry_migrate_entry){ handle, UP };
+	migrate = (struct drm_ferry_migrate){ to_user_pointer(&entry), 1,
+					      0xeeeeeeee };
+	igt_assert_eq(
+		raw_ioctl(client,
+			  resize(DRM_IOCTL_FERRY_MIGRATE,
+				 offsetof(struct drm_ferry_migrate, flags)),
+			  &migrate),
+		0);
+	igt_assert_eq(ferry_bo_placement(client, handle), UP);
+	igt_assert_eq_u32(migrate.flags, 0xeeeeeeee);
+
+	/* without placements there is nothing to create */
+	memset(&create, 0xee, sizeof(create));
+	create.size = PAGE;
+	igt_assert_eq(raw_ioctl(client,
+				resize(DRM_IOCTL_FERRY_BO_CREATE,
+				       offsetof(struct drm_ferry_bo_create,
+						placements)),
+				&create),
+		      EINVAL);
+	close(client);
+}
+
+/**
+ * SUBTEST: unknown-ioctl
+ * Description: numbers that ferry does not have are refused
+ */
+static void test_unknown_ioctl(int fd)
+{
+	char buf[256] = {};
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+
+	for (unsigned int nr = DRM_FERRY_MIGRATE + 1;
+	     nr < DRM_COMMAND_END - DRM_COMMAND_BASE; nr++)
+		igt_assert_eq(raw_ioctl(fd,
+					DRM_IOC(DRM_IOC_READWRITE,
+						DRM_IOCTL_BASE,
+						DRM_COMMAND_BASE + nr, 64),
+					buf),
+			      EINVAL);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);
+}
+
+static void use_everything(int fd)
+{
+	struct drm_ferry_device_query device;
+	struct igt_ferry_bo bo;
+
+	ferry_device_query(fd, &device);
+	igt_ferry_bo_init(&bo, fd, 3 * PAGE, igt_ferry_movable_kinds);
+	igt_ferry_bo_fill(&bo);
+	ferry_bo_migrate(fd, bo.handle, UP);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), UP);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&bo);
+}
+
+/**
+ * SUBTEST: render-node
+ * Description: every ioctl works on the render node
+ */
+static void test_render_node(int fd)
+{
+	int render = igt_ferry_open_render(fd);
+
+	igt_assert_eq(drmGetNodeTypeFromFd(render), DRM_NODE_RENDER);
+	use_everything(render);
+	close(render);
+}
+
+/**
+ * SUBTEST: unprivileged
+ * Description: a user who may open a node needs no more to use every ioctl
+ */
+static void test_unprivileged(int fd)
+{
+	int card = igt_ferry_reopen(fd, O_RDWR),
+	    render = igt_ferry_open_render(fd);
+
+	igt_fork(child, 1)
+	{
+		igt_drop_root();
+		use_everything(card);
+		use_everything(render);
+	}
+	igt_waitchildren();
+	close(render);
+	close(card);
+}
+
+/**
+ * SUBTEST: readonly-file
+ * Description: a file opened for reading takes every ioctl
+ */
+static void test_readonly_file(int fd)
+{
+	int ro = igt_ferry_reopen(fd, O_RDONLY);
+	uint32_t handle =
+		ferry_bo_create(ro, PAGE, FERRY_PLACEMENT_BOTH, 0, 0, 0);
+	uint64_t offset = 0;
+
+	ferry_bo_migrate(ro, handle, UP);
+	igt_assert_eq(ferry_bo_placement(ro, handle), UP);
+	igt_assert_eq(__ferry_bo_mmap_offset(ro, handle, &offset), 0);
+	gem_close(ro, handle);
+	close(ro);
+}
+
+static void tick(int sig)
+{
+	(void)sig;
+}
+
+static void alarm_storm(long microseconds)
+{
+	struct itimerval timer = {
+		.it_interval.tv_usec = microseconds,
+		.it_value.tv_usec = microseconds,
+	};
+	struct sigaction sa = { .sa_handler = tick };
+
+	sigaction(SIGALRM, &sa, NULL);
+	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+/**
+ * SUBTEST: interrupted-migrate
+ * Description: a migration that signals interrupt is whole or has not been, and may be repeated
+ */
+static void test_interrupted_migrate(int fd)
+{
+	unsigned int interrupted = 0, done = 0;
+	struct igt_ferry_bo bo[4];
+	struct timespec start = {};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
+		igt_ferry_bo_init(&bo[i], fd, 300 * PAGE,
+				  &igt_ferry_movable_kinds[i]);
+		igt_ferry_bo_fill(&bo[i]);
+	}
+	alarm_storm(700);
+	while (igt_seconds_elapsed(&start) < 3) {
+		struct drm_ferry_migrate_entry e[ARRAY_SIZE(bo)];
+		struct drm_ferry_migrate args = {
+			.entries = to_user_pointer(e),
+			.count = ARRAY_SIZE(e),
+		};
+		int err;
+
+		for (unsigned int i = 0; i < ARRAY_SIZE(e); i++) {
+			e[i].handle = bo[i].handle;
+			e[i].placement = done & 1 ? DOWN : UP;
+		}
+		err = raw_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args);
+		if (err) {
+			igt_assert_eq(err, EINTR);
+			interrupted++;
+			igt_ferry_bo_check(&bo[interrupted % ARRAY_SIZE(bo)]);
+			continue;
+		}
+		for (unsigned int i = 0; i < ARRAY_SIZE(e); i++)
+			igt_assert_eq(ferry_bo_placement(fd, e[i].handle),
+				      e[i].placement);
+		done++;
+	}
+	alarm_storm(0);
+	igt_info("%u migrations, %u were interrupted\n", done, interrupted);
+	igt_assert_lt(0, done);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
+		igt_ferry_bo_check(&bo[i]);
+		igt_ferry_bo_fini(&bo[i]);
+	}
+}
+
+/**
+ * SUBTEST: interrupted-wait
+ * Description: a migration that waits for another client is interrupted, and contents stay
+ */
+static void test_interrupted_wait(int fd)
+{
+	volatile bool *stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned int interrupted = 0, done = 0;
+	struct timespec start = {};
+	struct igt_ferry_bo bo;
+
+	igt_assert(stop != MAP_FAILED);
+	igt_ferry_bo_init(&bo, fd, 500 * PAGE, &igt_ferry_movable_kinds[0]);
+	igt_ferry_bo_fill(&bo);
+	igt_fork(child, 2)
+	{
+		for (unsigned int i = child; !*stop; i++)
+			ferry_bo_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
+	}
+	alarm_storm(300);
+	while (igt_seconds_elapsed(&start) < 10 &&
+	       (interrupted < 20 || done < 5)) {
+		struct drm_ferry_migrate_entry e = { bo.handle,
+						     done & 1 ? DOWN : UP };
+		struct drm_ferry_migrate args = {
+			.entries = to_user_pointer(&e),
+			.count = 1,
+		};
+		int err = raw_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args);
+
+		if (err) {
+			igt_assert_eq(err, EINTR);
+			interrupted++;
+		} else {
+			done++;
+		}
+	}
+	alarm_storm(0);
+	*stop = true;
+	igt_waitchildren();
+	igt_info("%u migrations, %u were interrupted\n", done, interrupted);
+	igt_ferry_bo_check(&bo);
+	igt_assert_f(interrupted, "no migration was ever interrupted\n");
+	igt_ferry_bo_fini(&bo);
+	munmap((void *)stop, PAGE);
+}
+
+/**
+ * SUBTEST: interrupted-create
+ * Description: under signals each success is one BO and each failure is none
+ */
+static void test_interrupted_create(int fd)
+{
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	unsigned int created = 0, interrupted = 0;
+	struct timespec start = {};
+	uint32_t handles[2000];
+
+	alarm_storm(200);
+	while (igt_seconds_elapsed(&start) < 2 &&
+	       created < ARRAY_SIZE(handles)) {
+		struct drm_ferry_bo_create args = {
+			.size = 4 * PAGE,
+			.placements = FERRY_PLACEMENT_BOTH,
+			.placement = created & 1 ? UP : DOWN,
+		};
+		int err = raw_ioctl(fd, DRM_IOCTL_FERRY_BO_CREATE, &args);
+
+		if (err) {
+			igt_assert_eq(err, EINTR);
+			igt_assert_eq_u32(args.handle, 0);
+			interrupted++;
+		} else {
+			handles[created++] = args.handle;
+		}
+	}
+	alarm_storm(0);
+	igt_info("%u created, %u interrupted\n", created, interrupted);
+	igt_ferry_wait_stat(fd, "bos", bos + created);
+	while (created)
+		gem_close(fd, handles[--created]);
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+/**
+ * SUBTEST: migrate-max-count
+ * Description: an array of the largest count is read to its end
+ */
+static void test_migrate_max_count(int fd)
+{
+	struct drm_ferry_migrate_entry *e =
+		calloc(DRM_FERRY_MIGRATE_MAX, sizeof(*e));
+	uint32_t handle =
+		ferry_bo_create(fd, PAGE, FERRY_PLACEMENT_BOTH, 0, 0, 0);
+
+	igt_assert(e);
+	/* nothing but one BO: refused for being named twice, or for no such handle */
+	for (unsigned int i = 0; i < DRM_FERRY_MIGRATE_MAX; i++)
+		e[i] = (struct drm_ferry_migrate_entry){ handle, UP };
+	igt_assert_eq(__ferry_migrate(fd, e, DRM_FERRY_MIGRATE_MAX), -EINVAL);
+	e[DRM_FERRY_MIGRATE_MAX - 1].placement = 0;
+	igt_assert_eq(__ferry_migrate(fd, e, DRM_FERRY_MIGRATE_MAX), -EINVAL);
+	igt_assert_eq(ferry_bo_placement(fd, handle), DOWN);
+	gem_close(fd, handle);
+	free(e);
+}
+
+struct simple_test {
+	const char *name;
+	const char *describe;
+	void (*run)(int fd);
+};
+
+static const struct simple_test simple_tests[] = {
+	{ "shorter", "A shorter structure from an older program ends in zeros",
+	  test_shorter },
+	{ "unknown-ioctl", "Numbers that ferry does not have are refused",
+	  test_unknown_ioctl },
+	{ "render-node", "Every ioctl works on the render node",
+	  test_render_node },
+	{ "unprivileged", "A user who may open a node needs no more",
+	  test_unprivileged },
+	{ "readonly-file", "A file opened for reading takes every ioctl",
+	  test_readonly_file },
+	{ "interrupted-migrate",
+	  "A migration that signals interrupt may be repeated",
+	  test_interrupted_migrate },
+	{ "interrupted-wait",
+	  "A migration that waits for another client is interrupted",
+	  test_interrupted_wait },
+	{ "interrupted-create",
+	  "Under signals each success is one BO and each failure is none",
+	  test_interrupted_create },
+	{ "migrate-max-count",
+	  "An array of the largest count is read to its end",
+	  test_migrate_max_count },
+};
+
+igt_main
+{
+	int fd = -1;
+
+	igt_fixture
+	{
+		fd = igt_ferry_open();
+	}
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(simple_tests); i++) {
+		igt_describe(simple_tests[i].describe);
+		igt_subtest(simple_tests[i].name)
+		{
+			simple_tests[i].run(fd);
+		}
+	}
+
+	igt_fixture
+	{
+		close(fd);
+	}
+}

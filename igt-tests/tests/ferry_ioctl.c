@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry ioctl
+ * Category: Core
+ * Description: Every single bad input of every ioctl gives its documented errno and has no effect
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+
+IGT_TEST_DESCRIPTION(
+	"Every single bad input of every ioctl gives its errno and has no effect");
+
+#define PAGE FERRY_PAGE_SIZE
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+
+/* An address that no program can have, and one that the processor does not know */
+#define KERNEL_POINTER 0xffff888000001000ull
+#define ODD_POINTER 0x8000000000000000ull
+
+/*
+ * What a case may need: a client of its own, BOs to name, and the two limits.
+ */
+struct fixture {
+	int fd;
+	uint64_t max_bo_size;
+	uint64_t aperture_size;
+	uint32_t movable[2];
+	uint32_t system;
+	uint32_t aperture;
+	uint32_t closed;
+	uint32_t foreign;
+	int foreign_fd;
+	char *half; /* a page with nothing mapped behind it */
+};
+
+union args {
+	struct drm_ferry_device_query device;
+	struct drm_ferry_bo_create create;
+	struct drm_ferry_bo_mmap_offset offset;
+	struct drm_ferry_bo_query query;
+	struct drm_ferry_migrate migrate;
+};
+
+static struct drm_ferry_migrate_entry entries[4];
+
+static void fixture_init(struct fixture *f, int fd)
+{
+	struct drm_ferry_device_query device;
+
+	ferry_device_query(fd, &device);
+	f->max_bo_size = device.max_bo_size;
+	f->aperture_size = device.aperture_size;
+	f->fd = igt_ferry_reopen(fd, O_RDWR);
+	for (int i = 0; i < 2; i++)
+		f->movable[i] = ferry_bo_create(f->fd, 2 * PAGE,
+						FERRY_PLACEMENT_BOTH, 0, 0, 0);
+	f->system = ferry_bo_create(f->fd, PAGE, DOWN, 0, 0, 0);
+	f->aperture = ferry_bo_create(f->fd, PAGE, UP, 0, 0, 0);
+	f->closed = ferry_bo_create(f->fd, PAGE, DOWN, 0, 0, 0);
+	gem_close(f->fd, f->closed);
+
+	/* a handle that is good, but in another client; here nothing has its number */
+	f->foreign_fd = igt_ferry_reopen(fd, O_RDWR);
+	do {
+		f->foreign = ferry_bo_create(f->foreign_fd, PAGE,
+					     FERRY_PLACEMENT_BOTH, 0, 0, 0);
+	} while (f->foreign <= f->closed);
+
+	f->half = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	igt_assert(f->half != MAP_FAILED);
+	igt_assert_eq(munmap(f->half + PAGE, PAGE), 0);
+}
+
+static void fixture_fini(struct fixture *f)
+{
+	munmap(f->half, PAGE);
+	close(f->foreign_fd);
+	close(f->fd);
+}
+
+/* Arguments that are good. Each case then spoils one thing. */
+static void good_device(const struct fixture *f, union args *args)
+{
+	(void)f;
+	args->device = (struct drm_ferry_device_query){};
+}
+
+static void good_create(const struct fixture *f, union args *args)
+{
+	(void)f;
+	args->create = (struct drm_ferry_bo_create){
+		.size = PAGE,
+		.placements = FERRY_PLACEMENT_BOTH,
+		.placement = DOWN,
+	};
+}
+
+static void good_offset(const struct fixture *f, union args *args)
+{
+	args->offset = (struct drm_ferry_bo_mmap_offset){ .handle = f->system };
+}
+
+static void good_query(const struct fixture *f, union args *args)
+{
+	args->query = (struct drm_ferry_bo_query){ .handle = f->system };
+}
+
+static void good_migrate(const struct fixture *f, union args *args)
+{
+	entries[0] = (struct drm_ferry_migrate_entry){ f->movable[0], UP };
+	entries[1] = (struct drm_ferry_migrate_entry){ f->movable[1], UP };
+	args->migrate = (struct drm_ferry_migrate){
+		.entries = to_user_pointer(entries),
+		.count = 2,
+	};
+}
+
+struct ioctl_info {
+	const char *name;
+	unsigned long request;
+	size_t size;
+	void (*good)(const struct fixture *f, union args *args);
+};
+
+static const struct ioctl_info ioctls[] = {
+	{ "device-query", DRM_IOCTL_FERRY_DEVICE_QUERY,
+	  sizeof(struct drm_ferry_device_query), good_device },
+	{ "bo-create", DRM_IOCTL_FERRY_BO_CREATE,
+	  sizeof(struct drm_ferry_bo_create), good_create },
+	{ "bo-mmap-offset", DRM_IOCTL_FERRY_BO_MMAP_OFFSET,
+	  sizeof(struct drm_ferry_bo_mmap_offset), good_offset },
+	{ "bo-query", DRM_IOCTL_FERRY_BO_QUERY,
+	  sizeof(struct drm_ferry_bo_query), good_query },
+	{ "migrate", DRM_IOCTL_FERRY_MIGRATE, sizeof(struct drm_ferry_migrate),
+	  good_migrate },
+};
+
+enum ioctl_index { DEVICE, CREATE, OFFSET, QUERY, MIGRATE };
+
+struct state {
+	uint64_t bos;
+	uint64_t moves_up;
+	uint64_t moves_down;
+	uint64_t aperture_free;
+};
+
+static void state_get(int fd, struct state *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->bos = igt_ferry_stat(fd, "bos");
+	state->moves_up = igt_ferry_stat(fd, "moves_up");
+	state->moves_down = igt_ferry_stat(fd, "moves_down");
+	state->aperture_free = igt_ferry_aperture_free(fd);
+}
+
+static void state_check(int fd, const struct state *before)
+{
+	struct state after;
+
+	state_get(fd, &after);
+	igt_assert_eq_u64(after.bos, before->bos);
+	igt_assert_eq_u64(after.moves_up, before->moves_up);
+	igt_assert_eq_u64(after.moves_down, before->moves_down);
+	igt_assert_eq_u64(after.aperture_free, before->aperture_free);
+}
+
+/*
+ * The ioctl itself, and not drmIoctl(), which would hide EINTR and EAGAIN.
+ */
+static int raw_ioctl(int fd, unsigned long request, void *arg)
+{
+	int err = ioctl(fd, request, arg) ? errno : 0;
+
+	errno = 0;
+	return err;
+}
+
+/*
+ * The case that runs: what it may name, its arguments as they go in, and as
+ * they were.
+ */
+static struct fixture f;
+static union args a, before;
+static struct state state;
+
+static void bad_begin(int fd, enum ioctl_index index)
+{
+	fixture_init(&f, fd);
+	state_get(fd, &state);
+	memset(&a, 0, sizeof(a));
+	ioctls[index].good(&f, &a);
+}
+
+static void bad_end(int fd, enum ioctl_index index, int err)
+{
+	const struct ioctl_info *info = &ioctls[index];
+
+	before = a;
+	igt_assert_eq(raw_ioctl(f.fd, info->request, &a), err);
+	igt_assert_f(!memcmp(&a, &before, sizeof(a)),
+		     "the ioctl failed and changed its arguments\n");
+	state_check(fd, &state);
+
+	/* and it was this one thing: without it the ioctl works */
+	info->good(&f, &a);
+	igt_assert_eq(raw_ioctl(f.fd, info->request, &a), 0);
+	fixture_fini(&f);
+}
+
+/* One subtest: good arguments, of which @spoil spoils one, give @err. */
+#define BAD(index, name, err, spoil)                                      \
+	do {                                                              \
+		igt_describe("This alone makes the ioctl fail with " #err \
+			     ", without effect");                         \
+		igt_subtest(name)                                         \
+		{                                                         \
+			bad_begin(fd, index);                             \
+			spoil;                                            \
+			bad_end(fd, index, err);                          \
+		}                                                         \
+	} while (0)
+
+/**
+ * SUBTEST: %s-%s
+ * Description: one bad input gives the documented errno, and nothing has changed
+ *
+ * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate
+ * arg[2]: the bad input, see --list-subtests
+ */
+static void bad_device_query(int fd)
+{
+	BAD(DEVICE, "device-query-flag", EINVAL, a.device.flags = 1);
+	BAD(DEVICE, "device-query-high-flag", EINVAL,
+	    a.device.flags = 1u << 31);
+	BAD(DEVICE, "device-query-pad", EINVAL, a.device.pad = 1);
+	BAD(DEVICE, "device-query-high-pad", EINVAL, a.device.pad = 1u << 31);
+}
+
+static void bad_bo_create(int fd)
+{
+	BAD(CREATE, "bo-create-size-0", EINVAL, a.create.size = 0);
+	BAD(CREATE, "bo-create-size-over-max", EINVAL,
+	    a.create.size = f.max_bo_size + 1);
+	BAD(CREATE, "bo-create-size-page-over-max", EINVAL,
+	    a.create.size = f.max_bo_size + PAGE);
+	BAD(CREATE, "bo-create-size-2-63", EINVAL, a.create.size = 1ull << 63);
+	BAD(CREATE, "bo-create-size-wraps", EINVAL, a.create.size = UINT64_MAX);
+	BAD(CREATE, "bo-create-size-wraps-to-0", EINVAL,
+	    a.create.size = UINT64_MAX - PAGE + 2);
+	BAD(CREATE, "bo-create-size-last-page", EINVAL,
+	    a.create.size = UINT64_MAX - PAGE + 1);
+	BAD(CREATE, "bo-create-size-2-44-pages", EINVAL,
+	    a.create.size = 1ull << 56);
+	BAD(CREATE, "bo-create-size-over-aperture", EINVAL,
+	    a.create.size = f.aperture_size + 1;
+	    a.create.placements = a.create.placement = UP);
+	BAD(CREATE, "bo-create-placements-0", EINVAL, a.create.placements = 0;
+	    a.create.placement = 0);
+	BAD(CREATE, "bo-create-placements-unknown", EINVAL,
+	    a.create.placements |= 4);
+	BAD(CREATE, "bo-create-placements-unknown-only", EINVAL,
+	    a.create.placements = a.create.placement = 4);
+	BAD(CREATE, "bo-create-placements-high", EINVAL,
+	    a.create.placements |= 1u << 31);
+	BAD(CREATE, "bo-create-placement-two", EINVAL,
+	    a.create.placement = FERRY_PLACEMENT_BOTH);
+	BAD(CREATE, "bo-create-placement-unknown", EINVAL,
+	    a.create.placement = 4);
+	BAD(CREATE, "bo-create-placement-high", EINVAL,
+	    a.create.placement = DOWN | 1u << 31);
+	BAD(CREATE, "bo-create-placement-not-allowed-up", EINVAL,
+	    a.create.placements = DOWN;
+	    a.create.placement = UP);
+	BAD(CREATE, "bo-create-placement-not-allowed-down", EINVAL,
+	    a.create.placements = UP;
+	    a.create.placement = DOWN);
+	BAD(CREATE, "bo-create-caching-unknown", EINVAL,
+	    a.create.caching = DRM_FERRY_CACHING_WC + 1);
+	BAD(CREATE, "bo-create-caching-high", EINVAL,
+	    a.create.caching = UINT32_MAX);
+	BAD(CREATE, "bo-create-flag", EINVAL,
+	    a.create.flags = DRM_FERRY_BO_CONTIGUOUS << 1);
+	BAD(CREATE, "bo-create-high-flag", EINVAL,
+	    a.create.flags = DRM_FERRY_BO_CONTIGUOUS | 1u << 31);
+	BAD(CREATE, "bo-create-pad", EINVAL, a.create.pad = 1);
+	BAD(CREATE, "bo-create-high-pad", EINVAL, a.create.pad = 1u << 31);
+	BAD(CREATE, "bo-create-handle", EINVAL, a.create.handle = 1);
+	BAD(CREATE, "bo-create-handle-known", EINVAL,
+	    a.create.handle = f.system);
+	BAD(CREATE, "bo-create-handle-high", EINVAL,
+	    a.create.handle = UINT32_MAX);
+}
+
+static void bad_bo_mmap_offset(int fd)
+{
+	BAD(OFFSET, "bo-mmap-offset-handle-0", ENOENT, a.offset.handle = 0);
+	BAD(OFFSET, "bo-mmap-offset-handle-closed", ENOENT,
+	    a.offset.handle = f.closed);
+	BAD(OFFSET, "bo-mmap-offset-handle-foreign", ENOENT,
+	    a.offset.handle = f.foreign);
+	BAD(OFFSET, "bo-mmap-offset-handle-int-max", ENOENT,
+	    a.offset.handle = INT32_MAX);
+	BAD(OFFSET, "bo-mmap-offset-handle-over-int-max", ENOENT,
+	    a.offset.handle = 1u << 31);
+	BAD(OFFSET, "bo-mmap-offset-handle-negative", ENOENT,
+	    a.offset.handle = -f.system);
+	BAD(OFFSET, "bo-mmap-offset-handle-all-ones", ENOENT,
+	    a.offset.handle = UINT32_MAX);
+	BAD(OFFSET, "bo-mmap-offset-flag", EINVAL, a.offset.flags = 1);
+	BAD(OFFSET, "bo-mmap-offset-high-flag", EINVAL,
+	    a.offset.flags = 1u << 31);
+}
+
+static void bad_bo_query(int fd)
+{
+	BAD(QUERY, "bo-query-handle-0", ENOENT, a.query.handle = 0);
+	BAD(QUERY, "bo-query-handle-closed", ENOENT, a.query.handle = f.closed);
+	BAD(QUERY, "bo-query-handle-foreign", ENOENT,
+	    a.query.handle = f.foreign);
+	BAD(QUERY, "bo-query-handle-int-max", ENOENT,
+	    a.query.handle = INT32_MAX);
+	BAD(QUERY, "bo-query-handle-over-int-max", ENOENT,
+	    a.query.handle = 1u << 31);
+	BAD(QUERY, "bo-query-handle-negative", ENOENT,
+	    a.query.handle = -f.system);
+	BAD(QUERY, "bo-query-handle-all-ones", ENOENT,
+	    a.query.handle = UINT32_MAX);
+	BAD(QUERY, "bo-query-pad", EINVAL, a.query.pad = 1);
+	BAD(QUERY, "bo-query-high-pad", EINVAL, a.query.pad = 1u << 31);
+}
+
+static void bad_migrate(int fd)
+{
+	BAD(MIGRATE, "migrate-count-0", EINVAL, a.migrate.count = 0);
+	BAD(MIGRATE, "migrate-count-over-max", EINVAL,
+	    a.migrate.count = DRM_FERRY_MIGRATE_MAX + 1);
+	BAD(MIGRATE, "migrate-count-2-29", EINVAL, a.migrate.count = 1u << 29);
+	BAD(MIGRATE, "migrate-count-all-ones", EINVAL,
+	    a.migrate.count = UINT32_MAX);
+	BAD(MIGRATE, "migrate-flag", EINVAL, a.migrate.flags = 1);
+	BAD(MIGRATE, "migrate-high-flag", EINVAL, a.migrate.flags = 1u << 31);
+	BAD(MIGRATE, "migrate-entries-null", EFAULT, a.migrate.entries = 0);
+	BAD(MIGRATE, "migrate-entries-kernel", EFAULT,
+	    a.migrate.entries = KERNEL_POINTER);
+	BAD(MIGRATE, "migrate-entries-noncanonical", EFAULT,
+	    a.migrate.entries = ODD_POINTER);
+	BAD(MIGRATE, "migrate-entries-wrap", EFAULT,
+	    a.migrate.entries = UINT64_MAX - 7);
+	BAD(MIGRATE, "migrate-entries-unmapped", EFAULT,
+	    a.migrate.entries = to_user_pointer(f.half + PAGE));
+	BAD(MIGRATE, "migrate-entries-half-mapped", EFAULT,
+	    a.migrate.entries = to_user_pointer(f.half + PAGE - 8);
+	    memcpy(f.half + PAGE - 8, entries, 8));
+	BAD(MIGRATE, "migrate-entries-half-an-entry", EFAULT,
+	    a.migrate.entries = to_user_pointer(f.half + PAGE - 12);
+	    memcpy(f.half + PAGE - 12, entries, 12));
+	BAD(MIGRATE, "migrate-handle-0", ENOENT, entries[1].handle = 0);
+	BAD(MIGRATE, "migrate-handle-closed", ENOENT,
+	    entries[1].handle = f.closed);
+	BAD(MIGRATE, "migrate-handle-foreign", ENOENT,
+	    entries[1].handle = f.foreign);
+	BAD(MIGRATE, "migrate-handle-int-max", ENOENT,
+	    entries[1].handle = INT32_MAX);
+	BAD(MIGRATE, "migrate-handle-over-int-max", ENOENT,
+	    entries[1].handle = 1u << 31);
+	BAD(MIGRATE, "migrate-handle-all-ones", ENOENT,
+	    entries[1].handle = UINT32_MAX);
+	BAD(MIGRATE, "migrate-placement-0", EINVAL, entries[1].placement = 0);
+	BAD(MIGRATE, "migrate-placement-two", EINVAL,
+	    entries[1].placement = FERRY_PLACEMENT_BOTH);
+	BAD(MIGRATE, "migrate-placement-unknown", EINVAL,
+	    entries[1].placement = 4);
+	BAD(MIGRATE, "migrate-placement-high", EINVAL,
+	    entries[1].placement = UP | 1u << 31);
+	BAD(MIGRATE, "migrate-placement-system-only", EINVAL,
+	    entries[1].handle = f.system);
+	BAD(MIGRATE, "migrate-placement-aperture-only", EINVAL,
+	    entries[1].handle = f.aperture;
+	    entries[1].placement = DOWN);
+	BAD(MIGRATE, "migrate-duplicate", EINVAL,
+	    entries[1].handle = f.movable[0]);
+	BAD(MIGRATE, "migrate-duplicate-other-way", EINVAL,
+	    entries[1].handle = f.movable[0];
+	    entries[1].placement = DOWN);
+}
+
+/**
+ * SUBTEST: %s-argument-fault
+ * Description: an argument that cannot be read gives EFAULT; one that cannot be written does too,
+ *		and what the ioctl made does not outlive the client
+ *
+ * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate
+ */
+static void test_argument_fault(int fd, const struct ioctl_info *info)
+{
+	const uint64_t bad[] = { 0, 1, KERNEL_POINTER, ODD_POINTER,
+				 UINT64_MAX };
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	struct fixture f;
+	struct state state;
+	union args args;
+
+	fixture_init(&f, fd);
+	state_get(fd, &state);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		igt_assert_eq(raw_ioctl(f.fd, info->request,
+					(void *)(uintptr_t)bad[i]),
+			      EFAULT);
+	igt_assert_eq(raw_ioctl(f.fd, info->request, f.half + PAGE), EFAULT);
+
+	info->good(&f, &args);
+	memcpy(f.half + PAGE - info->size + 4, &args, info->size - 4);
+	igt_assert_eq(raw_ioctl(f.fd, info->request,
+				f.half + PAGE - info->size + 4),
+		      EFAULT);
+	state_check(fd, &state);
+
+	memcpy(f.half, &args, info->size);
+	igt_assert_eq(mprotect(f.half, PAGE, PROT_READ), 0);
+	igt_assert_eq(raw_ioctl(f.fd, info->request, f.half), EFAULT);
+	fixture_fini(&f);
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+static unsigned long resize(unsigned long request, size_t size)
+{
+	return _IOC(_IOC_DIR(request), _IOC_TYPE(request), _IOC_NR(request),
+		    size);
+}
+
+/**
+ * SUBTEST: %s-longer
+ * Description: a longer structure from a newer program works, and its end is left alone
+ *
+ * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate
+ */
+static void test_longer(int fd, const struct ioctl_info *info)
+{
+	struct {
+		union args args;
+		uint64_t rest[8];
+	} * longer;
+	struct fixture f;
+	char buf[sizeof(*longer)];
+
+	fixture_init(&f, fd);
+	memset(buf, 0, sizeof(buf));
+	info->good(&f, (union args *)buf);
+	igt_assert_eq(raw_ioctl(f.fd, resize(info->request, info->size + 64),
+				buf),
+		      0);
+	for (size_t i = info->size; i < info->size + 64; i++)
+		igt_assert_eq(buf[i], 0);
+	fixture_fini(&f);
+}
+
+igt_main
+{
+	int fd = -1;
+
+	igt_fixture
+	{
+		fd = igt_ferry_open();
+	}
+
+	bad_device_query(fd);
+	bad_bo_create(fd);
+	bad_bo_mmap_offset(fd);
+	bad_bo_query(fd);
+	bad_migrate(fd);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(ioctls); i++) {
+		igt_describe(
+			"An argument that cannot be read or written gives EFAULT");
+		igt_subtest_f("%s-argument-fault", ioctls[i].name)
+		{
+			test_argument_fault(fd, &ioctls[i]);
+		}
+
+		igt_describe("A longer structure from a newer program works");
+		igt_subtest_f("%s-longer", ioctls[i].name)
+		{
+			test_longer(fd, &ioctls[i]);
+		}
+	}
+
+	igt_fixture
+	{
+		close(fd);
+	}
+}
