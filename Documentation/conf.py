@@ -13,6 +13,7 @@ exclude_patterns = ["_static"]
 highlight_language = "c"
 primary_domain = "c"
 smartquotes = False
+c_id_attributes = ["__iomem", "__user", "__init", "__exit", "__must_check"]
 
 # Types of the kernel and of the C library are described elsewhere; whatever
 # has ferry in its name must be found here.

@@ -6,8 +6,10 @@ Directives:
   kernel-doc FILE        comments of a C file; options :doc: SECTION, :doc: alone
                          (each DOC section) or :symbols: (all but DOC sections)
   doc-sections NAME      the DOC section NAME of each file under drm_driver/
+  driver-symbols         functions and structures of drm_driver/, file by file
   ferry-ioctls           table of the ioctls in uapi/ferry_drm.h with their errors
   ferry-macros           the other constants of a header
+  ferry-suites           the test programs and what they say of themselves
   ferry-hazards          hazards.txt as a table, each test looked up in the sources
 
 Checks, each of which is a warning and therefore an error: kernel-doc's own
@@ -107,6 +109,16 @@ class DocSections(SourceDirective):
         return self.parse("\n".join(out), "drm_driver")
 
 
+class DriverSymbols(SourceDirective):
+    def run(self):
+        out = []
+        for path in files("drm_driver/*.[ch]"):
+            self.depends(path)
+            if re.search(r"^/\*\*\n \* (?!DOC:)", read(path), re.M):
+                out.append(f"{path}\n{'-' * len(path)}\n\n.. kernel-doc:: {path}\n   :symbols:\n")
+        return self.parse("\n".join(out), "drm_driver")
+
+
 def uapi_structs():
     """name -> text of its kernel-doc comment, for each struct of the header."""
     out = {}
@@ -147,7 +159,7 @@ class Ioctls(SourceDirective):
     def run(self):
         self.depends(UAPI)
         structs = uapi_structs()
-        numbers = set(re.findall(r"#define (DRM_FERRY_\w+)\t+0x[0-9a-f]+$", read(UAPI), re.M))
+        numbers = set(re.findall(r"#define (DRM_FERRY_\w+)\t+0x[0-9a-f]{2}$", read(UAPI), re.M))
         out = []
         macros = []
         for macro, number, direction, struct, summary in uapi_ioctls():
@@ -196,22 +208,22 @@ class Macros(SourceDirective):
 
 def tests_in_sources():
     """
-    suite -> (path, compiled patterns of its test names). Suites are the IGT
-    programs, the library's test programs and the KUnit suites.
+    suite -> (path, names of its tests). Suites are the IGT programs, the
+    library's test programs and the KUnit files. IGT names may have printf
+    conversions in them.
     """
     out = {}
-    for path in files("igt-tests/*.c", "igt-tests/tests/*.c"):
-        names = []
-        for fmt in re.findall(r"\bigt_(?:dynamic_|subtest_with_dynamic_)?(?:subtest|subtest_f|dynamic|"
-                              r"dynamic_f|subtest_with_dynamic|subtest_with_dynamic_f)"
-                              r"\(\s*\"([^\"]+)\"", read(path)):
-            names.append(fmt)
-        names += re.findall(r"^ \* SUBTEST: (\S+)", read(path), re.M)
+    for path in files("igt-tests/tests/*.c"):
+        text = read(path)
+        names = re.findall(r"\bigt_(?:subtest|dynamic)\w*\(\s*\"([^\"]+)\"", text)
+        names += re.findall(r"^ \* SUBTEST: (\S+)", text, re.M)
+        # What igt_subtest(tests[i].name) runs over.
+        names += re.findall(r"^\s*{ \"([a-z0-9-]+)\"", text, re.M)
         out[os.path.basename(path)[:-2]] = (path, names)
-    for path in files("libdrm-ext/tests/*.c", "libdrm-ext/tests/*.cpp", "libdrm-ext/tests/*.sh"):
-        names = re.findall(r"^\s*(?:RUN|TEST|run|test)\w*\(\"?(\w[\w-]*)\"?", read(path), re.M)
-        names += re.findall(r"^static (?:void|int) (\w+)\(void\)", read(path), re.M)
-        out[os.path.basename(path).rsplit(".", 1)[0]] = (path, names)
+    for path in files("libdrm-ext/tests/*.c"):
+        out[os.path.basename(path)[:-2]] = (path, re.findall(r"^\s*RUN\((\w+)\)", read(path), re.M))
+    for path in files("libdrm-ext/tests/*.cpp", "libdrm-ext/tests/*.sh"):
+        out[os.path.basename(path).rsplit(".", 1)[0]] = (path, [])
     for path in files("drm_driver/tests/*.c"):
         names = re.findall(r"KUNIT_CASE\w*\((\w+)", read(path))
         out[os.path.basename(path)[:-2]] = (path, names)
@@ -219,18 +231,37 @@ def tests_in_sources():
 
 
 def test_exists(suites, test):
-    """test: "suite" or "suite@name"."""
+    """test: "suite" or "suite@name"; a * in the name stands for any text."""
     suite, _, name = test.partition("@")
     if suite not in suites:
         return False
     if not name:
         return True
     for known in suites[suite][1]:
-        # igt_subtest_f("evict-%dx", ...) stands for any number
-        pattern = re.sub(r"%[-0-9.]*l*[a-z]", r"[\\w-]+", re.escape(known).replace(r"\%", "%"))
-        if re.fullmatch(pattern, name):
+        parts = re.split(r"%[-0-9.]*l*[a-z]", known)
+        # "%s-%s" alone says nothing; its parts are among the other names
+        if not any(part.strip("-") for part in parts):
+            continue
+        if re.fullmatch(r"[\w*-]+".join(re.escape(p) for p in parts), name):
             return True
     return False
+
+
+class Suites(SourceDirective):
+    def run(self):
+        out = [".. list-table::\n   :widths: 25 75\n\n"]
+        for suite, (path, _) in tests_in_sources().items():
+            self.depends(path)
+            text = read(path)
+            m = (re.search(r"^ \* Description: (.+)", text, re.M)
+                 or re.search(r"\A(?://.*\n)?/\*\s*(.*?)\*/", text, re.S)
+                 or re.search(r"\A(?:#.*\n)*?# (?!SPDX)([A-Z].*)", text))
+            if not m:
+                self.warn(f"{path} does not say what it tests")
+                continue
+            what = " ".join(re.sub(r"^ \* ?", "", m.group(1), flags=re.M).split())
+            out.append(f"   * - ``{suite}``\n     - {what}")
+        return self.parse("\n".join(out) + "\n", "igt-tests")
 
 
 class Hazards(SourceDirective):
@@ -343,8 +374,10 @@ def source_read(app, docname, source):
 def setup(app):
     app.add_directive("kernel-doc", KernelDoc)
     app.add_directive("doc-sections", DocSections)
+    app.add_directive("driver-symbols", DriverSymbols)
     app.add_directive("ferry-ioctls", Ioctls)
     app.add_directive("ferry-macros", Macros)
+    app.add_directive("ferry-suites", Suites)
     app.add_directive("ferry-hazards", Hazards)
     app.connect("builder-inited", builder_inited)
     app.connect("source-read", source_read)
