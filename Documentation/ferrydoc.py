@@ -220,7 +220,7 @@ def tests_in_sources():
         # What igt_subtest(tests[i].name) runs over.
         names += re.findall(r"^\s*{ \"([a-z0-9-]+)\"", text, re.M)
         out[os.path.basename(path)[:-2]] = (path, names)
-    for path in files("libdrm-ext/tests/*.c"):
+    for path in files("libdrm-ext/tests/host-*.c", "libdrm-ext/tests/device-*.c"):
         out[os.path.basename(path)[:-2]] = (path, re.findall(r"^\s*RUN\((\w+)\)", read(path), re.M))
     for path in files("libdrm-ext/tests/*.cpp", "libdrm-ext/tests/*.sh"):
         out[os.path.basename(path).rsplit(".", 1)[0]] = (path, [])
@@ -254,12 +254,12 @@ class Suites(SourceDirective):
             self.depends(path)
             text = read(path)
             m = (re.search(r"^ \* Description: (.+)", text, re.M)
-                 or re.search(r"\A(?://.*\n)?/\*\s*(.*?)\*/", text, re.S)
-                 or re.search(r"\A(?:#.*\n)*?# (?!SPDX)([A-Z].*)", text))
+                 or re.search(r"\A//[^\n]*\n/\*\s*(.*?)\*/", text, re.S)
+                 or re.search(r"\A#![^\n]*\n# SPDX[^\n]*\n(?:#\n)*((?:# [^\n]*\n)+)", text))
             if not m:
                 self.warn(f"{path} does not say what it tests")
                 continue
-            what = " ".join(re.sub(r"^ \* ?", "", m.group(1), flags=re.M).split())
+            what = " ".join(re.sub(r"^ ?[*#] ?", "", m.group(1), flags=re.M).split())
             out.append(f"   * - ``{suite}``\n     - {what}")
         return self.parse("\n".join(out) + "\n", "igt-tests")
 
@@ -366,6 +366,11 @@ def builder_inited(app):
     check_readme(app.ferry_names)
 
 
+def all_outdated(app, env, added, changed, removed):
+    """Every page is made anew: what it is checked against may have changed."""
+    return env.found_docs
+
+
 def source_read(app, docname, source):
     for complaint in app.ferry_names.complaints(source[0]):
         logger.warning(complaint, location=docname)
@@ -380,5 +385,6 @@ def setup(app):
     app.add_directive("ferry-suites", Suites)
     app.add_directive("ferry-hazards", Hazards)
     app.connect("builder-inited", builder_inited)
+    app.connect("env-get-outdated", all_outdated)
     app.connect("source-read", source_read)
     return {"parallel_read_safe": False}
