@@ -1,0 +1,830 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry module
+ * Category: Core
+ * Description: Loading, unloading, binding and unbinding, with clients in the middle of everything
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "igt.h"
+#include "igt_kmod.h"
+
+#include "igt_ferry.h"
+
+IGT_TEST_DESCRIPTION(
+	"Loading, unloading, binding and unbinding, with clients at work");
+
+#define PAGE FERRY_PAGE_SIZE
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+
+#define CYCLES 20
+#define WARM_UP 3
+
+#define DRIVER_DIR "/sys/bus/pci/drivers/ferry"
+
+static char slot[64];
+
+static int write_file(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (file < 0)
+		return -errno;
+	if (write(file, text, strlen(text)) < 0)
+		err = -errno;
+	close(file);
+	return err;
+}
+
+static bool is_bound(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), DRIVER_DIR "/%s", slot);
+	return access(path, F_OK) == 0;
+}
+
+static void unbind(void)
+{
+	igt_assert_eq(write_file(DRIVER_DIR "/unbind", slot), 0);
+	igt_assert(!is_bound());
+}
+
+static void bind(void)
+{
+	igt_assert_eq(write_file(DRIVER_DIR "/bind", slot), 0);
+	igt_assert(is_bound());
+}
+
+/* The console on the screen may hold the module. */
+static void unbind_consoles(void)
+{
+	DIR *dir = opendir("/sys/class/vtconsole");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[PATH_MAX], name[64] = "";
+		int file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/class/vtconsole/%s/name",
+			 entry->d_name);
+		file = open(path, O_RDONLY | O_CLOEXEC);
+		if (file < 0)
+			continue;
+		if (read(file, name, sizeof(name) - 1) > 0 &&
+		    strstr(name, "frame buffer")) {
+			snprintf(path, sizeof(path),
+				 "/sys/class/vtconsole/%s/bind", entry->d_name);
+			write_file(path, "0");
+		}
+		close(file);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void unload(void)
+{
+	int err;
+
+	unbind_consoles();
+	/* udev may look at a new device for a moment */
+	for (int i = 0; i < 50; i++) {
+		err = igt_kmod_unload("ferry", 0);
+		if (!err)
+			break;
+		usleep(100000);
+	}
+	igt_assert_f(!err, "unloading ferry: %s\n", strerror(-err));
+	igt_assert(!igt_kmod_is_loaded("ferry"));
+}
+
+static void load(const char *options)
+{
+	int err = igt_kmod_load("ferry", options);
+
+	igt_assert_f(!err, "loading ferry: %s\n", strerror(-err));
+}
+
+/* Whatever a failed subtest has left: the device shall be there again. */
+static void restore(int sig)
+{
+	(void)sig;
+	if (!slot[0])
+		return;
+	if (!igt_kmod_is_loaded("ferry"))
+		igt_kmod_load("ferry", "");
+	if (!is_bound())
+		write_file(DRIVER_DIR "/bind", slot);
+}
+
+static int reopen(void)
+{
+	int fd;
+
+	igt_assert(is_bound());
+	fd = igt_ferry_open();
+	igt_assert_fd(fd);
+	return fd;
+}
+
+/* A bit of everything. */
+static void use(int fd)
+{
+	const struct igt_ferry_kind *kind;
+	struct igt_ferry_bo bo;
+
+	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
+		igt_ferry_bo_init(&bo, fd, 48 * PAGE, kind);
+		igt_ferry_bo_fill(&bo);
+		ferry_bo_migrate(fd, bo.handle, UP);
+		igt_ferry_bo_check(&bo);
+		ferry_bo_migrate(fd, bo.handle, DOWN);
+		igt_ferry_bo_check(&bo);
+		igt_ferry_bo_fini(&bo);
+	}
+}
+
+static unsigned long count_lines(const char *path, const char *needle)
+{
+	FILE *file = fopen(path, "r");
+	unsigned long count = 0;
+	char line[512];
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (!needle || strstr(line, needle))
+			count++;
+	fclose(file);
+	return count;
+}
+
+static unsigned long count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned long count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+static long meminfo_kib(const char *field)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	size_t len = strlen(field);
+	char line[128];
+	long kib = -1;
+
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, field, len) && line[len] == ':')
+			kib = strtol(line + len + 1, NULL, 10);
+	fclose(file);
+	return kib;
+}
+
+/* What a driver leaves behind when it leaks, exactly or roughly countable */
+static const struct {
+	const char *path;
+	const char *needle;
+} traces[] = {
+	{ "/proc/vmallocinfo", "[ferry]" },
+	{ "/proc/vmallocinfo", "ioremap" },
+	{ "/proc/iomem", "ferry" },
+	{ "/proc/interrupts", NULL },
+	{ "/proc/mtrr", NULL },
+	{ "/sys/kernel/debug/x86/pat_memtype_list", NULL },
+};
+
+static const char *const directories[] = {
+	"/sys/class/drm",	 "/sys/class/graphics", "/dev/dri",
+	"/sys/kernel/debug/dri", "/sys/class/i2c-dev",	"/sys/class/vtconsole",
+};
+
+struct footprint {
+	unsigned long traces[ARRAY_SIZE(traces)];
+	unsigned long directories[ARRAY_SIZE(directories)];
+	long available;
+	long slab;
+};
+
+static void footprint_get(struct footprint *fp)
+{
+	/* what is freed later is freed by now */
+	usleep(500000);
+	sync();
+	write_file("/proc/sys/vm/drop_caches", "3");
+	for (unsigned int i = 0; i < ARRAY_SIZE(traces); i++)
+		fp->traces[i] = count_lines(traces[i].path, traces[i].needle);
+	for (unsigned int i = 0; i < ARRAY_SIZE(directories); i++)
+		fp->directories[i] = count_entries(directories[i]);
+	fp->available = meminfo_kib("MemAvailable");
+	fp->slab = meminfo_kib("SUnreclaim");
+}
+
+static void footprint_check(const struct footprint *before,
+			    const struct footprint *after)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(traces); i++)
+		igt_assert_f(before->traces[i] == after->traces[i],
+			     "%s: %lu lines%s%s, and %lu before\n",
+			     traces[i].path, after->traces[i],
+			     traces[i].needle ? " with " : "",
+			     traces[i].needle ?: "", before->traces[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(directories); i++)
+		igt_assert_f(before->directories[i] == after->directories[i],
+			     "%s: %lu entries, and %lu before\n",
+			     directories[i], after->directories[i],
+			     before->directories[i]);
+	igt_info("memory: %+ld KiB available, %+ld KiB of slabs\n",
+		 after->available - before->available,
+		 after->slab - before->slab);
+	/* a leak of one BO or of one structure in each cycle is far more */
+	igt_assert_lt(before->available - after->available, 4096);
+	igt_assert_lt(after->slab - before->slab, 1024);
+}
+
+static void gone_without_trace(void)
+{
+	igt_assert_eq_u64(count_lines("/proc/vmallocinfo", "[ferry]"), 0);
+	igt_assert_eq_u64(count_lines("/proc/iomem", "ferry"), 0);
+}
+
+/**
+ * SUBTEST: reload
+ * Description: the module is loaded, used and unloaded 20 times, and nothing leaks
+ */
+static void test_reload(void)
+{
+	struct footprint before, after;
+	int fd;
+
+	for (int i = 0; i < CYCLES + WARM_UP; i++) {
+		fd = reopen();
+
+		use(fd);
+		close(fd);
+		if (i == WARM_UP)
+			footprint_get(&before);
+		unload();
+		gone_without_trace();
+		load("");
+	}
+	fd = reopen();
+	use(fd);
+	close(fd);
+	footprint_get(&after);
+	footprint_check(&before, &after);
+}
+
+/**
+ * SUBTEST: rebind
+ * Description: the device is unbound, bound and used 20 times, and nothing leaks
+ */
+static void test_rebind(void)
+{
+	struct footprint before, after;
+	int fd;
+
+	for (int i = 0; i < CYCLES + WARM_UP; i++) {
+		fd = reopen();
+		use(fd);
+		close(fd);
+		if (i == WARM_UP)
+			footprint_get(&before);
+		unbind();
+		gone_without_trace();
+		bind();
+	}
+	fd = reopen();
+	use(fd);
+	close(fd);
+	footprint_get(&after);
+	footprint_check(&before, &after);
+}
+
+static void dirty_aperture(int fd, bool check)
+{
+	const size_t size = 64 * PAGE;
+	unsigned int count;
+	uint32_t *handles;
+
+	count = igt_ferry_aperture_fill(fd, size, &handles);
+	igt_assert_lt(0, count);
+	for (unsigned int i = 0; i < count; i++) {
+		void *map = ferry_bo_mmap(fd, handles[i], size);
+
+		if (check)
+			igt_ferry_check_zero(map, size);
+		memset(map, 0xc3, size);
+		munmap(map, size);
+	}
+	free(handles);
+}
+
+/**
+ * SUBTEST: aperture-zero-reload
+ * Description: after unloading and loading the aperture shows nothing of what was in it
+ */
+static void test_aperture_zero_reload(void)
+{
+	for (int i = 0; i < 3; i++) {
+		int fd = reopen();
+
+		dirty_aperture(fd, i);
+		close(fd);
+		unload();
+		load("");
+	}
+}
+
+/**
+ * SUBTEST: aperture-zero-rebind
+ * Description: after unbinding with BOs in it and binding the aperture is zero
+ */
+static void test_aperture_zero_rebind(void)
+{
+	for (int i = 0; i < 3; i++) {
+		int fd = reopen();
+
+		dirty_aperture(fd, i);
+		unbind();
+		close(fd);
+		bind();
+	}
+}
+
+/**
+ * SUBTEST: unbound-ioctls
+ * Description: after the device is gone every ioctl and mmap() of an open file gives ENODEV
+ */
+static void test_unbound_ioctls(void)
+{
+	struct drm_ferry_device_query device = {};
+	struct drm_mode_card_res res = {};
+	struct drm_ferry_bo_query query;
+	int fd = reopen(), prime = -1;
+	struct igt_ferry_bo bo;
+	uint64_t offset;
+	uint32_t handle;
+
+	igt_ferry_bo_init(&bo, fd, PAGE, igt_ferry_movable_kinds);
+	offset = ferry_bo_mmap_offset(fd, bo.handle);
+	unbind();
+
+	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_DEVICE_QUERY, &device),
+		      -ENODEV);
+	igt_assert_eq(__ferry_bo_create(fd, PAGE, DOWN, 0, 0, 0, &handle),
+		      -ENODEV);
+	igt_assert_eq(__ferry_bo_create(fd, 0, 0, 0, 0, 0, &handle), -ENODEV);
+	igt_assert_eq(__ferry_bo_mmap_offset(fd, bo.handle, &offset), -ENODEV);
+	igt_assert_eq(__ferry_bo_query(fd, bo.handle, &query), -ENODEV);
+	igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, UP), -ENODEV);
+	igt_assert_eq(__ferry_bo_close(fd, bo.handle), -ENODEV);
+	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_MODE_GETRESOURCES, &res),
+		      -ENODEV);
+	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &prime),
+		      -1);
+	igt_assert_eq(errno, ENODEV);
+	igt_assert(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, offset) ==
+		   MAP_FAILED);
+	igt_assert_eq(errno, ENODEV);
+
+	munmap(bo.map, bo.size);
+	close(fd);
+	bind();
+	fd = reopen();
+	use(fd);
+	close(fd);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: unbound-mapping-%s
+ * Description: a mapping outlives the device: touching it raises no signal, and pages of system
+ *		memory keep their contents
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void check_survivor(const struct igt_ferry_bo *bo, bool kept)
+{
+	uint8_t *map = bo->map;
+
+	for (size_t page = 0; page < bo->size / PAGE; page++)
+		igt_assert_eq(igt_ferry_read_signal(map + page * PAGE), 0);
+	if (kept)
+		igt_ferry_bo_check(bo);
+	for (size_t page = 0; page < bo->size / PAGE; page++) {
+		igt_assert_eq(igt_ferry_write_signal(map + page * PAGE + 77,
+						     page + 1),
+			      0);
+		igt_assert_eq(map[page * PAGE + 77], (uint8_t)(page + 1));
+	}
+}
+
+static void test_unbound_mapping(const struct igt_ferry_kind *kind)
+{
+	bool kept = kind->placements == DOWN;
+	struct igt_ferry_bo touched, fresh, closed;
+	int fd = reopen();
+
+	igt_ferry_bo_init(&touched, fd, 40 * PAGE, kind);
+	igt_ferry_bo_fill(&touched);
+	igt_ferry_bo_init(&fresh, fd, 40 * PAGE, kind);
+	igt_ferry_bo_fill(&fresh);
+	munmap(fresh.map, fresh.size);
+	fresh.map = ferry_bo_mmap(fd, fresh.handle, fresh.size);
+	igt_ferry_bo_init(&closed, fd, 40 * PAGE, kind);
+	igt_ferry_bo_fill(&closed);
+	gem_close(fd, closed.handle);
+
+	unbind();
+	check_survivor(&touched, kept);
+	igt_fork(child, 1)
+	{
+		check_survivor(&fresh, kept);
+	}
+	igt_waitchildren();
+	igt_assert_eq(igt_ferry_read_signal(fresh.map), 0);
+	close(fd);
+	check_survivor(&closed, kept);
+
+	/* and on while another incarnation of the device works */
+	bind();
+	fd = reopen();
+	use(fd);
+	for (size_t page = 0; page < 40; page++)
+		igt_assert_eq(igt_ferry_write_signal(
+				      (char *)touched.map + page * PAGE, 1),
+			      0);
+	munmap(touched.map, touched.size);
+	munmap(fresh.map, fresh.size);
+	munmap(closed.map, closed.size);
+	close(fd);
+}
+
+/* Works until the device is gone, and touches its mappings on after that. */
+static void hammer(int fd, int child)
+{
+	struct timespec after = {};
+	struct igt_ferry_bo bo[4];
+	bool gone = false;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++)
+		igt_ferry_bo_init(&bo[i], fd, (16 + 16 * child) * PAGE,
+				  &igt_ferry_movable_kinds[i]);
+	for (unsigned int n = 0; !gone || igt_nsec_elapsed(&after) < 300000000;
+	     n++) {
+		struct igt_ferry_bo *b = &bo[n % ARRAY_SIZE(bo)];
+		uint32_t handle;
+		int err = 0;
+
+		for (size_t page = n % 3; page < b->size / PAGE; page += 3) {
+			volatile char *p = (char *)b->map + page * PAGE;
+
+			*p = *p + 1;
+		}
+		if (child & 1)
+			err = __ferry_bo_migrate(fd, b->handle,
+						 n / 4 & 1 ? DOWN : UP);
+		else
+			err = __ferry_bo_create(fd, 5 * PAGE,
+						FERRY_PLACEMENT_BOTH,
+						n & 1 ? UP : DOWN, 0, 0,
+						&handle);
+		if (err) {
+			igt_assert_eq(err, -ENODEV);
+			if (!gone)
+				igt_nsec_elapsed(&after);
+			gone = true;
+		} else if (!(child & 1)) {
+			igt_assert(!gone);
+			err = __ferry_bo_close(fd, handle);
+			igt_assert(!err || err == -ENODEV);
+		}
+	}
+}
+
+/**
+ * SUBTEST: unbind-hammer
+ * Description: the device goes away while several processes touch, create and migrate
+ */
+static void test_unbind_hammer(void)
+{
+	int fd;
+
+	for (int round = 0; round < 5; round++) {
+		fd = reopen();
+
+		igt_fork(child, 4)
+		{
+			hammer(igt_ferry_reopen(fd, O_RDWR), child);
+		}
+		usleep(300000 + round * 50000);
+		unbind();
+		igt_waitchildren_timeout(60,
+					 "clients of a device that is gone");
+		close(fd);
+		bind();
+	}
+	fd = reopen();
+	use(fd);
+	close(fd);
+}
+
+/**
+ * SUBTEST: rebind-open-file
+ * Description: a file of the device that is gone stays dead when the device is bound again
+ */
+static void test_rebind_open_file(void)
+{
+	int old = reopen(), fd;
+	struct igt_ferry_bo bo;
+
+	igt_ferry_bo_init(&bo, old, 8 * PAGE, igt_ferry_movable_kinds);
+	igt_ferry_bo_fill(&bo);
+	unbind();
+	bind();
+	fd = reopen();
+	use(fd);
+	igt_assert_eq(__ferry_bo_migrate(old, bo.handle, UP), -ENODEV);
+	igt_ferry_bo_check(&bo);
+	munmap(bo.map, bo.size);
+	close(old);
+	use(fd);
+	close(fd);
+}
+
+/**
+ * SUBTEST: unbind-dma-buf
+ * Description: a dma-buf and its mapping outlive the device, and then let the module go
+ */
+static void test_unbind_dma_buf(void)
+{
+	int fd = reopen(), prime;
+	struct igt_ferry_bo bo;
+	void *map;
+
+	igt_ferry_bo_init(&bo, fd, 8 * PAGE, igt_ferry_movable_kinds);
+	igt_ferry_bo_fill(&bo);
+	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_RDWR | DRM_CLOEXEC,
+					 &prime),
+		      0);
+	map = mmap(NULL, bo.size, PROT_READ | PROT_WRITE, MAP_SHARED, prime, 0);
+	unbind();
+	munmap(bo.map, bo.size);
+	close(fd);
+	if (map != MAP_FAILED) {
+		bo.map = map;
+		check_survivor(&bo, true);
+		munmap(map, bo.size);
+	}
+	close(prime);
+	bind();
+	unload();
+	load("");
+	fd = reopen();
+	use(fd);
+	close(fd);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: unload-busy
+ * Description: the module cannot be unloaded while a client has the device open
+ */
+static void test_unload_busy(void)
+{
+	int fd = reopen();
+
+	unbind_consoles();
+	igt_assert_lt(igt_kmod_unload("ferry", 0), 0);
+	igt_assert(is_bound());
+	use(fd);
+	close(fd);
+	unload();
+	load("");
+}
+
+static bool no_driver(const char *device)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", device);
+	return access(path, F_OK) != 0;
+}
+
+/* Size of the largest prefetchable memory BAR */
+static uint64_t prefetchable_bar(const char *device)
+{
+	unsigned long long start, end, flags;
+	char path[PATH_MAX];
+	uint64_t most = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource",
+		 device);
+	file = fopen(path, "r");
+	for (int i = 0; file && i < 6; i++) {
+		if (fscanf(file, "%llx %llx %llx", &start, &end, &flags) != 3)
+			break;
+		if (end && (flags & 0x2200) == 0x2200 && end - start + 1 > most)
+			most = end - start + 1;
+	}
+	if (file)
+		fclose(file);
+	return most;
+}
+
+/* A device that nobody drives, with or without memory that ferry could use */
+static bool find_device(bool with_memory, char *device, size_t size)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	struct dirent *entry;
+	bool found = false;
+
+	igt_assert(dir);
+	while (!found && (entry = readdir(dir))) {
+		uint64_t bar;
+
+		if (entry->d_name[0] == '.' || !no_driver(entry->d_name) ||
+		    !strcmp(entry->d_name, slot))
+			continue;
+		bar = prefetchable_bar(entry->d_name);
+		found = with_memory ? bar >= 1 << 20 : !bar;
+		if (found)
+			snprintf(device, size, "%s", entry->d_name);
+	}
+	closedir(dir);
+	return found;
+}
+
+/**
+ * SUBTEST: probe-no-memory
+ * Description: a device without a prefetchable memory BAR is refused, and nothing is left of it
+ */
+static void test_probe_no_memory(void)
+{
+	unsigned long vmalloc = count_lines("/proc/vmallocinfo", "[ferry]");
+	unsigned long iomem = count_lines("/proc/iomem", "ferry");
+	char device[NAME_MAX + 1], path[PATH_MAX];
+	int err, fd;
+
+	igt_require_f(
+		find_device(false, device, sizeof(device)),
+		"every PCI device has a driver or a prefetchable memory BAR\n");
+	igt_info("trying %s\n", device);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
+		 device);
+	igt_assert_eq(write_file(path, "ferry"), 0);
+	err = write_file(DRIVER_DIR "/bind", device);
+	write_file(path, "\n");
+	igt_assert_f(err < 0, "ferry has taken a device without memory\n");
+	igt_assert(no_driver(device));
+	igt_assert_eq_u64(count_lines("/proc/vmallocinfo", "[ferry]"), vmalloc);
+	igt_assert_eq_u64(count_lines("/proc/iomem", "ferry"), iomem);
+	fd = reopen();
+	use(fd);
+	close(fd);
+}
+
+/**
+ * SUBTEST: new-id
+ * Description: a device with a prefetchable memory BAR is driven after its id was added
+ */
+static void test_new_id(void)
+{
+	unsigned long cards = count_entries("/dev/dri");
+	unsigned int vendor, product;
+	char device[NAME_MAX + 1], path[PATH_MAX], id[64];
+	FILE *file;
+
+	igt_require_f(
+		find_device(true, device, sizeof(device)),
+		"no PCI device without a driver has 1 MiB of prefetchable memory: "
+		"add one, such as QEMU's pci-testdev,membar=16M\n");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uevent", device);
+	file = fopen(path, "r");
+	igt_assert(file);
+	vendor = product = 0;
+	while (fgets(id, sizeof(id), file))
+		sscanf(id, "PCI_ID=%x:%x", &vendor, &product);
+	fclose(file);
+	snprintf(id, sizeof(id), "%04x %04x", vendor, product);
+
+	igt_assert_eq(write_file(DRIVER_DIR "/new_id", id), 0);
+	igt_assert(!no_driver(device));
+	igt_assert_lt(cards, count_entries("/dev/dri"));
+	igt_assert_eq(write_file(DRIVER_DIR "/unbind", device), 0);
+	igt_assert_eq(write_file(DRIVER_DIR "/remove_id", id), 0);
+	igt_assert_eq_u64(count_entries("/dev/dri"), cards);
+}
+
+/**
+ * SUBTEST: aperture-bar
+ * Description: the parameter chooses the BAR, and a BAR that cannot be used leaves the device alone
+ */
+static void test_aperture_bar(void)
+{
+	static const char *const bad[] = { "aperture_bar=1", "aperture_bar=3",
+					   "aperture_bar=5" };
+	int fd;
+
+	unload();
+	load("aperture_bar=0");
+	fd = reopen();
+	use(fd);
+	close(fd);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		unload();
+		load(bad[i]);
+		igt_assert_f(!is_bound(), "%s: the device has no such BAR\n",
+			     bad[i]);
+		gone_without_trace();
+	}
+	unload();
+	load("");
+	fd = reopen();
+	use(fd);
+	close(fd);
+}
+
+static const struct {
+	const char *name;
+	const char *describe;
+	void (*run)(void);
+} tests[] = {
+	{ "reload",
+	  "The module is loaded, used and unloaded 20 times, and nothing leaks",
+	  test_reload },
+	{ "rebind",
+	  "The device is unbound, bound and used 20 times, and nothing leaks",
+	  test_rebind },
+	{ "aperture-zero-reload",
+	  "After unloading and loading the aperture is zero",
+	  test_aperture_zero_reload },
+	{ "aperture-zero-rebind",
+	  "After unbinding with BOs in it and binding the aperture is zero",
+	  test_aperture_zero_rebind },
+	{ "unbound-ioctls", "After the device is gone every ioctl gives ENODEV",
+	  test_unbound_ioctls },
+	{ "unbind-hammer", "The device goes away while several processes work",
+	  test_unbind_hammer },
+	{ "rebind-open-file", "A file of the device that is gone stays dead",
+	  test_rebind_open_file },
+	{ "unbind-dma-buf", "A dma-buf and its mapping outlive the device",
+	  test_unbind_dma_buf },
+	{ "unload-busy", "The module stays while a client has the device open",
+	  test_unload_busy },
+	{ "probe-no-memory",
+	  "A device without a prefetchable memory BAR is refused",
+	  test_probe_no_memory },
+	{ "new-id", "A device is driven after its id was added", test_new_id },
+	{ "aperture-bar", "The parameter chooses the BAR", test_aperture_bar },
+};
+
+igt_main
+{
+	const struct igt_ferry_kind *kind;
+
+	igt_fixture
+	{
+		int fd = igt_ferry_open();
+
+		igt_ferry_pci_slot(fd, slot, sizeof(slot));
+		close(fd);
+		igt_require_f(
+			access(DRIVER_DIR "/unbind", W_OK) == 0,
+			"the device cannot be unbound: be root, with ferry as a module\n");
+		igt_install_exit_handler(restore);
+	}
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
+		igt_describe(tests[i].describe);
+		igt_subtest(tests[i].name)
+		{
+			restore(0);
+			tests[i].run();
+		}
+	}
+
+	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+		igt_describe(
+			"A mapping outlives the device, and no touch raises a signal");
+		igt_subtest_f("unbound-mapping-%s", kind->name)
+		{
+			restore(0);
+			test_unbound_mapping(kind);
+		}
+	}
+}
