@@ -64,7 +64,8 @@ static inline double median(uint64_t *v, size_t count)
  */
 static inline int fault_counter_open(void)
 {
-	static const char path[] = "/sys/kernel/tracing/events/exceptions/page_fault_user/id";
+	static const char path[] =
+		"/sys/kernel/tracing/events/exceptions/page_fault_user/id";
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
 		.size = sizeof(attr),
@@ -100,7 +101,8 @@ static inline long fault_counter_read(int fd)
 	if (fd < 0)
 		return -1;
 	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
-	return read(fd, &count, sizeof(count)) == sizeof(count) ? (long)count : -1;
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? (long)count :
+								  -1;
 }
 
 #endif

@@ -51,20 +51,25 @@ static void check(const void *map, size_t size, uint32_t seed)
 	for (size_t i = 0; i < size / 4; i++) {
 		if (p[i] != seed + (uint32_t)i * 2654435761u) {
 			errno = 0;
-			die("wrong contents at byte %zu after migration", i * 4);
+			die("wrong contents at byte %zu after migration",
+			    i * 4);
 		}
 	}
 }
 
-static void report(const char *id, const char *subject, size_t size, double ns, unsigned int moves)
+static void report(const char *id, const char *subject, size_t size, double ns,
+		   unsigned int moves)
 {
-	printf("id=%s subject=%s size=%zu ns=%.0f moves=%u\n", id, subject, size, ns, moves);
+	printf("id=%s subject=%s size=%zu ns=%.0f moves=%u\n", id, subject,
+	       size, ns, moves);
 }
 
 static uint64_t ferry_move(int fd, uint32_t handle, uint32_t placement)
 {
-	struct drm_ferry_migrate_entry entry = { .handle = handle, .placement = placement };
-	struct drm_ferry_migrate migrate = { .entries = (uintptr_t)&entry, .count = 1 };
+	struct drm_ferry_migrate_entry entry = { .handle = handle,
+						 .placement = placement };
+	struct drm_ferry_migrate migrate = { .entries = (uintptr_t)&entry,
+					     .count = 1 };
 	uint64_t start = now_ns();
 
 	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &migrate))
@@ -78,7 +83,8 @@ static void bench_ferry(const char *node, size_t size)
 	unsigned int moves = (32u << 20) / size;
 	struct drm_ferry_bo_create create = {
 		.size = size,
-		.placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE,
+		.placements = DRM_FERRY_PLACEMENT_SYSTEM |
+			      DRM_FERRY_PLACEMENT_APERTURE,
 	};
 	struct drm_ferry_bo_mmap_offset off = { 0 };
 	uint64_t up[MAX_MOVES], down[MAX_MOVES];
@@ -94,14 +100,17 @@ static void bench_ferry(const char *node, size_t size)
 	off.handle = create.handle;
 	if (drmIoctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &off))
 		die("cannot get the BO's offset");
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, off.offset);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		   off.offset);
 	if (map == MAP_FAILED)
 		die("cannot map the BO");
 	fill(map, size, 1);
 
 	for (unsigned int i = 0; i < moves; i++) {
-		up[i] = ferry_move(fd, create.handle, DRM_FERRY_PLACEMENT_APERTURE);
-		down[i] = ferry_move(fd, create.handle, DRM_FERRY_PLACEMENT_SYSTEM);
+		up[i] = ferry_move(fd, create.handle,
+				   DRM_FERRY_PLACEMENT_APERTURE);
+		down[i] = ferry_move(fd, create.handle,
+				     DRM_FERRY_PLACEMENT_SYSTEM);
 	}
 	check(map, size, 1);
 
@@ -119,7 +128,8 @@ static uint64_t timed_show(struct screen *scr, struct shown_bo *bo)
 
 static void bench_bochs(const char *node, size_t size, uint64_t vram)
 {
-	unsigned int count = 2 * vram / size, up_end, evict_start, ups = 0, evicts = 0;
+	unsigned int count = 2 * vram / size, up_end, evict_start, ups = 0,
+		     evicts = 0;
 	uint64_t residents_ns[RESIDENTS], *ups_ns, *evicts_ns;
 	double resident, up, evict;
 	struct shown_bo *bos;
@@ -128,7 +138,8 @@ static void bench_bochs(const char *node, size_t size, uint64_t vram)
 	up_end = (vram - CONSOLE_SIZE) / size;
 	evict_start = vram / size + 1;
 	if (up_end < 2)
-		die("video memory is too small for two buffers of %zu bytes", size);
+		die("video memory is too small for two buffers of %zu bytes",
+		    size);
 
 	screen_open(&scr, node);
 	bos = calloc(count, sizeof(*bos));
@@ -152,7 +163,8 @@ static void bench_bochs(const char *node, size_t size, uint64_t vram)
 			evicts_ns[evicts++] = ns;
 	}
 	for (unsigned int i = 0; i < RESIDENTS; i++)
-		residents_ns[i] = timed_show(&scr, &bos[count - 1 - (i + 1) % 2]);
+		residents_ns[i] =
+			timed_show(&scr, &bos[count - 1 - (i + 1) % 2]);
 
 	for (unsigned int i = 0; i < count; i++) {
 		check(bos[i].map, size, i);
@@ -162,16 +174,19 @@ static void bench_bochs(const char *node, size_t size, uint64_t vram)
 	resident = median(residents_ns, RESIDENTS);
 	up = median(ups_ns, ups);
 	evict = median(evicts_ns, evicts);
-	fprintf(stderr, "bochs %zu: commit resident %.0f ns, up %.0f ns, evict %.0f ns\n", size,
-		resident, up, evict);
+	fprintf(stderr,
+		"bochs %zu: commit resident %.0f ns, up %.0f ns, evict %.0f ns\n",
+		size, resident, up, evict);
 	if (up > resident)
 		report("migrate-up", "bochs", size, up - resident, ups);
 	else
-		printf("id=migrate-up subject=bochs size=%zu skipped=below-noise\n", size);
+		printf("id=migrate-up subject=bochs size=%zu skipped=below-noise\n",
+		       size);
 	if (evict > up)
 		report("migrate-down", "bochs", size, evict - up, evicts);
 	else
-		printf("id=migrate-down subject=bochs size=%zu skipped=below-noise\n", size);
+		printf("id=migrate-down subject=bochs size=%zu skipped=below-noise\n",
+		       size);
 }
 
 int main(int argc, char **argv)
@@ -179,7 +194,8 @@ int main(int argc, char **argv)
 	size_t size;
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: %s ferry|bochs NODE SIZE VRAM\n", argv[0]);
+		fprintf(stderr, "usage: %s ferry|bochs NODE SIZE VRAM\n",
+			argv[0]);
 		return 2;
 	}
 	size = strtoull(argv[3], NULL, 0);

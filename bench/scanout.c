@@ -52,9 +52,10 @@ void shown_bo_create(struct screen *scr, struct shown_bo *bo, size_t size)
 	}
 	*bo = (struct shown_bo){ .handle = create.handle, .size = size };
 
-	if (drmModeAddFB(scr->fd, create.width, create.height, 24, 32, create.pitch, bo->handle,
-			 &bo->fb))
-		die("cannot make a framebuffer of %ux%u", create.width, create.height);
+	if (drmModeAddFB(scr->fd, create.width, create.height, 24, 32,
+			 create.pitch, bo->handle, &bo->fb))
+		die("cannot make a framebuffer of %ux%u", create.width,
+		    create.height);
 }
 
 void *shown_bo_map(struct screen *scr, struct shown_bo *bo)
@@ -63,7 +64,8 @@ void *shown_bo_map(struct screen *scr, struct shown_bo *bo)
 
 	if (drmIoctl(scr->fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
 		die("cannot get the offset of a dumb buffer");
-	bo->map = mmap(NULL, bo->size, PROT_READ | PROT_WRITE, MAP_SHARED, scr->fd, map.offset);
+	bo->map = mmap(NULL, bo->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       scr->fd, map.offset);
 	if (bo->map == MAP_FAILED)
 		die("cannot map a dumb buffer");
 	return bo->map;
@@ -94,6 +96,7 @@ void shown_bo_show(struct screen *scr, struct shown_bo *bo)
 		.name = "bench",
 	};
 
-	if (drmModeSetCrtc(scr->fd, scr->crtc, bo->fb, 0, 0, &scr->connector, 1, &mode))
+	if (drmModeSetCrtc(scr->fd, scr->crtc, bo->fb, 0, 0, &scr->connector, 1,
+			   &mode))
 		die("cannot show a framebuffer of %zu bytes", bo->size);
 }

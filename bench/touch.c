@@ -82,7 +82,8 @@ static void open_memfd(struct memory *mem)
 
 static volatile uint8_t *map(const struct memory *mem)
 {
-	void *p = mmap(NULL, mem->size, PROT_READ | PROT_WRITE, MAP_SHARED, mem->fd, mem->offset);
+	void *p = mmap(NULL, mem->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       mem->fd, mem->offset);
 
 	if (p == MAP_FAILED)
 		die("cannot map %zu bytes", mem->size);
@@ -103,7 +104,8 @@ static void print_cache(const char *start)
 	char line[256], type[32], last[32] = "";
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "PAT: [mem %llx-%llx] %31s", &from, &to, type) != 3)
+		if (sscanf(line, "PAT: [mem %llx-%llx] %31s", &from, &to,
+			   type) != 3)
 			continue;
 		if (from != want || !strcmp(type, last))
 			continue;
@@ -116,11 +118,11 @@ static void print_cache(const char *start)
 		printf(" cache=unknown");
 }
 
-static void report(const char *id, const char *subject, size_t size, uint64_t ns, long faults,
-		   const char *bar_start)
+static void report(const char *id, const char *subject, size_t size,
+		   uint64_t ns, long faults, const char *bar_start)
 {
-	printf("id=%s subject=%s size=%zu ns=%llu faults=%ld", id, subject, size,
-	       (unsigned long long)ns, faults);
+	printf("id=%s subject=%s size=%zu ns=%llu faults=%ld", id, subject,
+	       size, (unsigned long long)ns, faults);
 	if (bar_start)
 		print_cache(bar_start);
 	putchar('\n');
@@ -136,7 +138,8 @@ int main(int argc, char **argv)
 	long faults, faults_again;
 
 	if (argc != 4 && argc != 5) {
-		fprintf(stderr, "usage: %s ferry|bochs|resource0_wc|memfd PATH SIZE [BAR_START]\n",
+		fprintf(stderr,
+			"usage: %s ferry|bochs|resource0_wc|memfd PATH SIZE [BAR_START]\n",
 			argv[0]);
 		return 2;
 	}
@@ -175,6 +178,7 @@ int main(int argc, char **argv)
 	again = now_ns() - start;
 
 	report("touch-aperture", subject, mem.size, first, faults, argv[4]);
-	report("touch-aperture-again", subject, mem.size, again, faults_again, argv[4]);
+	report("touch-aperture-again", subject, mem.size, again, faults_again,
+	       argv[4]);
 	return 0;
 }

@@ -3,10 +3,11 @@
  * The limit of the migration benchmarks: how fast the kernel itself copies
  * between ordinary pages and a PCI memory BAR that is mapped write-combining.
  *
- * Write "UP|DOWN METHOD SIZE REPEAT" to /sys/kernel/debug/ferry_bench/copy and
- * read the median nanoseconds of one copy from it, out of at most 256. METHOD is "plain" (memcpy) or
- * "io" (memcpy_toio, memcpy_fromio). The module claims the BAR, so no driver
- * may be bound to the device. Not part of ferry, and of no use but for measuring.
+ * Write "up|down METHOD SIZE REPEAT" to /sys/kernel/debug/ferry_bench/copy and
+ * read the median nanoseconds of one copy from it, out of at most 256. METHOD is
+ * "plain" (memcpy) or "io" (memcpy_toio, memcpy_fromio). The module claims the
+ * BAR, so no driver may be bound to the device. Not part of ferry, and of no use
+ * but for measuring.
  */
 #include <linux/debugfs.h>
 #include <linux/io.h>
@@ -78,7 +79,8 @@ static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
 	return 0;
 }
 
-static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, size_t len, loff_t *pos)
+static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, size_t len,
+				 loff_t *pos)
 {
 	char buf[64], dir[8], method[8];
 	unsigned int repeat;
