@@ -106,9 +106,12 @@ static void many_moves(void)
 {
 	struct ferry_device *other = open_or_skip();
 	struct ferry_bo *foreign = new_bo(other, PAGE, 0);
+	struct ferry_bo *namesake = new_bo(dev, PAGE, 0);
 	struct ferry_bo *fixed;
 	struct ferry_bo_move moves[4];
 
+	/* The foreign BO's handle is a good one here, of another BO. */
+	CHECK_EQ(ferry_bo_handle(foreign), ferry_bo_handle(namesake));
 	CHECK_OK(ferry_bo_new(dev, PAGE, SYSTEM, 0, &fixed));
 	for (int i = 0; i < 3; i++) {
 		moves[i].bo = new_bo(dev, PAGE, 0);
@@ -138,6 +141,8 @@ static void many_moves(void)
 		CHECK_EQ(placement_of(moves[i].bo), APERTURE);
 		ferry_bo_del(moves[i].bo);
 	}
+	CHECK_EQ(placement_of(namesake), SYSTEM);
+	ferry_bo_del(namesake);
 	ferry_bo_del(fixed);
 	ferry_bo_del(foreign);
 	ferry_device_del(other);

@@ -137,10 +137,11 @@ static void child_process(void)
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {
-		/* _exit: the library's objects are the parent's. */
 		check_filled(map, size, read(go[0], &byte, 1) == 1 ? 2 : 1);
 		fill(map, size, 3);
-		_exit(0);
+		/* At an exit valgrind would count what is the parent's. */
+		execl("/bin/true", "true", NULL);
+		_exit(1);
 	}
 	CHECK_OK(ferry_bo_migrate(bo, APERTURE));
 	fill(map, size, 2);

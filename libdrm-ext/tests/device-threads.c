@@ -106,6 +106,24 @@ static void *import_and_drop(void *arg)
 	return NULL;
 }
 
+/* The same with nothing in between: the step to zero meets many lookups. */
+static void *only_import_and_drop(void *arg)
+{
+	struct worker *worker = arg;
+
+	pthread_barrier_wait(&start);
+	while (another_round(worker)) {
+		for (int i = 0; i < 8; i++) {
+			struct ferry_bo *bo;
+
+			CHECK_OK(ferry_bo_from_dmabuf(dev, shared_dmabuf, &bo));
+			CHECK_EQ(placement_of(bo), SYSTEM);
+			ferry_bo_del(bo);
+		}
+	}
+	return NULL;
+}
+
 static void one_buffer(void)
 {
 	struct ferry_bo *bo = new_bo(dev, 2 * PAGE, 0);
@@ -114,7 +132,9 @@ static void one_buffer(void)
 	map[0] = 0x1111;
 	shared_dmabuf = ferry_bo_to_dmabuf(bo);
 	CHECK(shared_dmabuf >= 0);
+	CHECK_OK(ferry_bo_unmap(bo));
 	ferry_bo_del(bo);
+	run_threads(only_import_and_drop, "import and drop alone");
 	run_threads(import_and_drop, "import and drop");
 	close(shared_dmabuf);
 }

@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Proves that the tests on a device can fail: builds the library with one
+# mistake at a time, and each must be found by a test.
+#
+# usage: mutants.sh build BUILD_DIR OUT_DIR    (after ninja -C BUILD_DIR)
+#        mutants.sh run BUILD_DIR OUT_DIR      (on a machine with a device)
+set -euo pipefail
+
+mode=$1 build=$(realpath "$2") out=$3
+source=$(realpath "$(dirname "$0")/..")
+
+# file | sed script | the mistake
+mutants()
+{
+	cat <<-'EOF'
+	ferry_table.c|s/if (bo->handle == handle)/if (0)/|a handle is never found again
+	ferry_bo.c|s/\*out = ferry_bo_ref(bo)/*out = bo/|no reference for a BO that is found
+	ferry_bo.c|/ferry_table_remove/{n;d}|the handle is never closed
+	ferry_bo.c|s/!ferry_refs_dec_unless_last(&bo->refs)/0/;s/fetch_sub(&bo->refs, 1) != 1/load(\&bo->refs) == 0/|the first drop of a reference ends the BO
+	ferry_bo.c|/^ferry_public void ferry_bo_del/,/^}/s/ != 1)/ == 99)/|a BO that was found again while it ended is freed
+	ferry_bo.c|/int ferry_bo_from_dmabuf/,/^}/s/pthread_mutex_.*lock(.*//|import without the lock
+	ferry_bo.c|s/create.handle, create.size, bo/create.handle, size, bo/|the size is not rounded up
+	ferry_bo.c|s/create.caching = .*;/;/|write-combining is forgotten
+	ferry_bo.c|s/create.flags |= .*;/;/|contiguous is forgotten
+	ferry_bo.c|s/create.placement |= DRM_FERRY_PLACEMENT_APERTURE;/;/|the start in the aperture is forgotten
+	ferry_bo.c|s/if (flags & ~FERRY_BO_FLAGS)/if (0)/|unknown flags are taken
+	ferry_bo.c|s/\.placement = placement,/.placement = DRM_FERRY_PLACEMENT_SYSTEM,/|every single move goes down
+	ferry_bo.c|s/ferry_migrate(dev, entries, count)/ferry_migrate(dev, entries, count > 1 ? count - 1 : 1)/|the last of many is left out
+	ferry_bo.c|s/moves\[i\].bo->dev != dev/0/|BOs of another device are taken
+	ferry_bo_map.c|s/if (!bo->map_count)/if (1)/|each map() maps anew
+	ferry_bo_map.c|s/else if (!--bo->map_count)/else if (bo->map_count--)/|the first unmap() unmaps
+	ferry_bo_map.c|/^void ferry_bo_map_fini/,/^}/s/munmap.*;/;/|the mapping outlives the BO
+	ferry_bo_map.c|s/if (!err) {/{/|a failed map() is counted
+	ferry_device.c|s/ret = fcntl(a, F_DUPFD_QUERY, b);/return false;/|one open file gets two devices
+	ferry_device.c|s/F_DUPFD_CLOEXEC/F_DUPFD/|the descriptor is inherited by programs
+	ferry_device.c|s/int own = fcntl.*/int own = fd;/|the caller's descriptor is kept
+	ferry_device.c|s/DRM_NODE_RENDER, DRM_NODE_PRIMARY/DRM_NODE_PRIMARY, DRM_NODE_RENDER/|the primary node is preferred
+	ferry_device.c|/^ferry_public void ferry_device_del/,/^}/s/close(dev->fd);//|the descriptor is leaked
+	ferry_device.c|s/memset((char .)dst + known.*;/;/|the tail of a query is left as it was
+	EOF
+}
+
+build_all()
+{
+	local number=0 line file script mistake dir flags
+
+	flags="-Wno-all -O2 -g -fPIC -pthread -fvisibility=hidden -shared
+		-D_FILE_OFFSET_BITS=64 -I$build/include -I$source/include
+		$(pkg-config --cflags libdrm)"
+	while IFS= read -r line; do
+		file=${line%%|*}
+		mistake=${line##*|}
+		script=${line#*|}
+		script=${script%|*}
+		number=$((number + 1))
+		dir=$out/$(printf %02d "$number")
+		mkdir -p "$dir"
+		cp "$source"/*.[ch] "$dir"
+		sed -i "$script" "$dir/$file"
+		if cmp -s "$source/$file" "$dir/$file"; then
+			echo "mutants: not in $file any more: $mistake" >&2
+			exit 1
+		fi
+		echo "$mistake" >"$dir/mistake"
+		# shellcheck disable=SC2086 # flags are meant to be split
+		${CC:-cc} $flags -o "$dir/libdrm_ferry.so.1" "$dir"/ferry_*.c \
+			-Wl,--version-script="$source/libdrm_ferry.map" \
+			-Wl,-soname,libdrm_ferry.so.1 -ldrm
+	done < <(mutants)
+	echo "mutants: $number built in $out"
+}
+
+run_all()
+{
+	local survivors=0 dir name found
+
+	for dir in "$out"/[0-9]*; do
+		found=
+		for name in open bo errors twins map threads; do
+			if ! LD_LIBRARY_PATH=$dir timeout 60 \
+				"$build/tests/device-$name" >/dev/null 2>&1; then
+				found=device-$name
+				break
+			fi
+		done
+		if [ -n "$found" ]; then
+			echo "found by $found: $(cat "$dir/mistake")"
+		else
+			echo "NOT FOUND: $(cat "$dir/mistake")"
+			survivors=$((survivors + 1))
+		fi
+	done
+	echo "mutants: $survivors not found"
+	[ "$survivors" -eq 0 ]
+}
+
+case $mode in
+build) build_all ;;
+run) run_all ;;
+*) exit 2 ;;
+esac
