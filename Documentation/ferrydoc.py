@@ -10,11 +10,13 @@ Directives:
   ferry-ioctls           table of the ioctls in uapi/ferry_drm.h with their errors
   ferry-macros           the other constants of a header
   ferry-suites           the test programs and what they say of themselves
-  ferry-hazards          hazards.txt as a table, each test looked up in the sources
+  ferry-hazards FILE     hazards.txt or old-bugs.txt as a table, each test looked up
+                         in the sources
 
 Checks, each of which is a warning and therefore an error: kernel-doc's own
 complaints; an ioctl or a constant without a comment; an exported symbol of the
-library without one; a test in hazards.txt that does not exist; in the text of any
+library without one; a test in hazards.txt or
+old-bugs.txt that does not exist; in the text of any
 page and of README.md, a name with ferry_ or DRM_FERRY_, a path or a make target
 that does not exist; a C example in README.md that differs from its file.
 """
@@ -265,23 +267,25 @@ class Suites(SourceDirective):
 
 
 class Hazards(SourceDirective):
+    required_arguments = 1
+
     def run(self):
-        self.depends("Documentation/hazards.txt")
+        name = self.arguments[0]
+        self.depends("Documentation/" + name)
         suites = tests_in_sources()
         for path, _ in suites.values():
             self.depends(path)
-        out = [".. list-table::\n   :header-rows: 1\n   :widths: 5 50 45\n\n"
+        out = [".. list-table::\n   :header-rows: 1\n   :widths: 5 53 42\n\n"
                "   * - #\n     - what broke others, and what ferry does\n     - tests\n"]
-        for block in re.split(r"\n\s*\n", read("Documentation/hazards.txt")):
+        for block in re.split(r"\n\s*\n", read("Documentation/" + name)):
             lines = [l for l in block.strip().splitlines() if not l.startswith("#")]
             if not lines:
                 continue
             m = re.match(r"(\d+): (.*)", lines[0])
             if not m:
-                self.warn(f"hazards.txt: '{lines[0]}' does not begin with a number")
+                self.warn(f"{name}: '{lines[0]}' does not begin with a number")
                 continue
-            text = [m.group(2)]
-            tests = []
+            text, tests = [m.group(2)], []
             for line in lines[1:]:
                 if line.startswith("  test: "):
                     tests.append(line[8:].strip())
@@ -289,10 +293,10 @@ class Hazards(SourceDirective):
                     text.append(line.strip())
             for test in tests:
                 if not test_exists(suites, test):
-                    self.warn(f"hazards.txt: row {m.group(1)}: there is no test {test}")
+                    self.warn(f"{name}: row {m.group(1)}: there is no test {test}")
             names = "\n       ".join(f"| ``{t}``" for t in tests) or "none yet"
             out.append(f"   * - {m.group(1)}\n     - {' '.join(text)}\n     - {names}")
-        return self.parse("\n".join(out) + "\n", "hazards.txt")
+        return self.parse("\n".join(out) + "\n", name)
 
 
 class Names:
