@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry prime
+ * Category: Core
+ * Description: Sharing buffer objects between clients as dma-bufs, and what fdinfo tells
+ */
+#include <fcntl.h>
+#include <pthread.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+
+IGT_TEST_DESCRIPTION(
+	"Sharing buffer objects between clients as dma-bufs, and what fdinfo tells");
+
+#define PAGE FERRY_PAGE_SIZE
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+
+static int export_bo(int fd, uint32_t handle)
+{
+	int prime = -1;
+
+	igt_assert_f(drmPrimeHandleToFD(fd, handle, DRM_RDWR | DRM_CLOEXEC,
+					&prime) == 0,
+		     "exporting: %s\n", strerror(errno));
+	return prime;
+}
+
+static uint32_t import_bo(int fd, int prime)
+{
+	uint32_t handle = 0;
+
+	igt_assert_f(drmPrimeFDToHandle(fd, prime, &handle) == 0,
+		     "importing: %s\n", strerror(errno));
+	igt_assert_neq_u32(handle, 0);
+	return handle;
+}
+
+/**
+ * SUBTEST: same-client-%s
+ * Description: a client that imports its own BO gets the handle it has
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_same_client(int fd, const struct igt_ferry_kind *kind)
+{
+	struct igt_ferry_bo bo;
+	int prime;
+
+	igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
+	prime = export_bo(fd, bo.handle);
+	igt_assert_eq_u32(import_bo(fd, prime), bo.handle);
+	igt_assert_eq_u64(lseek(prime, 0, SEEK_END), bo.size);
+	close(prime);
+	igt_ferry_bo_fini(&bo);
+}
+
+/**
+ * SUBTEST: other-client-%s
+ * Description: a client that imports a BO sees the same object, contents and placement
+ *
+ * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
+ */
+static void test_other_client(int fd, const struct igt_ferry_kind *kind)
+{
+	int other = igt_ferry_reopen(fd, O_RDWR), prime;
+	struct drm_ferry_bo_query a, b;
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	struct igt_ferry_bo bo, shared;
+
+	igt_ferry_bo_init(&bo, fd, 20 * PAGE, kind);
+	igt_ferry_bo_fill(&bo);
+	prime = export_bo(fd, bo.handle);
+	shared = bo;
+	shared.fd = other;
+	shared.handle = import_bo(other, prime);
+	close(prime);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
+	igt_assert_eq_u64(ferry_bo_mmap_offset(fd, bo.handle),
+			  ferry_bo_mmap_offset(other, shared.handle));
+	shared.map = ferry_bo_mmap(other, shared.handle, shared.size);
+	igt_ferry_bo_check(&shared);
+
+	for (int round = 0; round < 4; round++) {
+		ferry_bo_migrate(round & 2 ? other : fd,
+				 round & 2 ? shared.handle : bo.handle,
+				 round & 1 ? DOWN : UP);
+		ferry_bo_query(fd, bo.handle, &a);
+		ferry_bo_query(other, shared.handle, &b);
+		b.handle = a.handle;
+		igt_assert_eq(memcmp(&a, &b, sizeof(a)), 0);
+		igt_ferry_bo_check(&shared);
+		igt_ferry_bo_fill(&shared);
+		bo.gen = shared.gen;
+		igt_ferry_bo_check(&bo);
+	}
+
+	/* the importer keeps it */
+	igt_ferry_bo_fini(&bo);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
+	igt_ferry_bo_check(&shared);
+	igt_ferry_bo_fini(&shared);
+	close(other);
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+/**
+ * SUBTEST: dma-buf-mmap-%s
+ * Description: a mapping of the dma-buf shows the BO's pages wherever they are, and none besides
+ *
+ * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
+ */
+static void test_dma_buf_mmap(int fd, const struct igt_ferry_kind *kind)
+{
+	struct igt_ferry_bo bo;
+	char *map;
+	int prime;
+
+	igt_ferry_bo_init(&bo, fd, 24 * PAGE, kind);
+	igt_ferry_bo_fill(&bo);
+	prime = export_bo(fd, bo.handle);
+	map = mmap(NULL, bo.size, PROT_READ | PROT_WRITE, MAP_SHARED, prime, 0);
+	igt_assert_f(map != MAP_FAILED, "mmap of the dma-buf: %s\n",
+		     strerror(errno));
+	for (int round = 0; round < 4; round++) {
+		igt_ferry_check(map, 0, bo.size / PAGE, bo.id, bo.gen);
+		igt_ferry_fill(map, 0, bo.size / PAGE, bo.id, ++bo.gen);
+		igt_ferry_bo_check(&bo);
+		ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
+	}
+	igt_assert_eq(munmap(map, bo.size), 0);
+
+	map = mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED, prime, 7 * PAGE);
+	igt_assert(map != MAP_FAILED);
+	igt_ferry_check(map, 7, 3, bo.id, bo.gen);
+	igt_assert_eq(munmap(map, 3 * PAGE), 0);
+
+	igt_assert(mmap(NULL, bo.size + PAGE, PROT_READ, MAP_SHARED, prime,
+			0) == MAP_FAILED);
+	igt_assert_eq(errno, EINVAL);
+	igt_assert(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, prime, bo.size) ==
+		   MAP_FAILED);
+	igt_assert_eq(errno, EINVAL);
+	igt_assert(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, prime, 0) ==
+		   MAP_FAILED);
+	igt_assert_eq(errno, EINVAL);
+	close(prime);
+	igt_ferry_bo_fini(&bo);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: dma-buf-lifetime
+ * Description: a dma-buf keeps its BO when all handles are closed, and gives it back
+ */
+static void test_dma_buf_lifetime(int fd)
+{
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	int client = igt_ferry_reopen(fd, O_RDWR), prime;
+	struct igt_ferry_bo bo;
+
+	igt_ferry_bo_init(&bo, client, 6 * PAGE, igt_ferry_movable_kinds);
+	igt_ferry_bo_fill(&bo);
+	prime = export_bo(client, bo.handle);
+	igt_assert_eq(munmap(bo.map, bo.size), 0);
+	close(client);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
+
+	bo.fd = fd;
+	bo.handle = import_bo(fd, prime);
+	close(prime);
+	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+/**
+ * SUBTEST: invalid
+ * Description: bad handles, flags and files are refused
+ */
+static void test_invalid(int fd)
+{
+	uint32_t handle = ferry_bo_create(fd, PAGE, FERRY_PLACEMENT_BOTH, 0, 0,
+					  0),
+		 other;
+	int prime, file = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	igt_assert_eq(drmPrimeHandleToFD(fd, 0, DRM_CLOEXEC, &prime), -1);
+	igt_assert_eq(errno, ENOENT);
+	igt_assert_eq(drmPrimeHandleToFD(fd, UINT32_MAX, DRM_CLOEXEC, &prime),
+		      -1);
+	igt_assert_eq(errno, ENOENT);
+	igt_assert_eq(drmPrimeHandleToFD(fd, handle, 1u << 30, &prime), -1);
+	igt_assert_eq(errno, EINVAL);
+	igt_assert_eq(drmPrimeFDToHandle(fd, -1, &other), -1);
+	igt_assert_eq(errno, EBADF);
+	igt_assert_eq(drmPrimeFDToHandle(fd, file, &other), -1);
+	igt_assert_eq(errno, EINVAL);
+	close(file);
+	gem_close(fd, handle);
+	errno = 0;
+}
+
+struct churner {
+	int fd;
+	int prime;
+	unsigned int count;
+};
+
+static void *churn(void *arg)
+{
+	struct churner *c = arg;
+
+	/* a close by the other thread may take this one's handle away */
+	for (c->count = 0; c->count < 400; c->count++) {
+		uint32_t handle;
+		int prime;
+
+		if (drmPrimeFDToHandle(c->fd, c->prime, &handle))
+			continue;
+		__ferry_bo_migrate(c->fd, handle, c->count & 1 ? DOWN : UP);
+		if (drmPrimeHandleToFD(c->fd, handle, DRM_CLOEXEC, &prime) == 0)
+			close(prime);
+		__ferry_bo_close(c->fd, handle);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: import-close-race
+ * Description: threads import, export, migrate and close one BO in one client, and nothing leaks
+ */
+static void test_import_close_race(int fd)
+{
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	struct churner churners[3];
+	struct igt_ferry_bo bo;
+	pthread_t threads[3];
+	int prime;
+
+	igt_ferry_bo_init(&bo, fd, 4 * PAGE, igt_ferry_movable_kinds);
+	igt_ferry_bo_fill(&bo);
+	prime = export_bo(fd, bo.handle);
+	for (int i = 0; i < 3; i++) {
+		churners[i] = (struct churner){ .fd = client, .prime = prime };
+		igt_assert_eq(pthread_create(&threads[i], NULL, churn,
+					     &churners[i]),
+			      0);
+	}
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	close(client);
+	close(prime);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+/* The value behind "key:" in the client's fdinfo, or false */
+static bool fdinfo(int fd, const char *key, char *value, size_t size)
+{
+	size_t len = strlen(key);
+	char path[64], line[256];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "r");
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, len) || line[len] != ':')
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(value, size, "%s",
+			 line + len + 1 + strspn(line + len + 1, " \t"));
+		found = true;
+	}
+	fclose(file);
+	return found;
+}
+
+/**
+ * SUBTEST: fdinfo
+ * Description: fdinfo names the driver, the device and the client
+ */
+static void test_fdinfo(int fd)
+{
+	char value[256], other_value[256], slot[64];
+	int other = igt_ferry_reopen(fd, O_RDWR);
+
+	igt_assert(fdinfo(fd, "drm-driver", value, sizeof(value)));
+	igt_assert_f(!strcmp(value, "ferry"), "drm-driver: %s\n", value);
+	igt_ferry_pci_slot(fd, slot, sizeof(slot));
+	igt_assert(fdinfo(fd, "drm-pdev", value, sizeof(value)));
+	igt_assert_f(!strcmp(value, slot), "drm-pdev: %s, not %s\n", value,
+		     slot);
+	igt_assert(fdinfo(fd, "drm-client-id", value, sizeof(value)));
+	igt_assert(fdinfo(other, "drm-client-id", other_value,
+			  sizeof(other_value)));
+	igt_assert_f(strcmp(value, other_value), "two clients have the id %s\n",
+		     value);
+	close(other);
+}
+
+igt_main
+{
+	const struct igt_ferry_kind *kind;
+	int fd = -1;
+
+	igt_fixture
+	{
+		fd = igt_ferry_open();
+	}
+
+	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+		igt_describe(
+			"A client that imports its own BO gets the handle it has");
+		igt_subtest_f("same-client-%s", kind->name)
+		{
+			test_same_client(fd, kind);
+		}
+	}
+
+	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
+		igt_describe("A client that imports a BO sees the same object");
+		igt_subtest_f("other-client-%s", kind->name)
+		{
+			test_other_client(fd, kind);
+		}
+
+		igt_describe("A mapping of the dma-buf shows the BO's pages");
+		igt_subtest_f("dma-buf-mmap-%s", kind->name)
+		{
+			test_dma_buf_mmap(fd, kind);
+		}
+	}
+
+	igt_describe("A dma-buf keeps its BO when all handles are closed");
+	igt_subtest("dma-buf-lifetime")
+	{
+		test_dma_buf_lifetime(fd);
+	}
+
+	igt_describe("Bad handles, flags and files are refused");
+	igt_subtest("invalid")
+	{
+		test_invalid(fd);
+	}
+
+	igt_describe(
+		"Threads import, export, migrate and close one BO in one client");
+	igt_subtest("import-close-race")
+	{
+		test_import_close_race(fd);
+	}
+
+	igt_describe("fdinfo names the driver, the device and the client");
+	igt_subtest("fdinfo")
+	{
+		test_fdinfo(fd);
+	}
+
+	igt_fixture
+	{
+		close(fd);
+	}
+}
