@@ -9,6 +9,7 @@ Directives:
   driver-symbols         functions and structures of drm_driver/, file by file
   ferry-ioctls           table of the ioctls in uapi/ferry_drm.h with their errors
   ferry-macros           the other constants of a header
+  ferry-params           the module's parameters
   ferry-suites           the test programs and what they say of themselves
   ferry-hazards FILE     hazards.txt or old-bugs.txt as a table, each test looked up
                          in the sources
@@ -18,7 +19,7 @@ complaints; an ioctl or a constant without a comment; an exported symbol of the
 library without one; a test in hazards.txt or
 old-bugs.txt that does not exist; in the text of any
 page and of README.md, a name with ferry_ or DRM_FERRY_, a path or a make target
-that does not exist; a C example in README.md that differs from its file.
+that does not exist; a unit of the driver that the architecture page leaves out; a C example in README.md that differs from its file.
 """
 import glob
 import importlib.machinery
@@ -249,6 +250,21 @@ def test_exists(suites, test):
     return False
 
 
+class Params(SourceDirective):
+    def run(self):
+        out = [".. list-table::\n   :widths: 25 75\n\n"]
+        for path in files("drm_driver/*.c"):
+            self.depends(path)
+            text = read(path)
+            described = dict(re.findall(r'MODULE_PARM_DESC\((\w+),\s*((?:"[^"]*"\s*)+)\)', text))
+            for name in re.findall(r"\bmodule_param(?:_named)?\((\w+)", text):
+                if name not in described:
+                    self.warn(f"{path}: the parameter {name} has no MODULE_PARM_DESC")
+                what = "".join(re.findall(r'"([^"]*)"', described.get(name, "")))
+                out.append(f"   * - ``{name}=``\n     - {what}")
+        return self.parse("\n".join(out) + "\n", "drm_driver")
+
+
 class Suites(SourceDirective):
     def run(self):
         out = [".. list-table::\n   :widths: 25 75\n\n"]
@@ -378,6 +394,10 @@ def all_outdated(app, env, added, changed, removed):
 def source_read(app, docname, source):
     for complaint in app.ferry_names.complaints(source[0]):
         logger.warning(complaint, location=docname)
+    if docname == "architecture":
+        for path in files("drm_driver/*.c"):
+            if f"``{os.path.basename(path)}``" not in source[0]:
+                logger.warning(f"{path} is not in the table of units", location=docname)
 
 
 def setup(app):
@@ -386,6 +406,7 @@ def setup(app):
     app.add_directive("driver-symbols", DriverSymbols)
     app.add_directive("ferry-ioctls", Ioctls)
     app.add_directive("ferry-macros", Macros)
+    app.add_directive("ferry-params", Params)
     app.add_directive("ferry-suites", Suites)
     app.add_directive("ferry-hazards", Hazards)
     app.connect("builder-inited", builder_inited)
