@@ -41,7 +41,6 @@ PATTERNS = [
     (r"unregister_netdevice: waiting|ODEBUG:|DEBUG_LOCKS_WARN_ON", "ODEBUG: free active (active state 0) object: 0"),
     (r"Out of memory: Killed|invoked oom-killer", "Out of memory: Killed process 1 (a) total-vm:1kB"),
     (r"\[drm:[^]]*\] \*ERROR\*.*(leak|not clean)|drm_WARN|Memory manager not clean", "[drm:drm_mm_takedown [drm]] *ERROR* Memory manager not clean during takedown."),
-    (r"ferry-vm: (no |cannot )", "ferry-vm: no root image"),
 ]
 
 # Lines that look alike and mean no harm.
