@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+#
+# The commands of this repository; "make help" lists them. Each installs what it
+# needs itself (vm/setup) and says so. The kernel module's own makefile is
+# drm_driver/Makefile.
+
+KERNEL ?= 6.12
+KDIR ?=
+TEST ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: all module user igt demo test bench shell install uninstall dkms docs lint clean help
+
+# Headers of KDIR, or the newest supported ones that are installed.
+all: module user igt
+
+module:
+	@echo "  ferry.ko is $$(vm/module $(if $(KDIR),--kdir "$(KDIR)",--default))"
+
+user:
+	@vm/build user
+	@echo "  libdrm_ferry, its tests and its examples are in build/user"
+
+igt:
+	@vm/build igt
+	@echo "  the tests on the IGT library are in build/igt"
+
+demo: user
+	@vm/demo --kernel "$(KERNEL)"
+
+test: user igt
+	@vm/test --kernel "$(KERNEL)" $(if $(TEST),"$(TEST)")
+
+bench:
+	@bench/run --kernel "$(KERNEL)"
+
+shell: user igt
+	@vm/run --kernel "$(KERNEL)" || true
+
+install: user
+	@vm/install install $(if $(KDIR),--kdir "$(KDIR)")
+
+uninstall:
+	@vm/install uninstall
+
+dkms:
+	@vm/dkms
+
+docs:
+	@vm/setup docs
+	@sphinx-build -q -W -n --keep-going Documentation build/docs
+	@echo "  the pages begin at build/docs/index.html"
+
+lint:
+	@vm/lint
+
+clean:
+	rm -rf build
+
+help:
+	@echo "make            build the module (KDIR=headers), the library and the tests"
+	@echo "make demo       run ferry in a virtual machine; pictures and a report in build/demo"
+	@echo "make test       run all tests there; TEST=name[@subtest] runs one, KERNEL=7.x another kernel"
+	@echo "make bench      run the benchmarks there; tables in build/bench"
+	@echo "make shell      a shell in the virtual machine (vm/run --help says more)"
+	@echo "make install    install the module for this host's kernel, and the library (PREFIX, DESTDIR)"
+	@echo "make uninstall  take them away again"
+	@echo "make dkms       have DKMS build the module for each kernel that is installed"
+	@echo "make docs       write the documentation to build/docs"
+	@echo "make lint       check the sources; any warning fails"
+	@echo "make clean      remove all that was built, caches included"
