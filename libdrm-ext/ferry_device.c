@@ -62,16 +62,15 @@ int ferry_refs_dec_unless_last(atomic_uint *refs)
 /* Whether two descriptors are of one open file and so share their handles. */
 static bool ferry_same_file(int a, int b)
 {
-	pid_t pid;
-	int ret;
+	pid_t pid = getpid();
+	long order;
 
-	ret = fcntl(a, F_DUPFD_QUERY, b);
-	if (ret >= 0)
-		return ret == 1;
+	/* Every kernel with DRM has this one, but a sandbox may forbid it. */
+	order = syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
+	if (order >= 0)
+		return order == 0;
 
-	/* An older kernel, or a tool in between. Every DRM kernel has this. */
-	pid = getpid();
-	return syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b) == 0;
+	return fcntl(a, F_DUPFD_QUERY, b) == 1;
 }
 
 static int ferry_check_driver(int fd)

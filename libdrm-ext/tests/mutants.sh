@@ -32,7 +32,7 @@ mutants()
 	ferry_bo_map.c|s/else if (!--bo->map_count)/else if (bo->map_count--)/|the first unmap() unmaps
 	ferry_bo_map.c|/^void ferry_bo_map_fini/,/^}/s/munmap.*;/;/|the mapping outlives the BO
 	ferry_bo_map.c|s/if (!err) {/{/|a failed map() is counted
-	ferry_device.c|s/ret = fcntl(a, F_DUPFD_QUERY, b);/return false;/|one open file gets two devices
+	ferry_device.c|s/order = syscall(SYS_kcmp.*;/return false;/|one open file gets two devices
 	ferry_device.c|s/F_DUPFD_CLOEXEC/F_DUPFD/|the descriptor is inherited by programs
 	ferry_device.c|s/int own = fcntl.*/int own = fd;/|the caller's descriptor is kept
 	ferry_device.c|s/DRM_NODE_RENDER, DRM_NODE_PRIMARY/DRM_NODE_PRIMARY, DRM_NODE_RENDER/|the primary node is preferred
