@@ -5,12 +5,11 @@
 #include <linux/sizes.h>
 
 #include <asm/memtype.h>
-#include <asm/pgtable.h>
 
 #include <drm/drm_print.h>
 
 #include "ferry_aperture.h"
-#include "ferry_compat.h"
+#include "ferry_cache.h"
 #include "ferry_drv.h"
 
 /**
@@ -32,82 +31,12 @@ module_param(aperture_bar, int, 0444);
 MODULE_PARM_DESC(aperture_bar,
 		 "PCI BAR to use as the aperture, 0-5 (default -1: the largest prefetchable memory BAR)");
 
+static char *aperture_cache = "auto";
+module_param(aperture_cache, charp, 0444);
+MODULE_PARM_DESC(aperture_cache,
+		 "cache attribute to ask for: wb, wc, uc (default auto: wb or else wc for the memory of a host, wc for all else)");
+
 #define FERRY_APERTURE_MIN SZ_1M
-
-/**
- * ferry_aperture_cache_name - name of a cache attribute
- * @cache: the attribute
- *
- * Return: the name as /sys/kernel/debug/x86/pat_memtype_list spells it.
- */
-const char *ferry_aperture_cache_name(enum drm_ferry_cache cache)
-{
-	static const char * const names[] = {
-		[DRM_FERRY_CACHE_UC] = "uncached",
-		[DRM_FERRY_CACHE_UC_MINUS] = "uncached-minus",
-		[DRM_FERRY_CACHE_WC] = "write-combining",
-		[DRM_FERRY_CACHE_WT] = "write-through",
-		[DRM_FERRY_CACHE_WP] = "write-protected",
-		[DRM_FERRY_CACHE_WB] = "write-back",
-	};
-
-	return cache < ARRAY_SIZE(names) ? names[cache] : "unknown";
-}
-
-/* The attribute that the CPU applies to the page at @vaddr. */
-static int ferry_aperture_read_back(void __iomem *vaddr, enum drm_ferry_cache *cache)
-{
-	/* memory types by their code in the PAT register */
-	static const int types[8] = {
-		DRM_FERRY_CACHE_UC, DRM_FERRY_CACHE_WC, -EIO, -EIO,
-		DRM_FERRY_CACHE_WT, DRM_FERRY_CACHE_WP, DRM_FERRY_CACHE_WB,
-		DRM_FERRY_CACHE_UC_MINUS,
-	};
-	unsigned int level;
-	pteval_t val, pat_bit;
-	int slot, type;
-	pte_t *pte;
-	u64 pat;
-
-	pte = lookup_address((unsigned long)vaddr, &level);
-	if (!pte || !pte_present(*pte))
-		return -EIO;
-
-	val = pte_val(*pte);
-	pat_bit = level == PG_LEVEL_4K ? _PAGE_PAT : _PAGE_PAT_LARGE;
-	slot = (val & _PAGE_PWT ? 1 : 0) | (val & _PAGE_PCD ? 2 : 0) |
-	       (val & pat_bit ? 4 : 0);
-
-	pat = ferry_compat_rdmsr(MSR_IA32_CR_PAT);
-	type = types[(pat >> (slot * 8)) & 7];
-	if (type < 0)
-		return type;
-
-	*cache = type;
-	return 0;
-}
-
-/**
- * ferry_aperture_pgprot - protection of a user mapping of the aperture
- * @aperture: the aperture
- * @prot: protection of the VMA
- *
- * Return: @prot with the cache attribute that was granted for the aperture.
- */
-pgprot_t ferry_aperture_pgprot(const struct ferry_aperture *aperture, pgprot_t prot)
-{
-	/* memory of a device is never encrypted */
-	prot = pgprot_decrypted(prot);
-
-	switch (aperture->granted) {
-	case DRM_FERRY_CACHE_WB:
-		return prot;
-	case DRM_FERRY_CACHE_WC:
-		return pgprot_writecombine(prot);
-	default:
-		return pgprot_noncached(prot);
-	}
-}
 
 static int ferry_aperture_pick_bar(struct ferry_device *ferry)
 {
@@ -139,6 +68,56 @@ static int ferry_aperture_pick_bar(struct ferry_device *ferry)
 	return best;
 }
 
+/* What to ask for, best first: memory of the host wants to be cached, all else is drawn to. */
+static int ferry_aperture_wishes(struct ferry_device *ferry, bool host_memory,
+				 enum drm_ferry_cache wishes[2])
+{
+	if (!strcmp(aperture_cache, "auto")) {
+		wishes[0] = host_memory ? DRM_FERRY_CACHE_WB : DRM_FERRY_CACHE_WC;
+		wishes[1] = DRM_FERRY_CACHE_WC;
+	} else if (!strcmp(aperture_cache, "wb")) {
+		wishes[0] = wishes[1] = DRM_FERRY_CACHE_WB;
+	} else if (!strcmp(aperture_cache, "wc")) {
+		wishes[0] = wishes[1] = DRM_FERRY_CACHE_WC;
+	} else if (!strcmp(aperture_cache, "uc")) {
+		wishes[0] = wishes[1] = DRM_FERRY_CACHE_UC_MINUS;
+	} else {
+		drm_err(&ferry->drm, "aperture_cache=%s is not auto, wb, wc or uc\n", aperture_cache);
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
+/* Reserve and map the aperture once, and read back what that gave. */
+static int ferry_aperture_map(struct ferry_aperture *aperture, enum drm_ferry_cache wish)
+{
+	struct io_mapping *io = &aperture->io;
+	int granted;
+
+	io->base = aperture->base;
+	io->size = aperture->size;
+	io->prot = ferry_cache_pgprot(wish, PAGE_KERNEL);
+	if (wish == DRM_FERRY_CACHE_WB)
+		io->iomem = ioremap_cache(io->base, io->size);
+	else if (wish == DRM_FERRY_CACHE_UC_MINUS)
+		io->iomem = ioremap(io->base, io->size);
+	else if (!io_mapping_init_wc(io, io->base, io->size))
+		io->iomem = NULL;
+	if (!io->iomem)
+		return -ENOMEM;
+
+	granted = ferry_cache_of_kernel_address((void __force *)io->iomem);
+	if (granted == FERRY_CACHE_UNKNOWN) {
+		io_mapping_fini(io);
+		return -EIO;
+	}
+
+	aperture->asked = wish;
+	aperture->granted = granted;
+	return 0;
+}
+
 static void ferry_aperture_fini(void *arg)
 {
 	struct ferry_aperture *aperture = arg;
@@ -146,24 +125,41 @@ static void ferry_aperture_fini(void *arg)
 	io_mapping_fini(&aperture->io);
 }
 
+static const char *ferry_aperture_reason(const struct ferry_aperture *aperture)
+{
+	if (!pat_enabled())
+		return "PAT is off (nopat)";
+	if (aperture->asked == DRM_FERRY_CACHE_WB)
+		return "the MTRRs do not make this range cacheable, or something else mapped the BAR first";
+
+	return "something else mapped the BAR first";
+}
+
 /**
  * ferry_aperture_init - reserve and map the aperture
  * @ferry: the device
  * @limit: bytes of the BAR that are backed by memory, 0 for all
+ * @host_memory: the BAR is the host's memory, which the host maps cached
  *
  * Released by devres, after the driver's remove.
  *
- * Return: 0, -ENODEV without a usable BAR, -EBUSY if somebody else holds it,
- * -ENOMEM if it cannot be mapped.
+ * Return: 0, -ENODEV without a usable BAR, -EINVAL for a module parameter that
+ * does not fit the device, -EBUSY if somebody else holds the BAR, -ENOMEM if it
+ * cannot be mapped.
  */
-int ferry_aperture_init(struct ferry_device *ferry, u64 limit)
+int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory)
 {
 	struct ferry_aperture *aperture = &ferry->aperture;
 	struct drm_device *drm = &ferry->drm;
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
+	enum drm_ferry_cache wishes[2];
 	u64 size;
 	int bar;
 	int ret;
+
+	ret = ferry_aperture_wishes(ferry, host_memory, wishes);
+	if (ret)
+		return ret;
 
 	bar = ferry_aperture_pick_bar(ferry);
 	if (bar < 0)
@@ -192,28 +188,28 @@ int ferry_aperture_init(struct ferry_device *ferry, u64 limit)
 	aperture->bar = bar;
 	aperture->base = pci_resource_start(pdev, bar);
 	aperture->size = size;
-	aperture->asked = DRM_FERRY_CACHE_WC;
-	if (!io_mapping_init_wc(&aperture->io, aperture->base, size)) {
-		drm_err(drm, "BAR %d cannot be mapped\n", bar);
-		return -ENOMEM;
+	ret = ferry_aperture_map(aperture, wishes[0]);
+	if (!ret && aperture->granted != wishes[0] && wishes[1] != wishes[0]) {
+		drm_info(drm, "BAR %d: asked for %s and was granted %s, now asking for %s\n", bar,
+			 ferry_cache_name(wishes[0]), ferry_cache_name(aperture->granted),
+			 ferry_cache_name(wishes[1]));
+		io_mapping_fini(&aperture->io);
+		ret = ferry_aperture_map(aperture, wishes[1]);
+	}
+	if (ret) {
+		drm_err(drm, "BAR %d cannot be mapped: %d\n", bar, ret);
+		return ret;
 	}
 	ret = devm_add_action_or_reset(drm->dev, ferry_aperture_fini, aperture);
 	if (ret)
 		return ret;
 
-	ret = ferry_aperture_read_back(aperture->io.iomem, &aperture->granted);
-	if (ret) {
-		drm_err(drm, "BAR %d: cache attribute of its mapping is not readable\n", bar);
-		return ret;
-	}
-
 	drm_info(drm, "aperture: BAR %d at %pa, %llu KiB, %s\n", bar, &aperture->base,
-		 size / SZ_1K, ferry_aperture_cache_name(aperture->granted));
+		 size / SZ_1K, ferry_cache_name(aperture->granted));
 	if (aperture->granted != aperture->asked)
 		drm_warn(drm, "asked for %s and was granted %s: %s\n",
-			 ferry_aperture_cache_name(aperture->asked),
-			 ferry_aperture_cache_name(aperture->granted),
-			 pat_enabled() ? "something else mapped the BAR first" :
-					 "PAT is off (nopat)");
+			 ferry_cache_name(aperture->asked),
+			 ferry_cache_name(aperture->granted),
+			 ferry_aperture_reason(aperture));
 	return 0;
 }

@@ -3,7 +3,6 @@
 #define _FERRY_APERTURE_H_
 
 #include <linux/io-mapping.h>
-#include <linux/pgtable.h>
 #include <linux/types.h>
 
 #include <drm/ferry_drm.h>
@@ -32,9 +31,7 @@ struct ferry_aperture {
 	enum drm_ferry_cache granted;
 };
 
-int ferry_aperture_init(struct ferry_device *ferry, u64 limit);
-pgprot_t ferry_aperture_pgprot(const struct ferry_aperture *aperture, pgprot_t prot);
-const char *ferry_aperture_cache_name(enum drm_ferry_cache cache);
+int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory);
 
 /**
  * ferry_aperture_pfn - page frame of a byte of the aperture

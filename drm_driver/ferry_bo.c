@@ -9,6 +9,8 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include <asm/memtype.h>
+
 #include <drm/drm_drv.h>
 #include <drm/drm_exec.h>
 #include <drm/drm_gem.h>
@@ -18,6 +20,7 @@
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
+#include "ferry_insert.h"
 #include "ferry_prime.h"
 
 /**
@@ -193,6 +196,23 @@ u32 ferry_bo_placement(struct ferry_bo *bo)
 	return DRM_FERRY_PLACEMENT_SYSTEM;
 }
 
+/**
+ * ferry_bo_cache - cache attribute of a BO's mappings where it is now
+ * @bo: the BO, reserved
+ *
+ * Return: one of &enum drm_ferry_cache.
+ */
+int ferry_bo_cache(struct ferry_bo *bo)
+{
+	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+		return ttm_to_ferry_device(bo->base.bdev)->aperture.granted;
+	if (bo->caching == DRM_FERRY_CACHING_CACHED)
+		return DRM_FERRY_CACHE_WB;
+
+	/* without PAT there is no write-combining */
+	return pat_enabled() ? DRM_FERRY_CACHE_WC : DRM_FERRY_CACHE_UC_MINUS;
+}
+
 static int ferry_bo_validate(struct ferry_bo *bo, const struct ttm_place *place,
 			     struct ttm_operation_ctx *ctx)
 {
@@ -362,7 +382,6 @@ int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets
  */
 int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 {
-	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
 	int ret;
 
 	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
@@ -375,11 +394,8 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 	args->caching = bo->caching;
 	args->flags = bo->flags;
 	args->pinned = !!bo->base.pin_count;
-	if (args->placement == DRM_FERRY_PLACEMENT_APERTURE)
-		args->cache = ferry->aperture.granted;
-	else
-		args->cache = bo->caching == DRM_FERRY_CACHING_WC ? DRM_FERRY_CACHE_WC :
-								    DRM_FERRY_CACHE_WB;
+	args->cache = ferry_bo_cache(bo);
+	args->huge_size = ferry_insert_huge_bytes(bo);
 
 	dma_resv_unlock(bo->base.base.resv);
 	return 0;

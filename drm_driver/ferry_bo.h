@@ -53,6 +53,7 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 struct ferry_bo *ferry_bo_lookup(struct drm_file *file, u32 handle);
 void ferry_bo_put(struct ferry_bo *bo);
 u32 ferry_bo_placement(struct ferry_bo *bo);
+int ferry_bo_cache(struct ferry_bo *bo);
 int ferry_bo_place(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx);
 int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
 		     unsigned int count);

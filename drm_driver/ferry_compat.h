@@ -6,6 +6,8 @@
 #ifndef _FERRY_COMPAT_H_
 #define _FERRY_COMPAT_H_
 
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/version.h>
 
 #include <asm/msr.h>
@@ -93,6 +95,45 @@ static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 	return ttm_tt_is_swapped(tt);
 #else
 	return tt->page_flags & TTM_TT_FLAG_SWAPPED;
+#endif
+}
+
+/*
+ * 7.0: huge entries take a plain PFN. And a 1 GiB entry takes the attribute that
+ * PAT tracks; before, it took that of the VMA, which is write-back.
+ */
+#if FERRY_NEW_API
+#define FERRY_COMPAT_PUD_HAS_CACHE 1
+#define ferry_compat_insert_pmd(vmf, pfn) vmf_insert_pfn_pmd(vmf, pfn, false)
+#define ferry_compat_insert_pud(vmf, pfn) vmf_insert_pfn_pud(vmf, pfn, false)
+#else
+#include <linux/pfn_t.h>
+#define FERRY_COMPAT_PUD_HAS_CACHE 0
+#define ferry_compat_insert_pmd(vmf, pfn) \
+	vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false)
+#define ferry_compat_insert_pud(vmf, pfn) \
+	vmf_insert_pfn_pud(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false)
+#endif
+
+/* 7.0: always of the current process */
+static inline unsigned long
+ferry_compat_get_unmapped_area(struct file *filp, unsigned long addr, unsigned long len,
+			       unsigned long pgoff, unsigned long flags)
+{
+#if FERRY_NEW_API
+	return mm_get_unmapped_area(filp, addr, len, pgoff, flags);
+#else
+	return mm_get_unmapped_area(current->mm, filp, addr, len, pgoff, flags);
+#endif
+}
+
+/* 6.18: page flags are in a structure */
+static inline const unsigned long *ferry_compat_page_flags(const struct page *page)
+{
+#if KERNEL_VERSION(6, 18, 0) <= LINUX_VERSION_CODE
+	return &page->flags.f;
+#else
+	return &page->flags;
 #endif
 }
 

@@ -7,7 +7,9 @@
 #include <drm/drm_print.h>
 #include <drm/drm_vma_manager.h>
 
+#include "ferry_audit.h"
 #include "ferry_bo.h"
+#include "ferry_cache.h"
 #include "ferry_debugfs.h"
 #include "ferry_drv.h"
 
@@ -37,6 +39,9 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		{ "evictions", &stats->evictions },
 		{ "faults", &stats->faults },
 		{ "fault_pages", &stats->fault_pages },
+		{ "faults_2m", &stats->faults_2m },
+		{ "faults_1g", &stats->faults_1g },
+		{ "faults_oom", &stats->faults_oom },
 		{ "aperture_fixed", &ferry->vram_mgr.fixed },
 	};
 	unsigned int i;
@@ -57,8 +62,8 @@ static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 	seq_printf(m, "bar %d\nbase %pa\nsize %llu\nfree %llu\nasked %s\ngranted %s\n",
 		   aperture->bar, &aperture->base, aperture->size,
 		   ferry_vram_mgr_free_bytes(&ferry->vram_mgr),
-		   ferry_aperture_cache_name(aperture->asked),
-		   ferry_aperture_cache_name(aperture->granted));
+		   ferry_cache_name(aperture->asked),
+		   ferry_cache_name(aperture->granted));
 	ferry_vram_mgr_print(&ferry->vram_mgr, &p);
 	return 0;
 }
@@ -99,8 +104,8 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct drm_gem_object *obj)
 	if (ret)
 		return ret;
 
-	seq_printf(m, "bo 0x%llx size %llu placement %s allowed 0x%x caching %s flags 0x%x handles %u pinned %u\n",
-		   drm_vma_node_offset_addr(&obj->vma_node), query.size,
+	seq_printf(m, "bo 0x%llx size %llu huge %llu placement %s allowed 0x%x caching %s flags 0x%x handles %u pinned %u\n",
+		   drm_vma_node_offset_addr(&obj->vma_node), query.size, query.huge_size,
 		   query.placement == DRM_FERRY_PLACEMENT_APERTURE ? "aperture" : "system",
 		   query.placements,
 		   query.caching == DRM_FERRY_CACHING_WC ? "wc" : "cached",
@@ -123,10 +128,16 @@ static int ferry_debugfs_bos(struct seq_file *m, void *unused)
 	return ret;
 }
 
+static int ferry_debugfs_caching(struct seq_file *m, void *unused)
+{
+	return ferry_audit_show(ferry_debugfs_device(m), m);
+}
+
 static const struct drm_debugfs_info ferry_debugfs_files[] = {
 	{ "ferry_stats", ferry_debugfs_stats },
 	{ "ferry_aperture", ferry_debugfs_aperture },
 	{ "ferry_bos", ferry_debugfs_bos },
+	{ "ferry_caching", ferry_debugfs_caching },
 };
 
 /**

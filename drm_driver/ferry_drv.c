@@ -34,6 +34,8 @@
 
 /* &pci_device_id.driver_data: the device has DISPI registers and a display */
 #define FERRY_DRV_DISPLAY BIT(0)
+/* the BAR is memory of the host */
+#define FERRY_DRV_HOST_MEMORY BIT(1)
 
 static const struct drm_ioctl_desc ferry_drv_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(FERRY_DEVICE_QUERY, ferry_ioctl_device_query, DRM_RENDER_ALLOW),
@@ -53,6 +55,7 @@ static const struct file_operations ferry_drv_fops = {
 	.read = drm_read,
 	.llseek = noop_llseek,
 	.mmap = ferry_fault_mmap,
+	.get_unmapped_area = ferry_fault_get_unmapped_area,
 	.show_fdinfo = drm_show_fdinfo,
 	.fop_flags = FOP_UNSIGNED_OFFSET,
 };
@@ -72,11 +75,11 @@ static const struct drm_driver ferry_drv_driver = {
 	.minor = 0,
 };
 
-static int ferry_drv_init_parts(struct ferry_device *ferry)
+static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 {
 	int ret;
 
-	ret = ferry_aperture_init(ferry, ferry->kms ? ferry->kms->vram : 0);
+	ret = ferry_aperture_init(ferry, ferry->kms ? ferry->kms->vram : 0, host_memory);
 	if (ret)
 		return ret;
 
@@ -124,7 +127,7 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 			return ret;
 	}
 
-	ret = ferry_drv_init_parts(ferry);
+	ret = ferry_drv_init_parts(ferry, id->driver_data & FERRY_DRV_HOST_MEMORY);
 	if (ret)
 		return ret;
 
@@ -159,7 +162,7 @@ static const struct pci_device_id ferry_drv_ids[] = {
 	/* QEMU: stdvga, secondary-vga, bochs-display */
 	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
 	/* QEMU: ivshmem */
-	{ PCI_DEVICE(0x1af4, 0x1110) },
+	{ PCI_DEVICE(0x1af4, 0x1110), .driver_data = FERRY_DRV_HOST_MEMORY },
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, ferry_drv_ids);

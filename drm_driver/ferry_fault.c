@@ -1,46 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/task_work.h>
+
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
+#include "ferry_insert.h"
+#include "ferry_trace.h"
 
 /**
  * DOC: Mappings
  *
  * Which BO and which page of it a mapping shows is carried by the mmap offset
  * alone. The VMA's flags are set once, in mmap. Page table entries are made in
- * the fault handler only, under the BO's reservation, and carry PFNs without
+ * the fault handlers only, under the BO's reservation, and carry PFNs without
  * references to pages: a move takes them away and the next touch brings them
  * back at the new place, with the new place's cache attribute.
+ *
+ * mmap() itself makes no entries, not even for an eager mapping: until the VMA is
+ * in the file's tree of mappings a move would not find them. An eager mapping
+ * faults its pages in on the way back to user space, when the VMA is there.
  */
-
-/* Pages that one fault maps at most: the one touched and those after it. */
-#define FERRY_FAULT_PAGES 16
 
 /* vm_private_data is the GEM object for the DRM core and the BO for TTM */
 static_assert(offsetof(struct ferry_bo, base.base) == 0);
 
-/* Page of the BO that @address shows. */
-static pgoff_t ferry_fault_page(struct vm_area_struct *vma, unsigned long address)
-{
-	struct drm_gem_object *obj = vma->vm_private_data;
-
-	return ((address - vma->vm_start) >> PAGE_SHIFT) + vma->vm_pgoff -
-	       drm_vma_node_start(&obj->vma_node);
-}
-
-static vm_fault_t ferry_fault_populate(struct ttm_buffer_object *tbo)
+static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 {
 	struct ttm_operation_ctx ctx = { .interruptible = true };
 
-	switch (ferry_compat_bo_populate(tbo, &ctx)) {
+	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+		return 0;
+
+	switch (ferry_compat_bo_populate(&bo->base, &ctx)) {
 	case 0:
 		return 0;
 	case -ENOMEM:
@@ -54,57 +57,58 @@ static vm_fault_t ferry_fault_populate(struct ttm_buffer_object *tbo)
 	}
 }
 
-static vm_fault_t ferry_fault_insert(struct vm_fault *vmf, struct ferry_bo *bo)
+static void ferry_fault_count(struct ferry_device *ferry, struct ferry_insert *ins,
+			      unsigned int order, vm_fault_t ret)
+{
+	struct ferry_stats *stats = &ferry->stats;
+
+	if (ret == VM_FAULT_FALLBACK)
+		return;
+
+	atomic64_inc(&stats->faults);
+	atomic64_add(ins->count, &stats->fault_pages);
+	if (ret == VM_FAULT_OOM)
+		atomic64_inc(&stats->faults_oom);
+	else if (order == PMD_ORDER)
+		atomic64_inc(&stats->faults_2m);
+	else if (order == PUD_ORDER)
+		atomic64_inc(&stats->faults_1g);
+}
+
+/* Map around the address with entries of @order, or if it is 0 with what fits best. */
+static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo,
+				       unsigned int order)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
-	struct ttm_buffer_object *tbo = &bo->base;
-	struct vm_area_struct *vma = vmf->vma;
-	unsigned long address = vmf->address;
-	pgprot_t prot = vma->vm_page_prot;
-	struct ferry_vram_cursor cursor;
+	pgoff_t page = ferry_insert_page_of(vmf->vma, vmf->address);
+	struct ferry_insert ins = {};
+	unsigned int done = order;
 	vm_fault_t ret;
-	pgoff_t page, first, count;
-	bool aperture;
 
-	first = ferry_fault_page(vma, address);
-	if (first >= tbo->base.size >> PAGE_SHIFT)
+	if (page >= bo->base.base.size >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
 
-	count = min3((pgoff_t)FERRY_FAULT_PAGES, (vma->vm_end - address) >> PAGE_SHIFT,
-		     (pgoff_t)(tbo->base.size >> PAGE_SHIFT) - first);
+	ret = ferry_fault_populate(bo);
+	if (ret)
+		goto out;
 
-	aperture = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE;
-	if (aperture) {
-		prot = ferry_aperture_pgprot(&ferry->aperture, prot);
-		ferry_vram_cursor_init(&cursor, tbo->resource);
-	} else {
-		ret = ferry_fault_populate(tbo);
-		if (ret)
-			return ret;
-		if (tbo->ttm->caching == ttm_write_combined)
-			prot = pgprot_writecombine(prot);
+	ferry_insert_init(&ins, bo, vmf->vma);
+	if (order) {
+		ret = ferry_insert_huge(&ins, vmf, order);
+		goto out;
 	}
 
-	for (page = first; page < first + count; page++, address += PAGE_SIZE) {
-		unsigned long pfn;
-
-		if (aperture)
-			pfn = ferry_aperture_pfn(&ferry->aperture,
-						 ferry_vram_cursor_seek(&cursor,
-									(u64)page << PAGE_SHIFT));
-		else
-			pfn = page_to_pfn(tbo->ttm->pages[page]);
-
-		ret = vmf_insert_pfn_prot(vma, address, pfn, prot);
-		if (ret != VM_FAULT_NOPAGE)
-			break;
+	/* the huge fault gave up if the BO was busy then: it may fit all the same */
+	done = PMD_ORDER;
+	ret = ferry_insert_huge(&ins, vmf, PMD_ORDER);
+	if (ret == VM_FAULT_FALLBACK) {
+		done = 0;
+		ret = ferry_insert_window(&ins, vmf);
 	}
-
-	atomic64_inc(&ferry->stats.faults);
-	atomic64_add(page - first, &ferry->stats.fault_pages);
-
-	/* only the page that was touched must be there */
-	return page > first ? VM_FAULT_NOPAGE : ret;
+out:
+	ferry_fault_count(ferry, &ins, done, ret);
+	trace_ferry_fault(bo, page, order, ferry_bo_placement(bo), ferry_bo_cache(bo), ret);
+	return ret;
 }
 
 /**
@@ -128,7 +132,34 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 	if (ret)
 		return ret;
 
-	ret = ferry_fault_insert(vmf, bo);
+	ret = ferry_fault_reserved(vmf, bo, 0);
+	dma_resv_unlock(obj->resv);
+	return ret;
+}
+
+/**
+ * ferry_fault_huge - page fault handler for huge entries
+ * @vmf: the fault
+ * @order: PMD_ORDER or PUD_ORDER
+ *
+ * Runs under the lock of the VMA alone, so it may not wait for the reservation:
+ * whoever waits there would keep mmap_lock's writers out.
+ *
+ * Return:
+ * VM_FAULT_FALLBACK: try a smaller entry: this one is not possible, or the BO is
+ * reserved by somebody else. And as ferry_fault(), but for VM_FAULT_RETRY.
+ */
+static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
+{
+	struct drm_gem_object *obj = vmf->vma->vm_private_data;
+	vm_fault_t ret;
+
+	if (order != PMD_ORDER && order != PUD_ORDER)
+		return VM_FAULT_FALLBACK;
+	if (!dma_resv_trylock(obj->resv))
+		return VM_FAULT_FALLBACK;
+
+	ret = ferry_fault_reserved(vmf, gem_to_ferry_bo(obj), order);
 	dma_resv_unlock(obj->resv);
 	return ret;
 }
@@ -138,8 +169,151 @@ const struct vm_operations_struct ferry_fault_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 	.fault = ferry_fault,
+	.huge_fault = ferry_fault_huge,
 	.access = ttm_bo_vm_access,
 };
+
+/**
+ * struct ferry_fault_eager - an eager mapping on its way to user space
+ */
+struct ferry_fault_eager {
+	/** @work: runs when the process returns from mmap() */
+	struct callback_head work;
+	/** @file: the mapped file; holds the device and this module */
+	struct file *file;
+	/** @bo: what is mapped, with a reference */
+	struct ferry_bo *bo;
+	/** @start: first address of the mapping */
+	unsigned long start;
+	/** @end: first address after it */
+	unsigned long end;
+};
+
+static bool ferry_fault_is_resident(struct ferry_bo *bo)
+{
+	bool resident;
+
+	if (ttm_bo_reserve(&bo->base, true, false, NULL))
+		return false;
+
+	resident = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE ||
+		   (bo->base.ttm && ttm_tt_is_populated(bo->base.ttm));
+	dma_resv_unlock(bo->base.base.resv);
+	return resident;
+}
+
+/* Each fault serves the 2 MiB that its address is in. */
+static void ferry_fault_map_all(struct ferry_fault_eager *eager)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long address = eager->start;
+	struct vm_area_struct *vma;
+	bool unlocked;
+
+	mmap_read_lock(mm);
+	while (address < eager->end) {
+		/* another thread may have unmapped it by now */
+		vma = vma_lookup(mm, address);
+		if (!vma || vma->vm_ops != &ferry_fault_vm_ops ||
+		    vma->vm_private_data != eager->bo)
+			break;
+		if (fixup_user_fault(mm, address, 0, &unlocked))
+			break;
+		address = ALIGN(address + 1, PMD_SIZE);
+	}
+	mmap_read_unlock(mm);
+}
+
+static void ferry_fault_eager_work(struct callback_head *work)
+{
+	struct ferry_fault_eager *eager = container_of(work, struct ferry_fault_eager, work);
+
+	if (current->mm && ferry_fault_is_resident(eager->bo))
+		ferry_fault_map_all(eager);
+
+	ferry_bo_put(eager->bo);
+	fput(eager->file);
+	kfree(eager);
+}
+
+/* Only speed is lost if this fails: the pages are mapped when they are touched. */
+static void ferry_fault_queue_eager(struct vm_area_struct *vma)
+{
+	struct ferry_fault_eager *eager;
+
+	eager = kmalloc(sizeof(*eager), GFP_KERNEL);
+	if (!eager)
+		return;
+
+	eager->file = get_file(vma->vm_file);
+	eager->bo = gem_to_ferry_bo(vma->vm_private_data);
+	eager->start = vma->vm_start;
+	eager->end = vma->vm_end;
+	drm_gem_object_get(&eager->bo->base.base);
+	init_task_work(&eager->work, ferry_fault_eager_work);
+	if (task_work_add(current, &eager->work, TWA_RESUME))
+		ferry_fault_eager_work(&eager->work);
+}
+
+/* The BO whose fake offsets @pgoff is among, with a reference, or NULL. */
+static struct drm_gem_object *ferry_fault_lookup(struct drm_device *drm, unsigned long pgoff)
+{
+	struct drm_vma_offset_manager *mgr = drm->vma_offset_manager;
+	struct drm_gem_object *obj = NULL;
+	struct drm_vma_offset_node *node;
+
+	drm_vma_offset_lock_lookup(mgr);
+	node = drm_vma_offset_lookup_locked(mgr, pgoff, 1);
+	if (node) {
+		obj = container_of(node, struct drm_gem_object, vma_node);
+		/* its last reference may be gone, and it waits for this lock */
+		if (!kref_get_unless_zero(&obj->refcount))
+			obj = NULL;
+	}
+	drm_vma_offset_unlock_lookup(mgr);
+
+	return obj;
+}
+
+/**
+ * ferry_fault_get_unmapped_area - choose the address of a mapping
+ * @filp: the file
+ * @addr: a wish, or with MAP_FIXED a must
+ * @len: bytes
+ * @pgoff: fake offset, in pages
+ * @flags: MAP_*
+ *
+ * Puts 2 MiB of the BO at a multiple of 2 MiB, or 1 GiB at a multiple of 1 GiB,
+ * where the mapping is that long. Fake offsets themselves are not aligned.
+ *
+ * Return: the address, or an error.
+ */
+unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long addr,
+					    unsigned long len, unsigned long pgoff,
+					    unsigned long flags)
+{
+	struct drm_file *file = filp->private_data;
+	unsigned long lazy = pgoff & ~(FERRY_FAULT_EAGER >> PAGE_SHIFT);
+	struct drm_device *drm = file->minor->dev;
+	unsigned long size, offset, padded;
+	struct drm_gem_object *obj;
+
+	if (!addr && len >= PMD_SIZE) {
+		obj = ferry_fault_lookup(drm, lazy);
+		if (obj) {
+			offset = (lazy - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT;
+			drm_gem_object_put(obj);
+
+			size = len >= PUD_SIZE && (ferry_insert_page_sizes(to_ferry_device(drm)) &
+						   PUD_SIZE) ? PUD_SIZE : PMD_SIZE;
+			padded = ferry_compat_get_unmapped_area(filp, 0, len + size, 0, flags);
+			if (!IS_ERR_VALUE(padded))
+				return padded + ((offset - padded) & (size - 1));
+		}
+	}
+
+	return ferry_compat_get_unmapped_area(filp, addr, len, pgoff, flags);
+}
 
 /**
  * ferry_fault_gem_mmap - set up a mapping of a BO
@@ -173,31 +347,27 @@ int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct drm_file *file = filp->private_data;
 	struct drm_device *drm = file->minor->dev;
-	struct drm_gem_object *obj = NULL;
-	struct drm_vma_offset_node *node;
+	bool eager = vma->vm_pgoff & (FERRY_FAULT_EAGER >> PAGE_SHIFT);
+	struct drm_gem_object *obj;
 	u64 first;
 	int ret;
 
 	if (drm_dev_is_unplugged(drm))
 		return -ENODEV;
 
-	drm_vma_offset_lock_lookup(drm->vma_offset_manager);
-	node = drm_vma_offset_lookup_locked(drm->vma_offset_manager, vma->vm_pgoff, 1);
-	if (node) {
-		obj = container_of(node, struct drm_gem_object, vma_node);
-		/* its last reference may be gone, and it waits for this lock */
-		if (!kref_get_unless_zero(&obj->refcount))
-			obj = NULL;
-	}
-	drm_vma_offset_unlock_lookup(drm->vma_offset_manager);
+	/* moves look for mappings at the BO's own offsets */
+	vma->vm_pgoff &= ~(FERRY_FAULT_EAGER >> PAGE_SHIFT);
+	obj = ferry_fault_lookup(drm, vma->vm_pgoff);
 	if (!obj)
 		return -EINVAL;
 
-	first = (u64)(vma->vm_pgoff - drm_vma_node_start(node)) << PAGE_SHIFT;
-	if (drm_vma_node_is_allowed(node, file))
+	first = (u64)(vma->vm_pgoff - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT;
+	if (drm_vma_node_is_allowed(&obj->vma_node, file))
 		ret = drm_gem_mmap_obj(obj, obj->size - first, vma);
 	else
 		ret = -EACCES;
+	if (!ret && eager)
+		ferry_fault_queue_eager(vma);
 
 	drm_gem_object_put(obj);
 	return ret;

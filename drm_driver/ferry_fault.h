@@ -2,12 +2,19 @@
 #ifndef _FERRY_FAULT_H_
 #define _FERRY_FAULT_H_
 
+#include <linux/bits.h>
 #include <linux/mm.h>
 
 struct drm_gem_object;
 
+/* Added to a fake offset: map what the BO has at mmap(); far above all offsets */
+#define FERRY_FAULT_EAGER BIT_ULL(60)
+
 extern const struct vm_operations_struct ferry_fault_vm_ops;
 
+unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long addr,
+					    unsigned long len, unsigned long pgoff,
+					    unsigned long flags);
 int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma);
 int ferry_fault_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 

@@ -12,6 +12,8 @@
 
 #include "ferry_bo.h"
 #include "ferry_drv.h"
+#include "ferry_fault.h"
+#include "ferry_insert.h"
 #include "ferry_ioctl.h"
 
 #define FERRY_IOCTL_PLACEMENTS (DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE)
@@ -43,7 +45,7 @@ int ferry_ioctl_device_query(struct drm_device *drm, void *data, struct drm_file
 	args->pad2 = 0;
 	args->aperture_size = ferry->aperture.size;
 	args->aperture_free = ferry_vram_mgr_free_bytes(&ferry->vram_mgr);
-	args->page_sizes = PAGE_SIZE;
+	args->page_sizes = ferry_insert_page_sizes(ferry);
 	args->max_bo_size = ferry_bo_max_size(ferry);
 	args->features = ferry->kms ? DRM_FERRY_FEATURE_DISPLAY : 0;
 	return 0;
@@ -107,7 +109,7 @@ int ferry_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_fi
 	struct drm_ferry_bo_mmap_offset *args = data;
 	struct ferry_bo *bo;
 
-	if (args->flags)
+	if (args->flags & ~DRM_FERRY_MMAP_EAGER)
 		return -EINVAL;
 
 	bo = ferry_bo_lookup(file, args->handle);
@@ -115,6 +117,8 @@ int ferry_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_fi
 		return -ENOENT;
 
 	args->offset = drm_vma_node_offset_addr(&bo->base.base.vma_node);
+	if (args->flags & DRM_FERRY_MMAP_EAGER)
+		args->offset |= FERRY_FAULT_EAGER;
 	ferry_bo_put(bo);
 	return 0;
 }

@@ -114,7 +114,6 @@ void ferry_ttm_vacate(struct ferry_device *ferry)
 				    10 * HZ))
 		drm_err(&ferry->drm, "a framebuffer is still pinned\n");
 
-	ttm_resource_manager_set_used(man, false);
 	if (!ttm_resource_manager_evict_all(&ferry->ttm, man))
 		return;
 

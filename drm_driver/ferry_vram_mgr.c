@@ -167,6 +167,7 @@ static void ferry_vram_mgr_fini(struct drm_device *drm, void *arg)
 	struct ferry_device *ferry = to_ferry_device(drm);
 	struct ferry_vram_mgr *mgr = arg;
 
+	ttm_resource_manager_set_used(&mgr->base, false);
 	ttm_resource_manager_cleanup(&mgr->base);
 	ttm_set_driver_manager(&ferry->ttm, FERRY_PL_APERTURE, NULL);
 	gpu_buddy_fini(&mgr->mm);

@@ -162,6 +162,9 @@ struct drm_ferry_bo_create {
 	__u32 handle;
 };
 
+/* Map at once what the BO has, instead of page by page when it is touched. */
+#define DRM_FERRY_MMAP_EAGER		0x1
+
 /**
  * struct drm_ferry_bo_mmap_offset - argument of &DRM_IOCTL_FERRY_BO_MMAP_OFFSET
  *
@@ -169,16 +172,21 @@ struct drm_ferry_bo_create {
  * the same for as long as the BO exists, and belongs to the BO's size rounded
  * up to whole pages: a mapping may be of any part of that range.
  *
+ * By default pages are mapped when they are touched. At an offset asked for
+ * with %DRM_FERRY_MMAP_EAGER the pages that the BO has are mapped when mmap()
+ * returns. That is a matter of speed only, of that one mapping: both ways show
+ * the same bytes, and after a move both are mapped when touched.
+ *
  * mmap() itself fails with EACCES for a BO this file has no handle of and for
  * a writable mapping of a file opened read-only, and with EINVAL for
  * MAP_PRIVATE and for a range that is not inside the BO.
  *
- * Errors: EINVAL: @flags is not zero. ENOENT: no such handle.
+ * Errors: EINVAL: a flag is unknown. ENOENT: no such handle.
  */
 struct drm_ferry_bo_mmap_offset {
 	/** @handle: in: handle of the BO */
 	__u32 handle;
-	/** @flags: in: must be zero */
+	/** @flags: in: mask of DRM_FERRY_MMAP_* */
 	__u32 flags;
 	/** @offset: out: fake offset in bytes for mmap() */
 	__u64 offset;
@@ -211,6 +219,12 @@ struct drm_ferry_bo_query {
 	__u32 flags;
 	/** @pinned: out: 1 if it is pinned (scanned out, or used by another device), 0 if not */
 	__u32 pinned;
+	/**
+	 * @huge_size: out: bytes of the BO that are placed so that entries of 2 MiB
+	 * or more can map them, in a mapping that begins at a multiple of 2 MiB of
+	 * the BO; mmap() chooses a fitting address by itself
+	 */
+	__u64 huge_size;
 };
 
 /**

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_AUDIT_H_
+#define _FERRY_AUDIT_H_
+
+#include <linux/types.h>
+
+struct ferry_device;
+struct ferry_insert;
+struct mm_struct;
+struct seq_file;
+
+int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m);
+
+#ifdef CONFIG_DRM_FERRY_DEBUG_CACHING
+void ferry_audit_insert(struct ferry_insert *ins, struct mm_struct *mm, unsigned long address);
+#else
+static inline void ferry_audit_insert(struct ferry_insert *ins, struct mm_struct *mm,
+				      unsigned long address)
+{
+}
+#endif
+
+#endif /* _FERRY_AUDIT_H_ */

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/kernel.h>
+
+#include <asm/pgtable.h>
+
+#include "ferry_cache.h"
+#include "ferry_compat.h"
+
+/**
+ * ferry_cache_name - name of a cache attribute
+ * @cache: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN
+ *
+ * Return: the name as /sys/kernel/debug/x86/pat_memtype_list spells it.
+ */
+const char *ferry_cache_name(int cache)
+{
+	static const char * const names[] = {
+		[DRM_FERRY_CACHE_UC] = "uncached",
+		[DRM_FERRY_CACHE_UC_MINUS] = "uncached-minus",
+		[DRM_FERRY_CACHE_WC] = "write-combining",
+		[DRM_FERRY_CACHE_WT] = "write-through",
+		[DRM_FERRY_CACHE_WP] = "write-protected",
+		[DRM_FERRY_CACHE_WB] = "write-back",
+	};
+
+	return cache >= 0 && cache < ARRAY_SIZE(names) ? names[cache] : "unknown";
+}
+
+/**
+ * ferry_cache_decode - cache attribute of a page table entry
+ * @entry: the entry
+ * @large: it maps more than 4 KiB, and has its PAT bit elsewhere
+ * @pat: the page attribute table, as its register holds it
+ *
+ * Return: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN for a code that
+ * the CPU reserves.
+ */
+int ferry_cache_decode(u64 entry, bool large, u64 pat)
+{
+	/* memory types by their code in the register */
+	static const int types[8] = {
+		DRM_FERRY_CACHE_UC, DRM_FERRY_CACHE_WC,
+		FERRY_CACHE_UNKNOWN, FERRY_CACHE_UNKNOWN,
+		DRM_FERRY_CACHE_WT, DRM_FERRY_CACHE_WP,
+		DRM_FERRY_CACHE_WB, DRM_FERRY_CACHE_UC_MINUS,
+	};
+	u64 pat_bit = large ? _PAGE_PAT_LARGE : _PAGE_PAT;
+	int slot = (entry & _PAGE_PWT ? 1 : 0) | (entry & _PAGE_PCD ? 2 : 0) |
+		   (entry & pat_bit ? 4 : 0);
+
+	return types[(pat >> (slot * 8)) & 7];
+}
+
+/**
+ * ferry_cache_of_entry - cache attribute of an entry on this CPU
+ * @entry: the entry
+ * @large: it maps more than 4 KiB
+ *
+ * Return: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN.
+ */
+int ferry_cache_of_entry(u64 entry, bool large)
+{
+	return ferry_cache_decode(entry, large, ferry_compat_rdmsr(MSR_IA32_CR_PAT));
+}
+
+/**
+ * ferry_cache_of_kernel_address - cache attribute of the kernel's own mapping
+ * @vaddr: any mapped kernel address
+ *
+ * Return: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN.
+ */
+int ferry_cache_of_kernel_address(const void *vaddr)
+{
+	unsigned int level;
+	pte_t *pte;
+
+	pte = lookup_address((unsigned long)vaddr, &level);
+	if (!pte || !pte_present(*pte))
+		return FERRY_CACHE_UNKNOWN;
+
+	return ferry_cache_of_entry(pte_val(*pte), level != PG_LEVEL_4K);
+}
+
+/**
+ * ferry_cache_pgprot - protection with a cache attribute
+ * @cache: the attribute; anything but WB and WC is mapped uncached
+ * @prot: protection of the VMA
+ *
+ * Return: @prot with the attribute.
+ */
+pgprot_t ferry_cache_pgprot(enum drm_ferry_cache cache, pgprot_t prot)
+{
+	switch (cache) {
+	case DRM_FERRY_CACHE_WB:
+		return prot;
+	case DRM_FERRY_CACHE_WC:
+		return pgprot_writecombine(prot);
+	default:
+		return pgprot_noncached(prot);
+	}
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_INSERT_H_
+#define _FERRY_INSERT_H_
+
+#include <linux/mm.h>
+
+#include "ferry_vram_mgr.h"
+
+struct ferry_bo;
+
+/**
+ * struct ferry_insert - where a BO is, for as long as its reservation is held
+ */
+struct ferry_insert {
+	/** @bo: the BO, reserved */
+	struct ferry_bo *bo;
+	/** @vma: the mapping that gets the entries */
+	struct vm_area_struct *vma;
+	/** @aperture: the BO is in the aperture, else in system memory */
+	bool aperture;
+	/** @cache: the &enum drm_ferry_cache of the entries */
+	int cache;
+	/** @prot: protection and cache attribute of the entries */
+	pgprot_t prot;
+	/** @cursor: its blocks, if it is in the aperture */
+	struct ferry_vram_cursor cursor;
+	/** @page: page of the BO that is mapped next */
+	pgoff_t page;
+	/** @count: pages that were mapped */
+	unsigned long count;
+};
+
+u64 ferry_insert_page_sizes(struct ferry_device *ferry);
+u64 ferry_insert_huge_bytes(struct ferry_bo *bo);
+pgoff_t ferry_insert_page_of(struct vm_area_struct *vma, unsigned long address);
+void ferry_insert_init(struct ferry_insert *ins, struct ferry_bo *bo,
+		       struct vm_area_struct *vma);
+vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf,
+			     unsigned int order);
+vm_fault_t ferry_insert_window(struct ferry_insert *ins, struct vm_fault *vmf);
+
+#endif /* _FERRY_INSERT_H_ */
