@@ -214,12 +214,15 @@ without_driver() {
 
 tmp=$(mktemp -d)
 had=$(driver)
+had_override=$(sed 's/^(null)$//' "$dev/driver_override")
 restore() {
 	unbind
 	rm -rf "$tmp"
-	[ "$had" = none ] && return
-	echo "$had" >"$dev/driver_override"
-	echo "$pci" >/sys/bus/pci/drivers_probe
+	if [ "$had" != none ]; then
+		echo "$had" >"$dev/driver_override"
+		echo "$pci" >/sys/bus/pci/drivers_probe
+	fi
+	echo "$had_override" >"$dev/driver_override"
 }
 trap restore EXIT
 trap 'exit 1' INT TERM
