@@ -68,25 +68,39 @@ static int ferry_aperture_pick_bar(struct ferry_device *ferry)
 	return best;
 }
 
-/* What to ask for, best first: memory of the host wants to be cached, all else is drawn to. */
+/*
+ * What to ask for, and what to settle for. Memory of the host wants to be cached,
+ * as the other side maps it; everything else is drawn to.
+ */
 static int ferry_aperture_wishes(struct ferry_device *ferry, bool host_memory,
 				 enum drm_ferry_cache wishes[2])
 {
+	static const struct {
+		const char *name;
+		enum drm_ferry_cache cache;
+	} choices[] = {
+		{ "wb", DRM_FERRY_CACHE_WB },
+		{ "wc", DRM_FERRY_CACHE_WC },
+		{ "uc", DRM_FERRY_CACHE_UC_MINUS },
+	};
+	unsigned int i;
+
 	if (!strcmp(aperture_cache, "auto")) {
 		wishes[0] = host_memory ? DRM_FERRY_CACHE_WB : DRM_FERRY_CACHE_WC;
 		wishes[1] = DRM_FERRY_CACHE_WC;
-	} else if (!strcmp(aperture_cache, "wb")) {
-		wishes[0] = wishes[1] = DRM_FERRY_CACHE_WB;
-	} else if (!strcmp(aperture_cache, "wc")) {
-		wishes[0] = wishes[1] = DRM_FERRY_CACHE_WC;
-	} else if (!strcmp(aperture_cache, "uc")) {
-		wishes[0] = wishes[1] = DRM_FERRY_CACHE_UC_MINUS;
-	} else {
-		drm_err(&ferry->drm, "aperture_cache=%s is not auto, wb, wc or uc\n", aperture_cache);
-		return -EINVAL;
+		return 0;
 	}
 
-	return 0;
+	for (i = 0; i < ARRAY_SIZE(choices); i++) {
+		if (strcmp(aperture_cache, choices[i].name))
+			continue;
+		wishes[0] = choices[i].cache;
+		wishes[1] = choices[i].cache;
+		return 0;
+	}
+
+	drm_err(&ferry->drm, "aperture_cache=%s is not auto, wb, wc or uc\n", aperture_cache);
+	return -EINVAL;
 }
 
 /* Reserve and map the aperture once, and read back what that gave. */
@@ -130,7 +144,7 @@ static const char *ferry_aperture_reason(const struct ferry_aperture *aperture)
 	if (!pat_enabled())
 		return "PAT is off (nopat)";
 	if (aperture->asked == DRM_FERRY_CACHE_WB)
-		return "the MTRRs do not make this range cacheable, or something else mapped the BAR first";
+		return "the MTRRs do not cache this range";
 
 	return "something else mapped the BAR first";
 }

@@ -176,7 +176,8 @@ static void ferry_audit_range(struct ferry_audit *audit, struct ferry_insert *in
 
 		audit->entries++;
 		for (; address < next; address += PAGE_SIZE)
-			ferry_audit_page(audit, ins, address, ferry_insert_page_of(ins->vma, address),
+			ferry_audit_page(audit, ins, address,
+					 ferry_insert_page_of(ins->vma, address),
 					 pfn + ((address - first) >> PAGE_SHIFT), user);
 	}
 }
@@ -199,8 +200,9 @@ static void ferry_audit_vma(struct ferry_audit *audit, struct vm_area_struct *vm
 static void ferry_audit_mm(struct ferry_audit *audit, struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 
+	vma_iter_init(&vmi, mm, 0);
 	mmap_read_lock(mm);
 	for_each_vma(vmi, vma)
 		ferry_audit_vma(audit, vma);

@@ -13,16 +13,6 @@
 #include "ferry_bo.h"
 #include "ferry_cache.h"
 
-#define FERRY_TRACE_PLACEMENTS \
-	{ DRM_FERRY_PLACEMENT_SYSTEM, "system" }, \
-	{ DRM_FERRY_PLACEMENT_APERTURE, "aperture" }
-
-#define FERRY_TRACE_RESULTS \
-	{ VM_FAULT_NOPAGE, "nopage" }, \
-	{ VM_FAULT_FALLBACK, "fallback" }, \
-	{ VM_FAULT_OOM, "oom" }, \
-	{ VM_FAULT_SIGBUS, "sigbus" }
-
 /* A fault was handled: of which page, at which order was it asked for, and how did it end? */
 TRACE_EVENT(ferry_fault,
 	    TP_PROTO(struct ferry_bo *bo, pgoff_t page, unsigned int order, u32 placement,
@@ -44,9 +34,15 @@ TRACE_EVENT(ferry_fault,
 			   __entry->result = (__force unsigned int)result;),
 	    TP_printk("dev=%s bo=0x%llx page=%llu order=%u placement=%s cache=%d result=%s",
 		      __get_str(dev), __entry->bo, __entry->page, __entry->order,
-		      __print_symbolic(__entry->placement, FERRY_TRACE_PLACEMENTS),
+		      __print_symbolic(__entry->placement,
+				       { DRM_FERRY_PLACEMENT_SYSTEM, "system" },
+				       { DRM_FERRY_PLACEMENT_APERTURE, "aperture" }),
 		      __entry->cache,
-		      __print_symbolic(__entry->result, FERRY_TRACE_RESULTS))
+		      __print_symbolic(__entry->result,
+				       { VM_FAULT_NOPAGE, "nopage" },
+				       { VM_FAULT_FALLBACK, "fallback" },
+				       { VM_FAULT_OOM, "oom" },
+				       { VM_FAULT_SIGBUS, "sigbus" }))
 );
 
 /* Entries of one size go into a page table: pages from pfn on, where the BO is contiguous. */
