@@ -398,7 +398,7 @@ def parse(argv):
   vm-screenshot NAME [dN]   takes a picture of the screen of the n-th device
 
 Without COMMAND, on a terminal, there is an interactive shell.""")
-    p.add_argument("--kernel", default="6.12", metavar="V", help="6.12 (default) or 7.x")
+    p.add_argument("--kernel", default="6.12", metavar="V", help="6.12 (default), 7.x or debug, the sanitizer kernel")
     p.add_argument("--device", action="append", metavar="SPEC",
                    help="bochs-display (default), VGA, secondary-vga, ivshmem-plain[,size=64M][,path=FILE], "
                    "any QEMU -device string, or none; repeatable, the n-th has the id dN from d0")
