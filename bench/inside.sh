@@ -17,7 +17,7 @@ pci=
 rounds=12
 bin=$(dirname "$0")
 kmod=$bin
-rows="touch-aperture migrate"
+rows="touch-aperture touch-4k touch-system migrate"
 while getopts p:r:b:k:R: opt; do
 	case $opt in
 	p) pci=$OPTARG ;;
@@ -123,16 +123,31 @@ skip_migrate() { # subject, reason
 	done
 }
 
+# First touch, as one row: row, subject, path, and the BAR if that is what is touched.
+touch() {
+	wants "$1" || return
+	cache=
+	sample "$1" "$2" $touch_size "$bin/bench-touch" "$1" "$2" "$3" $touch_size ${4:+"$4"}
+}
+
+skip_all() { # subject, reason
+	for row in touch-aperture touch-4k; do
+		wants $row && skip $row "$1" $touch_size "$2"
+	done
+	wants migrate && skip_migrate "$1" "$2"
+}
+
 with_ferry() {
 	if ! bind ferry ferry; then
-		wants touch-aperture && skip touch-aperture ferry $touch_size "ferry does not bind"
-		wants migrate && skip_migrate ferry "ferry does not bind"
+		skip_all ferry "ferry does not bind"
 		return
 	fi
 	path=$(node renderD || node card)
-	cache=
-	wants touch-aperture && sample touch-aperture ferry $touch_size \
-		"$bin/bench-touch" ferry "$path" $touch_size "$bar_start"
+	for row in touch-aperture touch-4k; do
+		touch $row ferry "$path" "$bar_start"
+	done
+	touch touch-aperture ferry-eager "$path" "$bar_start"
+	touch touch-system ferry "$path"
 	if wants migrate; then
 		cache=$(granted)
 		for size in $migrate_sizes; do
@@ -143,21 +158,17 @@ with_ferry() {
 
 with_bochs() {
 	if ! bind bochs bochs-drm; then
-		wants touch-aperture && skip touch-aperture bochs $touch_size "bochs does not bind"
-		wants migrate && skip_migrate bochs "bochs does not bind"
+		skip_all bochs "bochs does not bind"
 		return
 	fi
-	cache=
 	path=$(node card)
 	minor=${path#/dev/dri/card}
 	# Newer kernels: bochs has shmem buffers and copies what is shown.
 	helper=vram
 	[ -e "/sys/kernel/debug/dri/$minor/vram-mm" ] || [ -e "/sys/kernel/debug/dri/$pci/vram-mm" ] || helper=shmem
-	if wants touch-aperture; then
-		sample touch-aperture bochs $touch_size \
-			"$bin/bench-touch" bochs "$path" $touch_size "$bar_start" |
-			sed "s/\$/ buffers=$helper/"
-	fi
+	for row in touch-aperture touch-4k; do
+		touch $row bochs "$path" "$bar_start" | sed "s/\$/ buffers=$helper/"
+	done
 	wants migrate || return
 	if [ $helper = shmem ]; then
 		skip_migrate bochs "this kernel's bochs keeps buffers in system memory only"
@@ -187,16 +198,31 @@ kernel_copy() {
 	fi
 }
 
+# Peers of touch-system; they need no device.
+touch_system_peers() {
+	wants touch-system || return
+	touch touch-system memfd -
+	hugepages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+	had_hugepages=$(cat $hugepages)
+	echo $((had_hugepages + (touch_size >> 21))) >$hugepages
+	touch touch-system memfd-huge -
+	echo "$had_hugepages" >$hugepages
+	modprobe vgem 2>/dev/null
+	set -- /sys/devices/platform/vgem/drm/card*
+	if [ -e "$1" ]; then
+		touch touch-system vgem "/dev/dri/${1##*/}"
+	else
+		skip touch-system vgem $touch_size "there is no vgem"
+	fi
+}
+
 without_driver() {
 	echo 1 >"$dev/enable"
-	if wants touch-aperture; then
-		cache=
-		sample touch-aperture resource0_wc $touch_size \
-			"$bin/bench-touch" resource0_wc "$dev/resource${bar}_wc" $touch_size "$bar_start"
-		cache=write-back
-		sample touch-aperture memfd $touch_size "$bin/bench-touch" memfd - $touch_size
-	fi
+	for row in touch-aperture touch-4k; do
+		touch $row resource0_wc "$dev/resource${bar}_wc" "$bar_start"
+	done
 	echo 0 >"$dev/enable"
+	touch_system_peers
 	wants migrate || return
 	if ! insmod "$kmod/ferry_bench.ko" pci="$pci" bar="$bar" 2>"$tmp/err"; then
 		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"

@@ -4,46 +4,65 @@
  * write one byte to each of its pages, and the same once more when every page
  * table entry is there.
  *
- *   bench-touch SUBJECT PATH SIZE [BAR_START]
+ *   bench-touch ROW SUBJECT PATH SIZE [BAR_START]
  *
- * SUBJECT is ferry (PATH: its node; a BO created in the aperture), bochs (PATH:
- * its card node; a dumb buffer that is shown, so that it is in video memory),
- * resource0_wc (PATH: that file in sysfs) or memfd (PATH: -; allocated
- * beforehand). The memory is mapped twice: the first time the page faults are
- * counted, the second time, with no counter running, the clock is read. With
- * BAR_START, the physical address in hexadecimal, the cache type that PAT tracks
- * for it while the memory is mapped is printed as well.
+ * ROW is touch-aperture; touch-system, for memory of the system; or touch-4k,
+ * the first again at an address where no entry of 2 MiB fits.
+ *
+ * SUBJECT is
+ *   ferry          PATH is its node; a BO where ROW wants it
+ *   ferry-eager    the same, mapped eagerly
+ *   bochs          PATH is its card node; a dumb buffer that is shown, so that it
+ *                  is in video memory
+ *   vgem           PATH is its card node; a dumb buffer
+ *   resource0_wc   PATH is that file in sysfs
+ *   memfd          PATH is -
+ *   memfd-huge     PATH is -; made of reserved huge pages
+ *
+ * The memory is mapped twice: the first time the page faults are counted, the
+ * second time, with no counter running, the clock is read. With BAR_START, the
+ * physical address in hexadecimal, the cache type that PAT tracks for it while the
+ * memory is mapped is printed as well.
  */
 #include "common.h"
 #include "scanout.h"
 
 #include <drm.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <xf86drm.h>
 
 #include "ferry_drm.h"
 
+#define HUGE_PAGE (2ul << 20)
+
+#ifndef MFD_HUGE_2MB
+#define MFD_HUGE_2MB (21U << 26)
+#endif
+
 struct memory {
 	int fd;
 	uint64_t offset;
 	size_t size;
+	bool misaligned;
 };
 
-static void open_ferry(struct memory *mem, const char *path)
+static void open_ferry(struct memory *mem, const char *path, uint32_t placement,
+		       uint32_t mmap_flags)
 {
 	struct drm_ferry_bo_create create = {
 		.size = mem->size,
-		.placements = DRM_FERRY_PLACEMENT_APERTURE,
-		.placement = DRM_FERRY_PLACEMENT_APERTURE,
+		.placements = placement,
+		.placement = placement,
 	};
-	struct drm_ferry_bo_mmap_offset off = { 0 };
+	struct drm_ferry_bo_mmap_offset off = { .flags = mmap_flags };
 
 	mem->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (mem->fd < 0)
 		die("cannot open %s", path);
 	if (drmIoctl(mem->fd, DRM_IOCTL_FERRY_BO_CREATE, &create))
-		die("cannot create an aperture BO of %zu bytes", mem->size);
+		die("cannot create a BO of %zu bytes", mem->size);
 	off.handle = create.handle;
 	if (drmIoctl(mem->fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &off))
 		die("cannot get the BO's offset");
@@ -66,6 +85,26 @@ static void open_bochs(struct memory *mem, const char *path)
 	mem->offset = map.offset;
 }
 
+static void open_vgem(struct memory *mem, const char *path)
+{
+	struct drm_mode_create_dumb create = {
+		.width = 1024,
+		.height = mem->size / 4096,
+		.bpp = 32,
+	};
+	struct drm_mode_map_dumb map = { 0 };
+
+	mem->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (mem->fd < 0)
+		die("cannot open %s", path);
+	if (drmIoctl(mem->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
+		die("cannot create a dumb buffer of %zu bytes", mem->size);
+	map.handle = create.handle;
+	if (drmIoctl(mem->fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
+		die("cannot get the offset of the dumb buffer");
+	mem->offset = map.offset;
+}
+
 static void open_resource(struct memory *mem, const char *path)
 {
 	mem->fd = open(path, O_RDWR | O_CLOEXEC);
@@ -73,18 +112,55 @@ static void open_resource(struct memory *mem, const char *path)
 		die("cannot open %s", path);
 }
 
-static void open_memfd(struct memory *mem)
+static void open_memfd(struct memory *mem, unsigned int flags)
 {
-	mem->fd = memfd_create("bench", MFD_CLOEXEC);
+	mem->fd = memfd_create("bench", MFD_CLOEXEC | flags);
 	if (mem->fd < 0 || fallocate(mem->fd, 0, 0, mem->size))
 		die("cannot allocate a memfd of %zu bytes", mem->size);
 }
 
+static void open_subject(struct memory *mem, const char *row,
+			 const char *subject, const char *path)
+{
+	uint32_t placement = strcmp(row, "touch-system") ?
+				     DRM_FERRY_PLACEMENT_APERTURE :
+				     DRM_FERRY_PLACEMENT_SYSTEM;
+
+	if (!strcmp(subject, "ferry"))
+		open_ferry(mem, path, placement, 0);
+	else if (!strcmp(subject, "ferry-eager"))
+		open_ferry(mem, path, placement, DRM_FERRY_MMAP_EAGER);
+	else if (!strcmp(subject, "bochs"))
+		open_bochs(mem, path);
+	else if (!strcmp(subject, "vgem"))
+		open_vgem(mem, path);
+	else if (!strcmp(subject, "resource0_wc"))
+		open_resource(mem, path);
+	else if (!strcmp(subject, "memfd"))
+		open_memfd(mem, 0);
+	else if (!strcmp(subject, "memfd-huge"))
+		open_memfd(mem, MFD_HUGETLB | MFD_HUGE_2MB);
+	else
+		die("unknown subject %s", subject);
+}
+
 static volatile uint8_t *map(const struct memory *mem)
 {
-	void *p = mmap(NULL, mem->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       mem->fd, mem->offset);
+	int flags = MAP_SHARED;
+	void *hint = NULL, *p;
 
+	if (mem->misaligned) {
+		/* An address one page past a multiple of 2 MiB, which is free. */
+		p = mmap(NULL, mem->size + 2 * HUGE_PAGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			die("no address space");
+		munmap(p, mem->size + 2 * HUGE_PAGE);
+		hint = (void *)((((uintptr_t)p | (HUGE_PAGE - 1)) + 1) + PAGE);
+		flags |= MAP_FIXED_NOREPLACE;
+	}
+	p = mmap(hint, mem->size, PROT_READ | PROT_WRITE, flags, mem->fd,
+		 mem->offset);
 	if (p == MAP_FAILED)
 		die("cannot map %zu bytes", mem->size);
 	return p;
@@ -118,11 +194,11 @@ static void print_cache(const char *start)
 		printf(" cache=unknown");
 }
 
-static void report(const char *id, const char *subject, size_t size,
-		   uint64_t ns, long faults, const char *bar_start)
+static void report(const char *row, const char *suffix, const char *subject,
+		   size_t size, uint64_t ns, long faults, const char *bar_start)
 {
-	printf("id=%s subject=%s size=%zu ns=%llu faults=%ld", id, subject,
-	       size, (unsigned long long)ns, faults);
+	printf("id=%s%s subject=%s size=%zu ns=%llu faults=%ld", row, suffix,
+	       subject, size, (unsigned long long)ns, faults);
 	if (bar_start)
 		print_cache(bar_start);
 	putchar('\n');
@@ -130,32 +206,23 @@ static void report(const char *id, const char *subject, size_t size,
 
 int main(int argc, char **argv)
 {
-	struct memory mem = { 0 };
 	uint64_t start, first, again;
-	volatile uint8_t *p;
-	const char *subject;
-	int counter;
+	struct memory mem = { 0 };
+	const char *row, *subject;
 	long faults, faults_again;
+	volatile uint8_t *p;
+	int counter;
 
-	if (argc != 4 && argc != 5) {
-		fprintf(stderr,
-			"usage: %s ferry|bochs|resource0_wc|memfd PATH SIZE [BAR_START]\n",
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "usage: %s ROW SUBJECT PATH SIZE [BAR_START]\n",
 			argv[0]);
 		return 2;
 	}
-	subject = argv[1];
-	mem.size = strtoull(argv[3], NULL, 0);
-
-	if (!strcmp(subject, "ferry"))
-		open_ferry(&mem, argv[2]);
-	else if (!strcmp(subject, "bochs"))
-		open_bochs(&mem, argv[2]);
-	else if (!strcmp(subject, "resource0_wc"))
-		open_resource(&mem, argv[2]);
-	else if (!strcmp(subject, "memfd"))
-		open_memfd(&mem);
-	else
-		die("unknown subject %s", subject);
+	row = argv[1];
+	subject = argv[2];
+	mem.size = strtoull(argv[4], NULL, 0);
+	mem.misaligned = !strcmp(row, "touch-4k");
+	open_subject(&mem, row, subject, argv[3]);
 
 	counter = fault_counter_open();
 	fault_counter_start(counter);
@@ -177,8 +244,7 @@ int main(int argc, char **argv)
 	touch(p, mem.size);
 	again = now_ns() - start;
 
-	report("touch-aperture", subject, mem.size, first, faults, argv[4]);
-	report("touch-aperture-again", subject, mem.size, again, faults_again,
-	       argv[4]);
+	report(row, "", subject, mem.size, first, faults, argv[5]);
+	report(row, "-again", subject, mem.size, again, faults_again, argv[5]);
 	return 0;
 }
