@@ -12,9 +12,13 @@
 /* Fake offsets start above 4 GiB. */
 _Static_assert(sizeof(off_t) == 8, "needs -D_FILE_OFFSET_BITS=64");
 
-ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint64_t *offset)
+ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags,
+				      uint64_t *offset)
 {
-	struct drm_ferry_bo_mmap_offset args = { .handle = bo->handle };
+	struct drm_ferry_bo_mmap_offset args = {
+		.handle = bo->handle,
+		.flags = flags,
+	};
 	int err;
 
 	err = ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &args);
@@ -34,7 +38,7 @@ static int ferry_bo_mmap(struct ferry_bo *bo)
 	if (bo->size > SIZE_MAX)
 		return -ENOMEM;
 
-	err = ferry_bo_mmap_offset(bo, &offset);
+	err = ferry_bo_mmap_offset(bo, 0, &offset);
 	if (err)
 		return err;
 

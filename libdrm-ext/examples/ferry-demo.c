@@ -27,6 +27,7 @@
 #include <xf86drm.h>
 
 #include "atlas.h"
+#include "pattern.h"
 #include "png.h"
 #include "scene.h"
 
@@ -35,9 +36,9 @@
 #define APERTURE DRM_FERRY_PLACEMENT_APERTURE
 #define MIB(bytes) ((double)(bytes) / (1024 * 1024))
 
-/* The aperture is cut into so many BOs, and half as many more are created. */
+/* The aperture is cut into so many BOs, and a quarter more are created. */
 #define BOS_PER_APERTURE 64
-#define NR_BOS (BOS_PER_APERTURE * 3 / 2 + 1)
+#define NR_BOS (BOS_PER_APERTURE * 5 / 4 + 1)
 #define PICTURE_BYTES (SCENE_WIDTH * SCENE_HEIGHT * sizeof(uint32_t))
 
 static const char *outdir;
@@ -190,46 +191,14 @@ static void cross(void)
 	save("2-aperture.png", maps[0], SCENE_WIDTH, SCENE_HEIGHT);
 }
 
-/* Which BO, which page of it, and how often it was written. */
-static uint64_t pattern(int i, uint64_t page, int generation)
+static void check_bo(int i, int generation)
 {
-	uint64_t x = ((uint64_t)i << 40) ^ ((uint64_t)generation << 32) ^ page;
+	struct pattern_error error;
 
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	return x ^ (x >> 27);
-}
-
-static void write_pattern(int i, int generation)
-{
-	const uint64_t pages = ferry_bo_size(bos[i]) / PAGE;
-	uint64_t *words = maps[i];
-
-	for (uint64_t page = 0; page < pages; page++) {
-		uint64_t value = pattern(i, page, generation);
-
-		for (unsigned int w = 0; w < PAGE / sizeof(*words); w++)
-			*words++ = value + w;
-	}
-}
-
-static void check_pattern(int i, int generation)
-{
-	const uint64_t pages = ferry_bo_size(bos[i]) / PAGE;
-	const uint64_t *words = maps[i];
-
-	for (uint64_t page = 0; page < pages; page++) {
-		uint64_t value = pattern(i, page, generation);
-
-		for (unsigned int w = 0; w < PAGE / sizeof(*words); w++) {
-			uint64_t is = *words++;
-
-			if (is != value + w)
-				die("BO %d, page %llu, byte %zu: %016llx, written was %016llx",
-				    i, (unsigned long long)page, w * sizeof(is),
-				    (unsigned long long)is,
-				    (unsigned long long)(value + w));
-		}
-	}
+	if (!pattern_check(maps[i], ferry_bo_size(bos[i]), i, generation,
+			   &error))
+		die("BO %d, byte %llu: %016llx, written was %016llx", i,
+		    error.offset, error.is, error.written);
 }
 
 /* Looks where everybody is; returns how many have left the aperture. */
@@ -257,7 +226,7 @@ static void fill_aperture(void)
 	       NR_BOS - 1, (unsigned long long)size / 1024);
 	for (int i = 1; i < NR_BOS; i++) {
 		create(i, size);
-		write_pattern(i, 1);
+		pattern_write(maps[i], ferry_bo_size(bos[i]), i, 1);
 		must(ferry_bo_migrate(bos[i], APERTURE), "moving a BO");
 		if (!told && look_around()) {
 			printf("  BO %d came, and the aperture was full: the oldest was evicted\n",
@@ -285,7 +254,7 @@ static void verify(int generation)
 
 	check_picture("after the evictions");
 	for (int i = 1; i < NR_BOS; i++) {
-		check_pattern(i, generation);
+		check_bo(i, generation);
 		bytes += ferry_bo_size(bos[i]);
 	}
 	printf("  every byte of %d BOs is as written (%.1f MiB)\n", NR_BOS,
@@ -306,7 +275,7 @@ static void come_back(void)
 
 	printf("Writing all of them anew in place, then moving some back up at once\n");
 	for (int i = 1; i < NR_BOS; i++) {
-		write_pattern(i, 2);
+		pattern_write(maps[i], ferry_bo_size(bos[i]), i, 2);
 		up += in_aperture[i];
 	}
 	/* BOs of one call do not evict each other: take half of what fits. */

@@ -171,6 +171,16 @@ static void larger_than_the_aperture(void)
 	CHECK(bo == untouched);
 }
 
+static void unknown_mmap_flag(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	uint64_t offset = 99;
+
+	CHECK_EQ(ferry_bo_mmap_offset(bo, 1u << 31, &offset), -EINVAL);
+	CHECK_EQ(offset, 99);
+	ferry_bo_del(bo);
+}
+
 static void read_only_device(void)
 {
 	char *path = drmGetDeviceNameFromFd2(ferry_device_fd(dev));
@@ -312,6 +322,7 @@ int main(void)
 	RUN(larger_than_the_aperture);
 	RUN(full_aperture);
 	RUN(many_that_do_not_fit);
+	RUN(unknown_mmap_flag);
 	RUN(read_only_device);
 	RUN(out_of_descriptors);
 	CHECK_EQ(count_fds(), fds);

@@ -99,7 +99,7 @@ static void sparse_touch(void)
 	ferry_bo_del(bo);
 }
 
-static void own_mapping_of_a_part(void)
+static void own_mapping_of_a_part(uint32_t flags)
 {
 	const uint64_t size = 32 * PAGE;
 	struct ferry_bo *bo = new_bo(dev, size, 0);
@@ -107,10 +107,11 @@ static void own_mapping_of_a_part(void)
 	uint64_t offset;
 	void *part;
 
-	CHECK_OK(ferry_bo_mmap_offset(bo, &offset));
+	CHECK_OK(ferry_bo_mmap_offset(bo, flags, &offset));
 	part = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, ferry_device_fd(dev),
 		    (off_t)(offset + 10 * PAGE));
 	CHECK(part != MAP_FAILED);
+	check_zero(part, 4 * PAGE);
 
 	for (uint32_t target = APERTURE; target; target >>= 1) {
 		fill(whole + 10 * PAGE, 4 * PAGE, target);
@@ -190,7 +191,8 @@ int main(void)
 	RUN(removed_with_the_bo);
 	RUN(every_kind_moves);
 	RUN(sparse_touch);
-	RUN(own_mapping_of_a_part);
+	RUN(own_mapping_of_a_part, 0);
+	RUN(own_mapping_of_a_part, DRM_FERRY_MMAP_EAGER);
 	RUN(child_process);
 	RUN(eviction);
 	ferry_device_del(dev);

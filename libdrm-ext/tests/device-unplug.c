@@ -66,7 +66,7 @@ static void every_call_says_so(struct ferry_device *dev, struct ferry_bo *bo,
 	CHECK_EQ(ferry_bo_new(dev, PAGE, ANYWHERE, 0, &other), -ENODEV);
 	CHECK_EQ(ferry_bo_migrate(bo, SYSTEM), -ENODEV);
 	CHECK_EQ(ferry_bo_migrate_many(dev, &move, 1), -ENODEV);
-	CHECK_EQ(ferry_bo_mmap_offset(bo, &offset), -ENODEV);
+	CHECK_EQ(ferry_bo_mmap_offset(bo, 0, &offset), -ENODEV);
 	CHECK_EQ(ferry_bo_to_dmabuf(bo), -ENODEV);
 	CHECK_EQ(ferry_bo_from_dmabuf(dev, dmabuf, &other), -ENODEV);
 	CHECK_EQ(ferry_bo_from_handle(dev, 12345678, &other), -ENODEV);

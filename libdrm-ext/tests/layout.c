@@ -51,7 +51,8 @@
 	F(S, caching, 24, 4)    \
 	F(S, cache, 28, 4)      \
 	F(S, flags, 32, 4)      \
-	F(S, pinned, 36, 4)
+	F(S, pinned, 36, 4)     \
+	F(S, huge_size, 40, 8)
 
 #define MIGRATE_ENTRY(F, S) \
 	F(S, handle, 0, 4)  \
@@ -90,7 +91,7 @@ CHECK_STRUCT(MIGRATE, drm_ferry_migrate)
 CHECK_IOCTL(DRM_IOCTL_FERRY_DEVICE_QUERY, 0xc0406440u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_CREATE, 0xc0206441u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_MMAP_OFFSET, 0xc0106442u);
-CHECK_IOCTL(DRM_IOCTL_FERRY_BO_QUERY, 0xc0286443u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_BO_QUERY, 0xc0306443u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_MIGRATE, 0xc0106444u);
 
 /* Values that programs are compiled with. */
@@ -106,4 +107,5 @@ CHECK(DRM_FERRY_FEATURE_DISPLAY == 1, "feature");
 CHECK(DRM_FERRY_CACHING_CACHED == 0, "caching");
 CHECK(DRM_FERRY_CACHING_WC == 1, "caching");
 CHECK(DRM_FERRY_BO_CONTIGUOUS == 1, "flag");
+CHECK(DRM_FERRY_MMAP_EAGER == 1, "flag");
 CHECK(DRM_FERRY_MIGRATE_MAX == 65536, "limit");

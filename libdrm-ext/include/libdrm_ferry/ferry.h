@@ -304,12 +304,15 @@ int ferry_bo_unmap(struct ferry_bo *bo);
 /**
  * ferry_bo_mmap_offset() - offset of a BO in the device file
  * @bo: the BO
+ * @flags: mask of DRM_FERRY_MMAP_*, such as %DRM_FERRY_MMAP_EAGER to have the
+ *	pages mapped when mmap() returns instead of when they are touched
  * @offset: out: bytes, for an mmap() of one's own on ferry_device_fd(), such as
  *	a read-only mapping or one of a part of the BO
  *
- * Returns: 0 or a negative errno.
+ * Returns: 0, or
+ * -EINVAL: a flag is unknown.
  */
-int ferry_bo_mmap_offset(struct ferry_bo *bo, uint64_t *offset);
+int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags, uint64_t *offset);
 
 /**
  * ferry_bo_size() - size of a BO

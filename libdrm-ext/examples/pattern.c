@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/* See pattern.h. The words of a page count up from a number of the page's own. */
+
+#include "pattern.h"
+
+#define WORDS (PATTERN_PAGE / sizeof(uint64_t))
+
+static uint64_t first_word(uint64_t page, int bo, int generation)
+{
+	uint64_t x = ((uint64_t)bo << 40) ^ ((uint64_t)generation << 32) ^ page;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+	return x ^ (x >> 27);
+}
+
+void pattern_write(void *map, uint64_t size, int bo, int generation)
+{
+	uint64_t *words = map;
+
+	for (uint64_t page = 0; page < size / PATTERN_PAGE; page++) {
+		uint64_t value = first_word(page, bo, generation);
+
+		for (unsigned int w = 0; w < WORDS; w++)
+			*words++ = value + w;
+	}
+}
+
+bool pattern_check(const void *map, uint64_t size, int bo, int generation,
+		   struct pattern_error *error)
+{
+	const uint64_t *words = map;
+
+	for (uint64_t page = 0; page < size / PATTERN_PAGE; page++) {
+		uint64_t value = first_word(page, bo, generation);
+
+		for (unsigned int w = 0; w < WORDS; w++) {
+			uint64_t is = *words++;
+
+			if (is == value + w)
+				continue;
+			error->offset = page * PATTERN_PAGE + w * sizeof(is);
+			error->is = is;
+			error->written = value + w;
+			return false;
+		}
+	}
+	return true;
+}
