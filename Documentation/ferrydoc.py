@@ -394,6 +394,12 @@ def all_outdated(app, env, added, changed, removed):
 def source_read(app, docname, source):
     for complaint in app.ferry_names.complaints(source[0]):
         logger.warning(complaint, location=docname)
+    named = re.findall(r"\bferry_\w+@[\w*-]+", source[0])
+    named += [f"{suite}@{name}" for suite, name in
+              re.findall(r"build/igt/(\w+) --run-subtest ([\w*-]+)", source[0])]
+    for test in named:
+        if not test_exists(tests_in_sources(), test):
+            logger.warning(f"there is no test {test}", location=docname)
     if docname == "architecture":
         for path in files("drm_driver/*.c"):
             if f"``{os.path.basename(path)}``" not in source[0]:
