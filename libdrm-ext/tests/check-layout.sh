@@ -12,7 +12,8 @@ tests=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-drm_cflags=$(pkg-config --cflags libdrm)
+# As a system header, so that only the header of ferry is warned about.
+drm_cflags=$(pkg-config --cflags libdrm | sed "s/-I/-isystem /g")
 arch_include=/usr/include/$(${CC:-gcc} -print-multiarch 2>/dev/null || true)
 failed=0
 passed=0
