@@ -37,13 +37,6 @@
 
 #define __noreturn __attribute__((noreturn))
 
-/* Exit status of a test program */
-#define IGT_EXIT_SUCCESS 0
-#define IGT_EXIT_SKIP 77
-#define IGT_EXIT_INVALID 79
-#define IGT_EXIT_FAILURE 98
-#define IGT_EXIT_ABORT 112
-
 extern const char *__igt_test_description __attribute__((weak));
 
 /* What --help-description and --describe print for the whole program */
@@ -58,10 +51,6 @@ extern const char *__igt_test_description __attribute__((weak));
 #define ARRAY_SIZE(arr) (sizeof(arr) / sizeof(arr[0]))
 #define ALIGN(v, a) (((v) + (a)-1) & ~((a)-1))
 #define READ_ONCE(x) (*(volatile typeof(x) *)(&(x)))
-#define WRITE_ONCE(x, v)                             \
-	do                                           \
-		*(volatile typeof(x) *)(&(x)) = (v); \
-	while (0)
 
 /*
  * Program, fixtures and subtests (igt_core.h)
@@ -70,7 +59,6 @@ extern const char *__igt_test_description __attribute__((weak));
  * buffer that the block's loop header has set.
  */
 extern jmp_buf igt_subtest_jmpbuf;
-extern jmp_buf igt_dynamic_jmpbuf;
 
 typedef int (*igt_opt_handler_t)(int opt, int opt_index, void *data);
 
@@ -82,20 +70,10 @@ int igt_subtest_init_parse_opts(int *argc, char **argv,
 				void *handler_data);
 bool __igt_fixture(void);
 void __igt_fixture_complete(void);
-__noreturn void __igt_fixture_end(void);
 bool __igt_run_subtest(const char *subtest_name, const char *file,
 		       const int line);
-bool __igt_enter_dynamic_container(void);
-bool __igt_run_dynamic_subtest(const char *dynamic_subtest_name);
-void __igt_subtest_group_save(int *save, int *desc);
-void __igt_subtest_group_restore(int save, int desc);
-const char *igt_subtest_name(void);
-bool igt_only_list_subtests(void);
 void igt_success(void);
-__noreturn void igt_fail(int exitcode);
 __noreturn void igt_exit(void);
-__noreturn __attribute__((format(printf, 1, 2))) void igt_skip(const char *f,
-							       ...);
 __noreturn __attribute__((format(printf, 5, 6))) void
 __igt_skip_check(const char *file, const int line, const char *func,
 		 const char *check, const char *format, ...);
@@ -141,36 +119,6 @@ __attribute__((format(printf, 1, 2))) void igt_describe_f(const char *fmt, ...);
 
 #define igt_subtest_f(f...) __igt_subtest_f(igt_unique(__tmpchar), f)
 
-#define igt_subtest_with_dynamic(name)                          \
-	for (; __igt_run_subtest((name), __FILE__, __LINE__) && \
-	       __igt_enter_dynamic_container() &&               \
-	       sigsetjmp(igt_subtest_jmpbuf, 1) == 0;           \
-	     igt_success())
-
-#define igt_dynamic(name)                             \
-	for (; __igt_run_dynamic_subtest((name)) &&   \
-	       sigsetjmp(igt_dynamic_jmpbuf, 1) == 0; \
-	     igt_success())
-
-#define __igt_dynamic_f(tmp, format...)                                    \
-	for (char tmp[256]; snprintf(tmp, sizeof(tmp), format),            \
-			    __igt_run_dynamic_subtest(tmp) &&              \
-				    sigsetjmp(igt_dynamic_jmpbuf, 1) == 0; \
-	     igt_success())
-
-#define igt_dynamic_f(f...) __igt_dynamic_f(igt_unique(__tmpchar), f)
-
-#define igt_subtest_group                                          \
-	for (int igt_unique(__tmpint) = 0, igt_unique(__save) = 0, \
-		 igt_unique(__desc) = 0;                           \
-	     igt_unique(__tmpint) < 1 &&                           \
-	     (__igt_subtest_group_save(&igt_unique(__save),        \
-				       &igt_unique(__desc)),       \
-	      true);                                               \
-	     igt_unique(__tmpint)++,                               \
-		 __igt_subtest_group_restore(igt_unique(__save),   \
-					     igt_unique(__desc)))
-
 /* Checks: a failed assert fails the subtest, an unmet requirement skips it */
 #define igt_assert(expr)                                                      \
 	do {                                                                  \
@@ -208,7 +156,6 @@ __attribute__((format(printf, 1, 2))) void igt_describe_f(const char *fmt, ...);
 #define igt_assert_eq(n1, n2) igt_assert_cmpint(n1, ==, !=, n2)
 #define igt_assert_eq_u32(n1, n2) igt_assert_cmpuint(n1, ==, !=, n2)
 #define igt_assert_eq_u64(n1, n2) igt_assert_cmpu64(n1, ==, !=, n2)
-#define igt_assert_neq(n1, n2) igt_assert_cmpint(n1, !=, ==, n2)
 #define igt_assert_neq_u32(n1, n2) igt_assert_cmpuint(n1, !=, ==, n2)
 #define igt_assert_lt(n1, n2) igt_assert_cmpint(n1, <, >=, n2)
 #define igt_assert_lte(n1, n2) igt_assert_cmpint(n1, <=, >, n2)
@@ -236,20 +183,10 @@ __attribute__((format(printf, 1, 2))) void igt_describe_f(const char *fmt, ...);
 			igt_debug("Test requirement passed: %s\n", #expr); \
 	} while (0)
 
-#define igt_skip_on_f(expr, f...)                                             \
-	do {                                                                  \
-		if ((expr))                                                   \
-			igt_skip_check("!(" #expr ")", f);                    \
-		else                                                          \
-			igt_debug("Test requirement passed: !(%s)\n", #expr); \
-	} while (0)
-
 /* Child processes whose failure is the subtest's failure */
 bool __igt_fork(void);
-int __igt_waitchildren(void);
 void igt_waitchildren(void);
 void igt_waitchildren_timeout(int seconds, const char *reason);
-void igt_kill_children(int signal);
 
 #define igt_fork(child, num_children)                        \
 	for (int child = 0; child < (num_children); child++) \
@@ -271,10 +208,7 @@ __attribute__((format(printf, 3, 4))) void
 igt_log(const char *domain, enum igt_log_level level, const char *format, ...);
 #define igt_debug(f...) igt_log(IGT_LOG_DOMAIN, IGT_LOG_DEBUG, f)
 #define igt_info(f...) igt_log(IGT_LOG_DOMAIN, IGT_LOG_INFO, f)
-#define igt_warn(f...) igt_log(IGT_LOG_DOMAIN, IGT_LOG_WARN, f)
 
-void igt_set_timeout(unsigned int seconds, const char *op);
-void igt_reset_timeout(void);
 uint64_t igt_nsec_elapsed(struct timespec *start);
 static inline uint32_t igt_seconds_elapsed(struct timespec *start)
 {
@@ -294,13 +228,6 @@ extern int (*igt_ioctl)(int fd, unsigned long request, void *arg);
 	do {                                                          \
 		igt_assert_eq(igt_ioctl((fd), (ioc), (ioc_data)), 0); \
 		errno = 0;                                            \
-	} while (0)
-
-#define do_ioctl_err(fd, ioc, ioc_data, err)                           \
-	do {                                                           \
-		igt_assert_eq(igt_ioctl((fd), (ioc), (ioc_data)), -1); \
-		igt_assert_eq(errno, err);                             \
-		errno = 0;                                             \
 	} while (0)
 
 void gem_close(int fd, uint32_t handle);

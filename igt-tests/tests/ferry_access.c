@@ -24,7 +24,7 @@ IGT_TEST_DESCRIPTION(
 #define PAGE FERRY_PAGE_SIZE
 
 /* Touching and migrating at once goes on for this long */
-#define SECONDS 3
+#define SECONDS 2
 
 static void drop_ptes(struct igt_ferry_bo *bo)
 {
@@ -34,6 +34,7 @@ static void drop_ptes(struct igt_ferry_bo *bo)
 
 /**
  * SUBTEST: proc-mem-%s
+ * SUBTEST: proc-mem-huge-%s
  * Description: /proc/self/mem reads and writes a mapping, across pages, touched before or not
  *
  * arg[1]:
@@ -43,10 +44,10 @@ static void drop_ptes(struct igt_ferry_bo *bo)
  * @aperture:			aperture
  * @aperture-contiguous:	one range of the aperture
  */
-static void test_proc_mem(int fd, const struct igt_ferry_kind *kind)
+static void test_proc_mem(int fd, const struct igt_ferry_kind *kind,
+			  size_t pages)
 {
 	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	const size_t pages = 20;
 	struct igt_ferry_bo bo;
 	size_t odd;
 	char *copy;
@@ -89,17 +90,18 @@ static void test_proc_mem(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: ptrace-%s
+ * SUBTEST: ptrace-huge-%s
  * Description: a debugger reads and writes the mapping of the program it debugs
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_ptrace(int fd, const struct igt_ferry_kind *kind)
+static void test_ptrace(int fd, const struct igt_ferry_kind *kind, size_t pages)
 {
 	struct igt_ferry_bo bo;
 	int status;
 	pid_t pid;
 
-	igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
+	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
 	pid = fork();
 	igt_assert_lte(0, pid);
@@ -112,7 +114,7 @@ static void test_ptrace(int fd, const struct igt_ferry_kind *kind)
 	}
 	igt_assert_eq(waitpid(pid, &status, 0), pid);
 	igt_assert(WIFSTOPPED(status));
-	for (size_t page = 0; page < 4; page++) {
+	for (size_t page = 0; page < pages; page++) {
 		uint64_t *word = (uint64_t *)((char *)bo.map + page * PAGE);
 
 		errno = 0;
@@ -136,14 +138,15 @@ static void test_ptrace(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: read-write-%s
+ * SUBTEST: read-write-huge-%s
  * Description: read(2) into a mapping and write(2) out of it, at pages that nobody has touched
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_read_write(int fd, const struct igt_ferry_kind *kind)
+static void test_read_write(int fd, const struct igt_ferry_kind *kind,
+			    size_t pages)
 {
 	int file = syscall(SYS_memfd_create, "ferry", 0);
-	const size_t pages = 24;
 	struct igt_ferry_bo bo;
 	char *copy;
 
@@ -341,12 +344,15 @@ static unsigned long migrate_for(struct igt_ferry_bo *bo, unsigned int seconds)
 
 /**
  * SUBTEST: migrate-threads-%s
+ * SUBTEST: migrate-threads-huge-%s
  * Description: threads write and verify their pages while the BO migrates to and fro
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
-static void test_migrate_threads(int fd, const struct igt_ferry_kind *kind)
+static void test_migrate_threads(int fd, const struct igt_ferry_kind *kind,
+				 size_t pages)
 {
+	uint64_t oom = igt_ferry_stat(fd, "faults_oom");
 	int kmsg = igt_ferry_kmsg_open();
 	struct toucher touchers[TOUCHERS];
 	pthread_t threads[TOUCHERS];
@@ -354,7 +360,7 @@ static void test_migrate_threads(int fd, const struct igt_ferry_kind *kind)
 	struct igt_ferry_bo bo;
 	unsigned long moves;
 
-	igt_ferry_bo_init(&bo, fd, 96 * PAGE, kind);
+	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	for (unsigned int i = 0; i < TOUCHERS; i++) {
 		touchers[i] = (struct toucher){ .bo = &bo,
 						.first = i,
@@ -375,6 +381,7 @@ static void test_migrate_threads(int fd, const struct igt_ferry_kind *kind)
 		igt_assert_f(touchers[i].rounds, "thread %u never came round\n",
 			     i);
 	igt_ferry_bo_fini(&bo);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "faults_oom"), oom);
 	igt_assert_f(
 		!igt_ferry_kmsg_has(kmsg, "VM_FAULT_OOM leaked"),
 		"a fault claimed to be out of memory: see the kernel log\n");
@@ -383,11 +390,13 @@ static void test_migrate_threads(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: migrate-processes-%s
+ * SUBTEST: migrate-processes-huge-%s
  * Description: processes that share the mapping touch it, fork and unmap while the BO migrates
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
-static void test_migrate_processes(int fd, const struct igt_ferry_kind *kind)
+static void test_migrate_processes(int fd, const struct igt_ferry_kind *kind,
+				   size_t pages)
 {
 	volatile bool *stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -395,7 +404,7 @@ static void test_migrate_processes(int fd, const struct igt_ferry_kind *kind)
 	unsigned long moves;
 
 	igt_assert(stop != MAP_FAILED);
-	igt_ferry_bo_init(&bo, fd, 96 * PAGE, kind);
+	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	igt_fork(child, TOUCHERS)
 	{
 		struct toucher t = { .bo = &bo, .first = child, .stop = stop };
@@ -467,8 +476,10 @@ struct gup_test {
 struct kind_test {
 	const char *name;
 	const char *describe;
-	void (*run)(int fd, const struct igt_ferry_kind *kind);
+	void (*run)(int fd, const struct igt_ferry_kind *kind, size_t pages);
 	const struct igt_ferry_kind *kinds;
+	size_t small; /* pages */
+	size_t large; /* pages, more than two huge ones */
 };
 
 static const struct gup_test gups[] = {
@@ -479,18 +490,37 @@ static const struct gup_test gups[] = {
 
 static const struct kind_test tests[] = {
 	{ "proc-mem", "/proc/self/mem reads and writes a mapping",
-	  test_proc_mem, igt_ferry_fixed_kinds },
+	  test_proc_mem, igt_ferry_fixed_kinds, 20, 1100 },
 	{ "ptrace",
 	  "A debugger reads and writes the mapping of the program it debugs",
-	  test_ptrace, igt_ferry_fixed_kinds },
+	  test_ptrace, igt_ferry_fixed_kinds, 4, 1100 },
 	{ "read-write", "read(2) into a mapping and write(2) out of it",
-	  test_read_write, igt_ferry_fixed_kinds },
+	  test_read_write, igt_ferry_fixed_kinds, 24, 1100 },
 	{ "migrate-threads", "Threads write and verify while the BO migrates",
-	  test_migrate_threads, igt_ferry_movable_kinds },
+	  test_migrate_threads, igt_ferry_movable_kinds, 96, 1100 },
 	{ "migrate-processes",
 	  "Processes touch, fork and unmap while the BO migrates",
-	  test_migrate_processes, igt_ferry_movable_kinds },
+	  test_migrate_processes, igt_ferry_movable_kinds, 96, 1100 },
 };
+
+static void subtests(int fd, const struct kind_test *test)
+{
+	const struct igt_ferry_kind *kind;
+
+	for (kind = test->kinds; kind->name; kind++) {
+		igt_describe(test->describe);
+		igt_subtest_f("%s-%s", test->name, kind->name)
+		{
+			test->run(fd, kind, test->small);
+		}
+
+		igt_describe_f("%s, with huge pages", test->describe);
+		igt_subtest_f("%s-huge-%s", test->name, kind->name)
+		{
+			test->run(fd, kind, test->large);
+		}
+	}
+}
 
 igt_main
 {
@@ -502,15 +532,8 @@ igt_main
 		fd = igt_ferry_open();
 	}
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		for (kind = tests[i].kinds; kind->name; kind++) {
-			igt_describe(tests[i].describe);
-			igt_subtest_f("%s-%s", tests[i].name, kind->name)
-			{
-				tests[i].run(fd, kind);
-			}
-		}
-	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++)
+		subtests(fd, &tests[i]);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(gups); i++) {
 		for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {

@@ -312,9 +312,10 @@ static void bad_bo_mmap_offset(int fd)
 	    a.offset.handle = -f.system);
 	BAD(OFFSET, "bo-mmap-offset-handle-all-ones", ENOENT,
 	    a.offset.handle = UINT32_MAX);
-	BAD(OFFSET, "bo-mmap-offset-flag", EINVAL, a.offset.flags = 1);
+	BAD(OFFSET, "bo-mmap-offset-flag", EINVAL,
+	    a.offset.flags = DRM_FERRY_MMAP_EAGER << 1);
 	BAD(OFFSET, "bo-mmap-offset-high-flag", EINVAL,
-	    a.offset.flags = 1u << 31);
+	    a.offset.flags = DRM_FERRY_MMAP_EAGER | 1u << 31);
 }
 
 static void bad_bo_query(int fd)

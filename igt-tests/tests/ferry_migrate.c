@@ -96,9 +96,10 @@ static void test_content_big(int fd, const struct igt_ferry_kind *kind)
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
-static void test_sparse(int fd, const struct igt_ferry_kind *kind)
+static void check_sparse(int fd, const struct igt_ferry_kind *kind,
+			 size_t pages)
 {
-	const size_t pages = 200, stride = 7;
+	const size_t stride = 7;
 	struct igt_ferry_bo bo;
 	uint32_t placement = UP;
 
@@ -119,6 +120,12 @@ static void test_sparse(int fd, const struct igt_ferry_kind *kind)
 		}
 	}
 	igt_ferry_bo_fini(&bo);
+}
+
+static void test_sparse(int fd, const struct igt_ferry_kind *kind)
+{
+	check_sparse(fd, kind, 200);
+	check_sparse(fd, kind, 1100);
 }
 
 /**
@@ -493,34 +500,45 @@ static void test_tug_of_war(int fd)
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
-static void test_split_vma(int fd, const struct igt_ferry_kind *kind)
+static void check_split(struct igt_ferry_bo *bo, size_t unit)
 {
-	const size_t pages = 64;
-	struct igt_ferry_bo bo;
-	char *map, *hole;
+	const size_t size = 4 * unit * PAGE;
+	char *map = bo->map, *away;
 
-	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
-	igt_ferry_bo_fill(&bo);
-	map = bo.map;
-	igt_assert_eq(munmap(map + 20 * PAGE, 4 * PAGE), 0);
-	igt_assert_eq(mprotect(map + 40 * PAGE, 4 * PAGE, PROT_READ), 0);
-	hole = mmap(NULL, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		    0);
-	igt_assert(hole != MAP_FAILED);
-	igt_assert(mremap(map + 60 * PAGE, 4 * PAGE, 4 * PAGE,
-			  MREMAP_MAYMOVE | MREMAP_FIXED, hole) == hole);
+	igt_ferry_bo_fill(bo);
+	away = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	igt_assert(away != MAP_FAILED);
+	igt_assert_eq(munmap(map + 20 * unit * PAGE, size), 0);
+	igt_assert_eq(mprotect(map + 40 * unit * PAGE, size, PROT_READ), 0);
+	igt_assert(mremap(map + 60 * unit * PAGE, size, size,
+			  MREMAP_MAYMOVE | MREMAP_FIXED, away) == away);
 
 	for (int round = 0; round < 4; round++) {
-		ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
-		igt_ferry_check(hole, 60, 4, bo.id, 1);
-		igt_ferry_check(map + 24 * PAGE, 24, 36, bo.id, 1);
-		igt_ferry_check(map, 0, 20, bo.id, 1);
-		igt_assert_eq(igt_ferry_write_signal(map + 41 * PAGE, 1),
+		ferry_bo_migrate(bo->fd, bo->handle, round & 1 ? DOWN : UP);
+		igt_ferry_check(away, 60 * unit, 4 * unit, bo->id, 1);
+		igt_ferry_check(map + 24 * unit * PAGE, 24 * unit, 36 * unit,
+				bo->id, 1);
+		igt_ferry_check(map, 0, 20 * unit, bo->id, 1);
+		igt_assert_eq(igt_ferry_write_signal(map + 41 * unit * PAGE, 1),
 			      SIGSEGV);
-		igt_assert_eq(igt_ferry_read_signal(map + 20 * PAGE), SIGSEGV);
+		igt_assert_eq(igt_ferry_read_signal(map + 20 * unit * PAGE),
+			      SIGSEGV);
 	}
-	munmap(hole, 4 * PAGE);
-	igt_ferry_bo_fini(&bo);
+	munmap(away, size);
+}
+
+static void test_split_vma(int fd, const struct igt_ferry_kind *kind)
+{
+	static const size_t units[] = { 1, 17, 33 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(units); i++) {
+		struct igt_ferry_bo bo;
+
+		/* up to four huge pages, cut in the middle of each */
+		igt_ferry_bo_init(&bo, fd, 64 * units[i] * PAGE, kind);
+		check_split(&bo, units[i]);
+		igt_ferry_bo_fini(&bo);
+	}
 }
 
 struct kind_test {

@@ -70,10 +70,10 @@ static void check_one_size(int fd, size_t pages,
 	igt_ferry_bo_fini(&bo);
 }
 
-static void test_every_size(int fd, const struct igt_ferry_kind *kind)
+static void test_every_size(int fd, const struct igt_ferry_kind *kind,
+			    size_t pages)
 {
 	uint64_t room = igt_ferry_aperture_free(fd);
-	size_t pages;
 
 	for (pages = 1; pages <= 64; pages++)
 		check_one_size(fd, pages, kind);
@@ -86,13 +86,13 @@ static void test_every_size(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: remap-%s
+ * SUBTEST: remap-huge-%s
  * Description: one BO is mapped and unmapped many times, and one page of it is touched each time
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_remap(int fd, const struct igt_ferry_kind *kind)
+static void test_remap(int fd, const struct igt_ferry_kind *kind, size_t pages)
 {
-	const size_t pages = 64;
 	struct igt_ferry_bo bo;
 	uint64_t offset;
 
@@ -114,21 +114,24 @@ static void test_remap(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: partial-%s
+ * SUBTEST: partial-huge-%s
  * Description: a mapping of any part of a BO shows that part, first touched at any page
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_partial(int fd, const struct igt_ferry_kind *kind)
+static void test_partial(int fd, const struct igt_ferry_kind *kind,
+			 size_t pages)
 {
-	const size_t pages = 37;
+	const size_t step = pages / 37;
 	struct igt_ferry_bo bo;
 	uint64_t offset;
 
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
 	offset = ferry_bo_mmap_offset(fd, bo.handle);
-	for (size_t first = 0; first < pages; first++) {
-		for (size_t count = 1; first + count <= pages; count += 5) {
+	for (size_t first = 0; first < pages; first += step) {
+		for (size_t count = 1; first + count <= pages;
+		     count += 9 * step) {
 			char *map = map_at(fd, offset + first * PAGE,
 					   count * PAGE, RW, MAP_SHARED);
 			size_t touch = (first + count) % count;
@@ -145,13 +148,15 @@ static void test_partial(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: two-mappings-%s
+ * SUBTEST: two-mappings-huge-%s
  * Description: what one mapping writes the other one reads, made at once or page by page
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_two_mappings(int fd, const struct igt_ferry_kind *kind)
+static void test_two_mappings(int fd, const struct igt_ferry_kind *kind,
+			      size_t pages)
 {
-	const size_t size = 40 * PAGE;
+	const size_t size = pages * PAGE;
 	struct igt_ferry_bo bo;
 	void *eager;
 
@@ -170,13 +175,15 @@ static void test_two_mappings(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: partial-munmap-%s
+ * SUBTEST: partial-munmap-huge-%s
  * Description: unmapping the middle leaves both ends as they were, touched before or not
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_partial_munmap(int fd, const struct igt_ferry_kind *kind)
+static void test_partial_munmap(int fd, const struct igt_ferry_kind *kind,
+				size_t pages)
 {
-	const size_t pages = 96, cut = 17, end = 61;
+	const size_t cut = pages * 17 / 96, end = pages * 61 / 96;
 	struct igt_ferry_bo bo;
 	char *map;
 
@@ -204,13 +211,15 @@ static void test_partial_munmap(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: mprotect-%s
+ * SUBTEST: mprotect-huge-%s
  * Description: protections are changed and hold, for pages that are mapped and that are not
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_mprotect(int fd, const struct igt_ferry_kind *kind)
+static void test_mprotect(int fd, const struct igt_ferry_kind *kind,
+			  size_t pages)
 {
-	const size_t pages = 24, half = 12;
+	const size_t half = pages / 2;
 	struct igt_ferry_bo bo;
 	char *map;
 
@@ -237,13 +246,13 @@ static void test_mprotect(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: fork-%s
+ * SUBTEST: fork-huge-%s
  * Description: a child shares the mapping: both see what either writes, touched before or not
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_fork(int fd, const struct igt_ferry_kind *kind)
+static void test_fork(int fd, const struct igt_ferry_kind *kind, size_t pages)
 {
-	const size_t pages = 32;
 	struct igt_ferry_bo bo;
 	char *map;
 
@@ -271,13 +280,15 @@ static void test_fork(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: mremap-move-%s
+ * SUBTEST: mremap-move-huge-%s
  * Description: a moved or shrunk mapping shows the same pages, and the old range is gone
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_mremap_move(int fd, const struct igt_ferry_kind *kind)
+static void test_mremap_move(int fd, const struct igt_ferry_kind *kind,
+			     size_t pages)
 {
-	const size_t size = 48 * PAGE, part = 16 * PAGE;
+	const size_t size = pages * PAGE, part = pages / 3 * PAGE;
 	struct igt_ferry_bo bo;
 	char *hole, *moved;
 
@@ -308,13 +319,15 @@ static void test_mremap_move(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: mremap-grow-%s
+ * SUBTEST: mremap-grow-huge-%s
  * Description: a mapping never grows, not inside of its BO and not beyond its end
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_mremap_grow(int fd, const struct igt_ferry_kind *kind)
+static void test_mremap_grow(int fd, const struct igt_ferry_kind *kind,
+			     size_t pages)
 {
-	const size_t size = 8 * PAGE;
+	const size_t size = pages * PAGE;
 	struct igt_ferry_bo bo;
 	char *part;
 
@@ -339,22 +352,24 @@ static void test_mremap_grow(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: map-private-%s
+ * SUBTEST: map-private-huge-%s
  * Description: MAP_PRIVATE is refused with EINVAL, with every protection and on every file
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_map_private(int fd, const struct igt_ferry_kind *kind)
+static void test_map_private(int fd, const struct igt_ferry_kind *kind,
+			     size_t pages)
 {
 	static const int flags[] = { 0, MAP_POPULATE, MAP_NORESERVE, MAP_LOCKED,
 				     MAP_NONBLOCK };
 	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t ro_handle = ferry_bo_create(ro, 4 * PAGE, kind->placements,
+	uint32_t ro_handle = ferry_bo_create(ro, pages * PAGE, kind->placements,
 					     kind->placement, kind->caching,
 					     kind->flags);
 	uint64_t ro_offset = ferry_bo_mmap_offset(ro, ro_handle), offset;
 	struct igt_ferry_bo bo;
 
-	igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
+	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	offset = ferry_bo_mmap_offset(fd, bo.handle);
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
 		for (int prot = 0; prot <= RW; prot++) {
@@ -373,30 +388,32 @@ static void test_map_private(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: readonly-file-%s
+ * SUBTEST: readonly-file-huge-%s
  * Description: a file opened for reading gives no writable mapping, and none later by mprotect
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_readonly_file(int fd, const struct igt_ferry_kind *kind)
+static void test_readonly_file(int fd, const struct igt_ferry_kind *kind,
+			       size_t pages)
 {
 	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t handle = ferry_bo_create(ro, 4 * PAGE, kind->placements,
+	uint32_t handle = ferry_bo_create(ro, pages * PAGE, kind->placements,
 					  kind->placement, kind->caching,
 					  kind->flags);
 	uint64_t offset = ferry_bo_mmap_offset(ro, handle);
 	char *map;
 
-	refused(ro, offset, 4 * PAGE, RW, MAP_SHARED, EACCES);
-	refused(ro, offset, 4 * PAGE, PROT_WRITE, MAP_SHARED, EACCES);
-	map = map_at(ro, offset, 4 * PAGE, PROT_READ, MAP_SHARED);
+	refused(ro, offset, pages * PAGE, RW, MAP_SHARED, EACCES);
+	refused(ro, offset, pages * PAGE, PROT_WRITE, MAP_SHARED, EACCES);
+	map = map_at(ro, offset, pages * PAGE, PROT_READ, MAP_SHARED);
 	igt_assert(map);
-	igt_assert_eq(mprotect(map, 4 * PAGE, RW), -1);
+	igt_assert_eq(mprotect(map, pages * PAGE, RW), -1);
 	igt_assert_eq(errno, EACCES);
-	igt_ferry_check_zero(map, 4 * PAGE);
+	igt_ferry_check_zero(map, pages * PAGE);
 	igt_assert_eq(mprotect(map + PAGE, PAGE, PROT_WRITE), -1);
 	igt_assert_eq(errno, EACCES);
 	igt_assert_eq(igt_ferry_write_signal(map, 1), SIGSEGV);
-	munmap(map, 4 * PAGE);
+	munmap(map, pages * PAGE);
 	close(ro);
 	errno = 0;
 }
@@ -523,18 +540,20 @@ static void smaps_flags(const void *map, char *flags, size_t size)
 
 /**
  * SUBTEST: vma-flags-%s
+ * SUBTEST: vma-flags-huge-%s
  * Description: a mapping is PFNMAP, IO, DONTEXPAND and DONTDUMP, and madvise takes none away
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_vma_flags(int fd, const struct igt_ferry_kind *kind)
+static void test_vma_flags(int fd, const struct igt_ferry_kind *kind,
+			   size_t pages)
 {
 	static const char *const wanted[] = { " pf ", " io ", " de ", " dd ",
 					      " sh " };
 	char flags[300];
 	struct igt_ferry_bo bo;
 
-	igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
+	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
 	for (int round = 0; round < 2; round++) {
 		smaps_flags(bo.map, flags, sizeof(flags));
@@ -582,41 +601,190 @@ static void test_offset_stable(int fd)
 		igt_ferry_bo_fini(&bo[i]);
 }
 
+/**
+ * SUBTEST: eager-%s
+ * SUBTEST: eager-huge-%s
+ * Description: an eager mapping has all pages at once, shows the same bytes, and follows moves
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static uint64_t eager_offset(int fd, uint32_t handle)
+{
+	struct drm_ferry_bo_mmap_offset args = {
+		.handle = handle,
+		.flags = DRM_FERRY_MMAP_EAGER,
+	};
+
+	do_ioctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &args);
+	return args.offset;
+}
+
+static void test_eager(int fd, const struct igt_ferry_kind *kind, size_t pages)
+{
+	struct igt_ferry_bo bo;
+	uint64_t offset, faults;
+	char *eager;
+
+	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
+	offset = eager_offset(fd, bo.handle);
+
+	/* of a BO that has no pages yet */
+	eager = map_at(fd, offset, bo.size, RW, MAP_SHARED);
+	igt_assert(eager);
+	igt_ferry_check_zero(eager, bo.size);
+	igt_assert_eq(munmap(eager, bo.size), 0);
+
+	igt_ferry_bo_fill(&bo);
+	for (size_t first = 0; first < pages; first += 1 + pages / 3) {
+		size_t size = (pages - first) * PAGE;
+
+		eager = map_at(fd, offset + first * PAGE, size, RW, MAP_SHARED);
+		igt_assert(eager);
+		faults = igt_ferry_stat(fd, "faults");
+		igt_ferry_check(eager, first, pages - first, bo.id, bo.gen);
+		igt_ferry_fill(eager, first, pages - first, bo.id, bo.gen);
+		igt_assert_eq_u64(igt_ferry_stat(fd, "faults"), faults);
+		igt_assert_eq(munmap(eager, size), 0);
+	}
+
+	refused(fd, offset, bo.size, RW, MAP_PRIVATE, EINVAL);
+	refused(fd, offset, bo.size + PAGE, RW, MAP_SHARED, EINVAL);
+	refused(fd, offset + PAGE, bo.size, RW, MAP_SHARED, EINVAL);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&bo);
+}
+
+/**
+ * SUBTEST: eager-moved-%s
+ * Description: an eager mapping follows its BO when it moves
+ *
+ * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
+ */
+static void test_eager_moved(int fd, const struct igt_ferry_kind *kind)
+{
+	struct igt_ferry_bo bo;
+	void *eager;
+
+	igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
+	igt_ferry_bo_fill(&bo);
+	eager = map_at(fd, eager_offset(fd, bo.handle), bo.size, RW,
+		       MAP_SHARED);
+	igt_assert(eager);
+	for (int round = 0; round < 4; round++) {
+		ferry_bo_migrate(fd, bo.handle,
+				 round & 1 ? DRM_FERRY_PLACEMENT_SYSTEM :
+					     DRM_FERRY_PLACEMENT_APERTURE);
+		igt_ferry_check(eager, 0, bo.size / PAGE, bo.id, bo.gen);
+		igt_ferry_fill(eager, 0, bo.size / PAGE, bo.id, ++bo.gen);
+		igt_ferry_bo_check(&bo);
+	}
+	igt_assert_eq(munmap(eager, bo.size), 0);
+	igt_ferry_bo_fini(&bo);
+}
+
+/**
+ * SUBTEST: huge-%s
+ * Description: as much of a BO as the query says is mapped with entries of 2 MiB
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_huge(int fd, const struct igt_ferry_kind *kind)
+{
+	const uint64_t huge = 512 * PAGE;
+	struct drm_ferry_device_query device;
+	struct drm_ferry_bo_query query;
+	uint64_t faults, faults_2m;
+	struct igt_ferry_bo bo;
+
+	ferry_device_query(fd, &device);
+	igt_ferry_bo_init(&bo, fd, 2 * huge + 5 * PAGE, kind);
+	igt_ferry_bo_fill(&bo);
+	ferry_bo_query(fd, bo.handle, &query);
+	igt_info("%" PRIu64 " of %" PRIu64 " KiB\n",
+		 (uint64_t)query.huge_size >> 10, (uint64_t)query.size >> 10);
+	igt_assert_lte_u64(query.huge_size, query.size);
+	igt_assert_eq_u64(query.huge_size % huge, 0);
+	if (!(device.page_sizes & huge))
+		igt_assert_eq_u64(query.huge_size, 0);
+
+	munmap(bo.map, bo.size);
+	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
+	if (query.huge_size)
+		igt_assert_eq_u64((uintptr_t)bo.map % huge, 0);
+	faults = igt_ferry_stat(fd, "faults");
+	faults_2m = igt_ferry_stat(fd, "faults_2m");
+	igt_ferry_bo_check(&bo);
+	igt_assert_eq_u64((igt_ferry_stat(fd, "faults_2m") - faults_2m) * huge,
+			  query.huge_size);
+	igt_assert_lt_u64(igt_ferry_stat(fd, "faults") - faults,
+			  bo.size / PAGE / 8);
+	igt_ferry_bo_fini(&bo);
+}
+
+/*
+ * Sizes in pages: the small one is a part of a page table; the large one, where
+ * there is one, is larger than two huge pages and not a multiple of them.
+ */
+static const struct {
+	const char *name;
+	const char *describe;
+	void (*run)(int fd, const struct igt_ferry_kind *kind, size_t pages);
+	size_t small;
+	size_t large;
+} tests[] = {
+	{ "every-size",
+	  "Every size from 1 page up is mapped and unmapped, again and again",
+	  test_every_size, 1, 0 },
+	{ "remap", "One BO is mapped and unmapped many times", test_remap, 64,
+	  1100 },
+	{ "partial", "A mapping of any part of a BO shows that part",
+	  test_partial, 37, 1131 },
+	{ "two-mappings", "What one mapping writes the other one reads",
+	  test_two_mappings, 40, 1100 },
+	{ "partial-munmap",
+	  "Unmapping the middle leaves both ends as they were",
+	  test_partial_munmap, 96, 1543 },
+	{ "mprotect", "Protections are changed and hold", test_mprotect, 24,
+	  1100 },
+	{ "fork", "A child shares the mapping", test_fork, 32, 1100 },
+	{ "mremap-move", "A moved or shrunk mapping shows the same pages",
+	  test_mremap_move, 48, 1543 },
+	{ "mremap-grow", "A mapping never grows", test_mremap_grow, 8, 1030 },
+	{ "map-private", "MAP_PRIVATE is refused with EINVAL", test_map_private,
+	  4, 1030 },
+	{ "readonly-file",
+	  "A file opened for reading gives no writable mapping",
+	  test_readonly_file, 4, 1030 },
+	{ "vma-flags", "A mapping is PFNMAP, IO, DONTEXPAND and DONTDUMP",
+	  test_vma_flags, 4, 1030 },
+	{ "eager", "An eager mapping has all pages at once", test_eager, 60,
+	  1100 },
+};
+
+static void subtests(int fd, unsigned int i)
+{
+	const struct igt_ferry_kind *kind;
+
+	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+		igt_describe(tests[i].describe);
+		igt_subtest_f("%s-%s", tests[i].name, kind->name)
+		{
+			tests[i].run(fd, kind, tests[i].small);
+		}
+
+		if (!tests[i].large)
+			continue;
+		igt_describe_f("%s, with huge pages", tests[i].describe);
+		igt_subtest_f("%s-huge-%s", tests[i].name, kind->name)
+		{
+			tests[i].run(fd, kind, tests[i].large);
+		}
+	}
+}
+
 igt_main
 {
-	static const struct {
-		const char *name;
-		const char *describe;
-		void (*run)(int fd, const struct igt_ferry_kind *kind);
-	} tests[] = {
-		{ "every-size",
-		  "Every size from 1 page up is mapped and unmapped, again and again",
-		  test_every_size },
-		{ "remap", "One BO is mapped and unmapped many times",
-		  test_remap },
-		{ "partial", "A mapping of any part of a BO shows that part",
-		  test_partial },
-		{ "two-mappings", "What one mapping writes the other one reads",
-		  test_two_mappings },
-		{ "partial-munmap",
-		  "Unmapping the middle leaves both ends as they were",
-		  test_partial_munmap },
-		{ "mprotect", "Protections are changed and hold",
-		  test_mprotect },
-		{ "fork", "A child shares the mapping", test_fork },
-		{ "mremap-move",
-		  "A moved or shrunk mapping shows the same pages",
-		  test_mremap_move },
-		{ "mremap-grow", "A mapping never grows", test_mremap_grow },
-		{ "map-private", "MAP_PRIVATE is refused with EINVAL",
-		  test_map_private },
-		{ "readonly-file",
-		  "A file opened for reading gives no writable mapping",
-		  test_readonly_file },
-		{ "vma-flags",
-		  "A mapping is PFNMAP, IO, DONTEXPAND and DONTDUMP",
-		  test_vma_flags },
-	};
+	const struct igt_ferry_kind *kind;
 	int fd = -1;
 
 	igt_fixture
@@ -624,15 +792,23 @@ igt_main
 		fd = igt_ferry_open();
 	}
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		const struct igt_ferry_kind *kind;
+	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++)
+		subtests(fd, i);
 
-		for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-			igt_describe(tests[i].describe);
-			igt_subtest_f("%s-%s", tests[i].name, kind->name)
-			{
-				tests[i].run(fd, kind);
-			}
+	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
+		igt_describe("An eager mapping follows its BO when it moves");
+		igt_subtest_f("eager-moved-%s", kind->name)
+		{
+			test_eager_moved(fd, kind);
+		}
+	}
+
+	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+		igt_describe(
+			"What the query says is mapped with entries of 2 MiB");
+		igt_subtest_f("huge-%s", kind->name)
+		{
+			test_huge(fd, kind);
 		}
 	}
 
