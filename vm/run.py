@@ -264,7 +264,8 @@ class Machine:
         os.path.lexists(latest) and os.unlink(latest)
         os.symlink(self.directory, latest)
         self.write_job()
-        append = "" if o.driver == "bochs" else "modprobe.blacklist=bochs "
+        # Both carry the same PCI id.
+        append = "modprobe.blacklist=bochs " if o.driver == "ferry" else ""
         qemu = Qemu(boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append), self.console)
         qemu.args += drive_args(*images)
         qemu.args += device_args(o.device or ["bochs-display"])
