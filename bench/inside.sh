@@ -17,7 +17,7 @@ pci=
 rounds=12
 bin=$(dirname "$0")
 kmod=$bin
-rows="touch-aperture touch-4k touch-system migrate"
+rows="touch-aperture touch-4k touch-system migrate copy"
 while getopts p:r:b:k:R: opt; do
 	case $opt in
 	p) pci=$OPTARG ;;
@@ -185,16 +185,16 @@ with_bochs() {
 	done
 }
 
-# One in-kernel copy: direction, subject, method, size.
+# One in-kernel copy: row, direction, subject, method, size, and "same" or "apart".
 kernel_copy() {
-	repeat=$(((32 << 20) / $4))
+	repeat=$(((32 << 20) / $5))
 	[ $repeat -lt 5 ] && repeat=5
 	[ $repeat -gt 256 ] && repeat=256
 	copy=/sys/kernel/debug/ferry_bench/copy
-	if echo "$1 $3 $4 $repeat" 2>"$tmp/err" >$copy; then
-		echo "round=$round id=migrate-$1 subject=$2 size=$4 ns=$(cat $copy) moves=$repeat cache=$cache"
+	if (echo "$2 $4 $5 $repeat $6" >$copy) 2>"$tmp/err"; then
+		echo "round=$round id=$1 subject=$3 size=$5 ns=$(cat $copy) moves=$repeat cache=$cache"
 	else
-		skip "migrate-$1" "$2" "$4" "$(cat "$tmp/err")"
+		skip "$1" "$3" "$5" "$(tail -n 1 "$tmp/err")"
 	fi
 }
 
@@ -223,16 +223,21 @@ without_driver() {
 	done
 	echo 0 >"$dev/enable"
 	touch_system_peers
-	wants migrate || return
+	wants migrate || wants copy || return
 	if ! insmod "$kmod/ferry_bench.ko" pci="$pci" bar="$bar" 2>"$tmp/err"; then
 		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"
 		return
 	fi
 	cache=$(granted)
-	for size in $migrate_sizes; do
-		for dir in up down; do
-			kernel_copy $dir memcpy plain "$size"
-			kernel_copy $dir memcpy_io io "$size"
+	for dir in up down; do
+		wants migrate && for size in $migrate_sizes; do
+			kernel_copy migrate-$dir $dir memcpy plain "$size"
+			kernel_copy migrate-$dir $dir memcpy_io io "$size"
+		done
+		wants copy && for place in apart same; do
+			kernel_copy copy-$dir $dir memcpy-$place plain $((1 << 20)) $place
+			kernel_copy copy-$dir $dir memcpy_io-$place io $((1 << 20)) $place
+			kernel_copy copy-$dir $dir words-$place words $((1 << 20)) $place
 		done
 	done
 	rmmod ferry_bench

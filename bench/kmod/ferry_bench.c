@@ -3,11 +3,18 @@
  * The limit of the migration benchmarks: how fast the kernel itself copies
  * between ordinary pages and a PCI memory BAR that is mapped write-combining.
  *
- * Write "up|down METHOD SIZE REPEAT" to /sys/kernel/debug/ferry_bench/copy and
- * read the median nanoseconds of one copy from it, out of at most 256. METHOD is
- * "plain" (memcpy) or "io" (memcpy_toio, memcpy_fromio). The module claims the
- * BAR, so no driver may be bound to the device. Not part of ferry, and of no use
- * but for measuring.
+ * Write "up|down METHOD SIZE REPEAT [PLACE]" to the file copy in
+ * /sys/kernel/debug/ferry_bench and read the median nanoseconds of one copy from
+ * it, out of at most 256. METHOD is
+ *
+ *   plain   memcpy()
+ *   io      memcpy_toio() or memcpy_fromio()
+ *   words   64 bytes into registers, and out again
+ *
+ * With PLACE, "same" or "apart", the addresses of both sides are, or are not, the
+ * same modulo 128 MiB: software emulation keeps translations by the low bits of
+ * the page number. The module claims the BAR, so no driver may be bound to the
+ * device. Not part of ferry, and of no use but for measuring.
  */
 #include <linux/debugfs.h>
 #include <linux/io.h>
@@ -16,6 +23,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -44,31 +52,74 @@ static int ferry_bench_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
+static void ferry_bench_words(u64 *to, const u64 *from, size_t size)
 {
+	for (; size >= 64; size -= 64, to += 8, from += 8) {
+		u64 a = READ_ONCE(from[0]), b = READ_ONCE(from[1]);
+		u64 c = READ_ONCE(from[2]), d = READ_ONCE(from[3]);
+		u64 e = READ_ONCE(from[4]), f = READ_ONCE(from[5]);
+		u64 g = READ_ONCE(from[6]), h = READ_ONCE(from[7]);
+
+		WRITE_ONCE(to[0], a);
+		WRITE_ONCE(to[1], b);
+		WRITE_ONCE(to[2], c);
+		WRITE_ONCE(to[3], d);
+		WRITE_ONCE(to[4], e);
+		WRITE_ONCE(to[5], f);
+		WRITE_ONCE(to[6], g);
+		WRITE_ONCE(to[7], h);
+	}
+}
+
+static void ferry_bench_copy_once(void __iomem *mem, void *buf, size_t size, bool up, char method)
+{
+	void *plain = (void __force *)mem;
+
+	switch (method) {
+	case 'i':
+		if (up)
+			memcpy_toio(mem, buf, size);
+		else
+			memcpy_fromio(buf, mem, size);
+		break;
+	case 'w':
+		ferry_bench_words(up ? plain : buf, up ? buf : plain, size);
+		break;
+	default:
+		memcpy(up ? plain : buf, up ? buf : plain, size);
+	}
+	/* Drain the write-combining buffers: done is when the bytes are there. */
+	wmb();
+}
+
+static int ferry_bench_copy(bool up, char method, size_t size, unsigned int repeat, char place)
+{
+	size_t len = pci_resource_len(ferry_bench_pdev, bar), offset = 0;
 	void *buf;
 
-	if (!size || !repeat || repeat > ARRAY_SIZE(ferry_bench_samples) ||
-	    size > pci_resource_len(ferry_bench_pdev, bar))
+	if (!size || size % 64 || !repeat || repeat > ARRAY_SIZE(ferry_bench_samples) ||
+	    size > len)
 		return -EINVAL;
 
 	buf = vzalloc(size);
 	if (!buf)
 		return -ENOMEM;
 
+	if (place) {
+		offset = (unsigned long)buf - (unsigned long)ferry_bench_mem;
+		if (place == 'a')
+			offset += SZ_256K;
+		offset &= SZ_128M - 1;
+		if (offset + size > len) {
+			vfree(buf);
+			return -ERANGE;
+		}
+	}
+
 	for (unsigned int i = 0; i < repeat; i++) {
 		u64 start = ktime_get_ns();
 
-		if (io && up)
-			memcpy_toio(ferry_bench_mem, buf, size);
-		else if (io)
-			memcpy_fromio(buf, ferry_bench_mem, size);
-		else if (up)
-			memcpy((void __force *)ferry_bench_mem, buf, size);
-		else
-			memcpy(buf, (void __force *)ferry_bench_mem, size);
-		/* Drain the write-combining buffers: done is when the bytes are there. */
-		wmb();
+		ferry_bench_copy_once(ferry_bench_mem + offset, buf, size, up, method);
 		ferry_bench_samples[i] = ktime_get_ns() - start;
 		cond_resched();
 	}
@@ -82,7 +133,7 @@ static int ferry_bench_copy(bool up, bool io, size_t size, unsigned int repeat)
 static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, size_t len,
 				 loff_t *pos)
 {
-	char buf[64], dir[8], method[8];
+	char buf[64], dir[8], method[8], place[8] = "";
 	unsigned int repeat;
 	size_t size;
 	int ret;
@@ -93,15 +144,17 @@ static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, siz
 		return -EFAULT;
 	buf[len] = '\0';
 
-	if (sscanf(buf, "%7s %7s %zu %u", dir, method, &size, &repeat) != 4)
+	if (sscanf(buf, "%7s %7s %zu %u %7s", dir, method, &size, &repeat, place) < 4)
 		return -EINVAL;
 	if (strcmp(dir, "up") && strcmp(dir, "down"))
 		return -EINVAL;
-	if (strcmp(method, "plain") && strcmp(method, "io"))
+	if (strcmp(method, "plain") && strcmp(method, "io") && strcmp(method, "words"))
+		return -EINVAL;
+	if (*place && strcmp(place, "same") && strcmp(place, "apart"))
 		return -EINVAL;
 
 	mutex_lock(&ferry_bench_lock);
-	ret = ferry_bench_copy(!strcmp(dir, "up"), !strcmp(method, "io"), size, repeat);
+	ret = ferry_bench_copy(!strcmp(dir, "up"), *method, size, repeat, *place);
 	mutex_unlock(&ferry_bench_lock);
 
 	return ret ?: len;
