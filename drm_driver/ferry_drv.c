@@ -34,8 +34,10 @@
 
 /* &pci_device_id.driver_data: the device has DISPI registers and a display */
 #define FERRY_DRV_DISPLAY BIT(0)
-/* the BAR is memory of the host */
-#define FERRY_DRV_HOST_MEMORY BIT(1)
+
+/* QEMU: ivshmem */
+#define FERRY_DRV_IVSHMEM_VENDOR 0x1af4
+#define FERRY_DRV_IVSHMEM_DEVICE 0x1110
 
 static const struct drm_ioctl_desc ferry_drv_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(FERRY_DEVICE_QUERY, ferry_ioctl_device_query, DRM_RENDER_ALLOW),
@@ -103,6 +105,13 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 	return 0;
 }
 
+/* The BAR is memory of the host, which maps it cached. */
+static bool ferry_drv_is_host_memory(struct pci_dev *pdev)
+{
+	return pdev->vendor == FERRY_DRV_IVSHMEM_VENDOR &&
+	       pdev->device == FERRY_DRV_IVSHMEM_DEVICE;
+}
+
 static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct ferry_device *ferry;
@@ -127,7 +136,7 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 			return ret;
 	}
 
-	ret = ferry_drv_init_parts(ferry, id->driver_data & FERRY_DRV_HOST_MEMORY);
+	ret = ferry_drv_init_parts(ferry, ferry_drv_is_host_memory(pdev));
 	if (ret)
 		return ret;
 
@@ -161,8 +170,8 @@ static void ferry_drv_shutdown(struct pci_dev *pdev)
 static const struct pci_device_id ferry_drv_ids[] = {
 	/* QEMU: stdvga, secondary-vga, bochs-display */
 	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
-	/* QEMU: ivshmem */
-	{ PCI_DEVICE(0x1af4, 0x1110), .driver_data = FERRY_DRV_HOST_MEMORY },
+	/* new_id takes only a driver_data that stands here: 0 is that of a plain card */
+	{ PCI_DEVICE(FERRY_DRV_IVSHMEM_VENDOR, FERRY_DRV_IVSHMEM_DEVICE) },
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, ferry_drv_ids);

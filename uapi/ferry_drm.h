@@ -26,8 +26,9 @@ extern "C" {
  * - An ioctl that a signal interrupts returns EINTR (or ERESTARTSYS inside
  *   the kernel) and may simply be repeated; drmIoctl() does that.
  * - After the device is gone every ioctl fails with ENODEV. Mappings stay
- *   usable: pages that were in system memory keep their contents, others read
- *   as an anonymous page.
+ *   usable. If it went in order (its driver was unbound, or it was ejected),
+ *   all BOs keep their contents, those from the aperture in system memory. If
+ *   it was torn out, those from the aperture hold what the bus gives for it.
  *
  * Errors that every ioctl can return: ENODEV (the device is gone), EFAULT (a
  * pointer cannot be read or written), EINTR (interrupted, repeat), ENOMEM
@@ -136,8 +137,8 @@ struct drm_ferry_device_query {
  * larger than the aperture with only the aperture allowed; @placements is 0 or
  * has an unknown bit; @placement is neither 0 nor a single bit of
  * @placements; @caching or a flag is unknown; @pad or @handle is not zero.
- * ENOSPC: the BO is to start in the aperture and does not fit beside what is
- * pinned there.
+ * ENOSPC: the BO is to start in the aperture and does not fit beside what
+ * cannot be evicted.
  */
 struct drm_ferry_bo_create {
 	/**
@@ -249,8 +250,9 @@ struct drm_ferry_migrate_entry {
  * work, and each BO is then at its old or at its new place with its contents
  * intact.
  *
- * A move to the aperture evicts other, unpinned BOs to system memory if it
- * must, the least recently used first.
+ * A move to the aperture evicts other BOs to system memory if it must, the
+ * least recently used first: not those that are pinned, or that may not be in
+ * system memory, nor those that the same call moves.
  *
  * Errors:
  * EINVAL: @count is 0 or above %DRM_FERRY_MIGRATE_MAX; @flags is not zero; an
@@ -258,7 +260,8 @@ struct drm_ferry_migrate_entry {
  * with; a BO is named twice.
  * ENOENT: no such handle.
  * EBUSY: a BO that would have to move is pinned.
- * ENOSPC: the aperture cannot hold the BO beside what is pinned there.
+ * ENOSPC: the aperture cannot hold the BOs that this call wants there together,
+ * beside what cannot be evicted; or not in one piece, for a contiguous BO.
  */
 struct drm_ferry_migrate {
 	/** @entries: in: user pointer to @count times &struct drm_ferry_migrate_entry */
