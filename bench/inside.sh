@@ -191,7 +191,7 @@ kernel_copy() {
 	[ $repeat -lt 5 ] && repeat=5
 	[ $repeat -gt 256 ] && repeat=256
 	copy=/sys/kernel/debug/ferry_bench/copy
-	if (echo "$2 $4 $5 $repeat $6" >$copy) 2>"$tmp/err"; then
+	if (echo "$2 $4 $5 $repeat ${6:-}" >$copy) 2>"$tmp/err"; then
 		echo "round=$round id=$1 subject=$3 size=$5 ns=$(cat $copy) moves=$repeat cache=$cache"
 	else
 		skip "$1" "$3" "$5" "$(tail -n 1 "$tmp/err")"
