@@ -6,6 +6,7 @@
 #ifndef _FERRY_COMPAT_H_
 #define _FERRY_COMPAT_H_
 
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/version.h>
@@ -134,6 +135,19 @@ static inline const unsigned long *ferry_compat_page_flags(const struct page *pa
 	return &page->flags.f;
 #else
 	return &page->flags;
+#endif
+}
+
+/* 6.13: one call sets a timer up */
+static inline void
+ferry_compat_hrtimer_setup(struct hrtimer *timer,
+			   enum hrtimer_restart (*function)(struct hrtimer *))
+{
+#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	timer->function = function;
 #endif
 }
 

@@ -18,6 +18,7 @@
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
 #include <drm/drm_probe_helper.h>
+#include <drm/drm_vblank.h>
 
 #include "ferry_bo.h"
 #include "ferry_compat.h"
@@ -270,6 +271,7 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	ferry_kms_write(kms, DISPI_Y_OFFSET, 0);
 	ferry_kms_write(kms, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR);
 	ferry_kms_blank(kms, false);
+	drm_crtc_vblank_on(crtc);
 
 	drm_dev_exit(idx);
 }
@@ -279,6 +281,8 @@ static void ferry_kms_crtc_atomic_disable(struct drm_crtc *crtc,
 {
 	int idx;
 
+	drm_crtc_vblank_off(crtc);
+
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
 
@@ -287,11 +291,18 @@ static void ferry_kms_crtc_atomic_disable(struct drm_crtc *crtc,
 	drm_dev_exit(idx);
 }
 
+static void ferry_kms_crtc_atomic_flush(struct drm_crtc *crtc,
+					struct ferry_atomic_commit *commit)
+{
+	ferry_vblank_flush(crtc);
+}
+
 static const struct drm_crtc_helper_funcs ferry_kms_crtc_helper_funcs = {
 	.mode_valid = ferry_kms_crtc_mode_valid,
 	.atomic_check = ferry_kms_crtc_atomic_check,
 	.atomic_enable = ferry_kms_crtc_atomic_enable,
 	.atomic_disable = ferry_kms_crtc_atomic_disable,
+	.atomic_flush = ferry_kms_crtc_atomic_flush,
 };
 
 static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
@@ -300,6 +311,8 @@ static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 	.page_flip = drm_atomic_helper_page_flip,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
+	.enable_vblank = ferry_vblank_enable,
+	.disable_vblank = ferry_vblank_disable,
 };
 
 /* Connector */
@@ -466,6 +479,10 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 	if (ret)
 		return ret;
 	drm_crtc_helper_add(&kms->crtc, &ferry_kms_crtc_helper_funcs);
+
+	ret = ferry_vblank_init(ferry);
+	if (ret)
+		return ret;
 
 	ret = drmm_encoder_init(drm, &kms->encoder, NULL, DRM_MODE_ENCODER_VIRTUAL, NULL);
 	if (ret)

@@ -9,6 +9,8 @@
 #include <drm/drm_encoder.h>
 #include <drm/drm_plane.h>
 
+#include "ferry_vblank.h"
+
 struct ferry_device;
 
 /**
@@ -23,6 +25,8 @@ struct ferry_kms {
 	struct drm_encoder encoder;
 	/** @connector: the one connector, always connected */
 	struct drm_connector connector;
+	/** @vblank: its beat */
+	struct ferry_vblank vblank;
 	/** @mmio: EDID, VGA and DISPI registers; touched inside drm_dev_enter() */
 	void __iomem *mmio;
 	/** @vram: bytes of memory behind the aperture, as the device reports it */
