@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Does on purpose what ferry must notice. Not part of ferry, and of no use but
+ * for its tests.
+ *
+ * pid= and address=: changes the entry that maps the address in that process:
+ * its cache attribute (uncached=1), or the page it points at (move=N, N pages
+ * further). Unloading puts the entry back. The process must not touch the
+ * address in between: translations that a CPU remembers are not flushed.
+ *
+ * pci= and bar=: maps that BAR uncached for as long as the module is loaded,
+ * without claiming it, as a careless driver or the firmware's console would.
+ */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+
+static int pid;
+module_param(pid, int, 0444);
+MODULE_PARM_DESC(pid, "process whose page table entry is changed");
+
+static unsigned long address;
+module_param(address, ulong, 0444);
+MODULE_PARM_DESC(address, "address that the entry maps");
+
+static bool uncached;
+module_param(uncached, bool, 0444);
+MODULE_PARM_DESC(uncached, "change the entry's cache attribute");
+
+static int move;
+module_param(move, int, 0444);
+MODULE_PARM_DESC(move, "let the entry point this many pages further");
+
+static char *pci;
+module_param(pci, charp, 0444);
+MODULE_PARM_DESC(pci,
+		 "address of a device, one BAR of which is mapped uncached");
+
+static int bar;
+module_param(bar, int, 0444);
+MODULE_PARM_DESC(bar, "number of that BAR");
+
+static void __iomem *ferry_break_mem;
+static struct mm_struct *ferry_break_mm;
+static u64 ferry_break_old;
+static u64 ferry_break_new;
+
+/* The entry that maps the address, as the number that it is, or NULL. */
+static u64 *ferry_break_entry(struct mm_struct *mm)
+{
+	pgd_t *pgd = pgd_offset(mm, address);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+	pte_t *pte;
+
+	if (pgd_none(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, address);
+	if (p4d_none(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, address);
+	if (pud_none(*pud))
+		return NULL;
+	if (pud_leaf(*pud))
+		return (u64 *)pud;
+	pmd = pmd_offset(pud, address);
+	if (pmd_none(*pmd))
+		return NULL;
+	if (pmd_leaf(*pmd))
+		return (u64 *)pmd;
+	pte = pte_offset_kernel(pmd, address);
+
+	return pte_present(*pte) ? (u64 *)pte : NULL;
+}
+
+static int ferry_break_change(void)
+{
+	struct task_struct *task;
+	struct pid *found;
+	u64 *entry;
+
+	found = find_get_pid(pid);
+	task = get_pid_task(found, PIDTYPE_PID);
+	put_pid(found);
+	if (!task)
+		return -ESRCH;
+
+	ferry_break_mm = get_task_mm(task);
+	put_task_struct(task);
+	if (!ferry_break_mm)
+		return -ESRCH;
+
+	mmap_write_lock(ferry_break_mm);
+	entry = ferry_break_entry(ferry_break_mm);
+	if (entry) {
+		ferry_break_old = *entry;
+		ferry_break_new = ferry_break_old + ((u64)move << PAGE_SHIFT);
+		if (uncached)
+			ferry_break_new ^= _PAGE_PCD;
+		WRITE_ONCE(*entry, ferry_break_new);
+	}
+	mmap_write_unlock(ferry_break_mm);
+	if (!entry) {
+		mmput(ferry_break_mm);
+		return -EFAULT;
+	}
+
+	return 0;
+}
+
+/* Only what is still as it was left here; but for what the CPU notes in it. */
+static void ferry_break_restore(void)
+{
+	u64 *entry;
+
+	mmap_write_lock(ferry_break_mm);
+	entry = ferry_break_entry(ferry_break_mm);
+	if (entry && !((*entry ^ ferry_break_new) &
+		       ~(u64)(_PAGE_ACCESSED | _PAGE_DIRTY)))
+		WRITE_ONCE(*entry, ferry_break_old);
+	mmap_write_unlock(ferry_break_mm);
+	mmput(ferry_break_mm);
+}
+
+static int ferry_break_map(void)
+{
+	unsigned int domain, bus, slot, func;
+	struct pci_dev *pdev;
+
+	if (sscanf(pci, "%x:%x:%x.%x", &domain, &bus, &slot, &func) != 4 ||
+	    bar < 0 || bar >= PCI_STD_NUM_BARS)
+		return -EINVAL;
+
+	pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, func));
+	if (!pdev)
+		return -ENODEV;
+
+	ferry_break_mem = ioremap(pci_resource_start(pdev, bar),
+				  pci_resource_len(pdev, bar));
+	pci_dev_put(pdev);
+	return ferry_break_mem ? 0 : -ENOMEM;
+}
+
+static int __init ferry_break_init(void)
+{
+	if (pci)
+		return ferry_break_map();
+
+	return ferry_break_change();
+}
+module_init(ferry_break_init);
+
+static void __exit ferry_break_exit(void)
+{
+	if (ferry_break_mem)
+		iounmap(ferry_break_mem);
+	if (ferry_break_mm)
+		ferry_break_restore();
+}
+module_exit(ferry_break_exit);
+
+MODULE_DESCRIPTION("Breaks what ferry must notice, for ferry's tests");
+MODULE_LICENSE("Dual MIT/GPL");

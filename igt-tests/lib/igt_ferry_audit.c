@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+#include "igt_ferry_audit.h"
+
+/**
+ * igt_ferry_audit - have every mapping of the device compared with what it should be
+ */
+void igt_ferry_audit(int fd, struct igt_ferry_audit *audit)
+{
+	int dir = igt_debugfs_dir(fd), file, found = 0;
+	char line[512];
+	FILE *stream;
+
+	memset(audit, 0, sizeof(*audit));
+	igt_assert_f(dir >= 0, "no debugfs directory of the device\n");
+	file = openat(dir, "ferry_caching", O_RDONLY | O_CLOEXEC);
+	igt_assert_f(file >= 0, "debugfs ferry_caching: %s\n", strerror(errno));
+	close(dir);
+	stream = fdopen(file, "r");
+	igt_assert(stream);
+	while (fgets(line, sizeof(line), stream)) {
+		if (!strncmp(line, "disagreement at", 15) && !audit->first[0])
+			snprintf(audit->first, sizeof(audit->first), "%s",
+				 line);
+		found +=
+			sscanf(line,
+			       "aperture asked %31s granted %31s tracked %31s kernel %31s",
+			       audit->asked, audit->granted, audit->tracked,
+			       audit->kernel) == 4;
+		found += sscanf(line,
+				"mappings %" SCNu64 " entries %" SCNu64
+				" pages %" SCNu64 " disagreements %" SCNu64,
+				&audit->mappings, &audit->entries,
+				&audit->pages, &audit->disagreements) == 4;
+	}
+	fclose(stream);
+	igt_assert_f(found == 2, "ferry_caching has no summary\n");
+	errno = 0;
+}
+
+/**
+ * igt_ferry_audit_clean - the same, and nothing may disagree
+ */
+void igt_ferry_audit_clean(int fd, struct igt_ferry_audit *audit)
+{
+	struct igt_ferry_audit own;
+
+	if (!audit)
+		audit = &own;
+	igt_ferry_audit(fd, audit);
+	igt_assert_f(!audit->disagreements,
+		     "%" PRIu64 " pages of %" PRIu64 " disagree, the first: %s",
+		     audit->disagreements, audit->pages, audit->first);
+}
+
+static void read_faults(int fd, struct igt_ferry_faults *faults)
+{
+	faults->faults = igt_ferry_stat(fd, "faults");
+	faults->pages = igt_ferry_stat(fd, "fault_pages");
+	faults->huge = igt_ferry_stat(fd, "faults_2m");
+	faults->giant = igt_ferry_stat(fd, "faults_1g");
+	faults->oom = igt_ferry_stat(fd, "faults_oom");
+}
+
+void igt_ferry_faults_start(int fd, struct igt_ferry_faults *faults)
+{
+	read_faults(fd, faults);
+}
+
+/**
+ * igt_ferry_faults_since - turn the counters of the start into what came since
+ *
+ * There is memory enough for every test: a fault that says otherwise is wrong.
+ */
+void igt_ferry_faults_since(int fd, struct igt_ferry_faults *faults)
+{
+	struct igt_ferry_faults now;
+
+	read_faults(fd, &now);
+	faults->faults = now.faults - faults->faults;
+	faults->pages = now.pages - faults->pages;
+	faults->huge = now.huge - faults->huge;
+	faults->giant = now.giant - faults->giant;
+	faults->oom = now.oom - faults->oom;
+	igt_assert_f(!faults->oom, "%" PRIu64 " faults were out of memory\n",
+		     faults->oom);
+}
+
+const char *igt_ferry_cache_name(uint32_t cache)
+{
+	static const char *const names[] = {
+		[DRM_FERRY_CACHE_UC] = "uncached",
+		[DRM_FERRY_CACHE_UC_MINUS] = "uncached-minus",
+		[DRM_FERRY_CACHE_WC] = "write-combining",
+		[DRM_FERRY_CACHE_WT] = "write-through",
+		[DRM_FERRY_CACHE_WP] = "write-protected",
+		[DRM_FERRY_CACHE_WB] = "write-back",
+	};
+
+	return cache < ARRAY_SIZE(names) ? names[cache] : "?";
+}
