@@ -33,9 +33,10 @@
  *
  * Order, outermost first:
  *
- * 1. mmap_lock of a process. A fault arrives with it; it tries the reservation
- *    and otherwise drops mmap_lock before it waits. Nothing that holds a
- *    reservation may copy to or from user memory.
+ * 1. mmap_lock of a process. A fault arrives with it and tries the reservation.
+ *    If it is taken, the first attempt drops mmap_lock before it waits, and the
+ *    second one waits with it. Nothing that holds a reservation may copy to or
+ *    from user memory.
  * 2. dma_resv of the BO that is worked on, with a ww ticket outside of faults.
  * 3. drm_dev_enter(), where the aperture gets a new BO.
  * 4. dma_resv of BOs that are evicted: tried, or taken with the same ticket.

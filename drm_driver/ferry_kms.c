@@ -62,6 +62,7 @@ enum {
 #define DISPI_ID_VALUE		0xb0c0
 #define DISPI_ENABLED		BIT(0)
 #define DISPI_LINEAR		BIT(6)
+#define DISPI_KEEP_MEMORY	BIT(7)
 
 #define FERRY_KMS_CPP		4
 #define FERRY_KMS_MAX_SIZE	8192
@@ -269,7 +270,8 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	ferry_kms_write(kms, DISPI_VIRT_WIDTH, mode->hdisplay);
 	ferry_kms_write(kms, DISPI_X_OFFSET, 0);
 	ferry_kms_write(kms, DISPI_Y_OFFSET, 0);
-	ferry_kms_write(kms, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR);
+	/* by default VGA clears the first of its memory, which is anybody's BO */
+	ferry_kms_write(kms, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR | DISPI_KEEP_MEMORY);
 	ferry_kms_blank(kms, false);
 	drm_crtc_vblank_on(crtc);
 
