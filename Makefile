@@ -33,7 +33,7 @@ demo: user
 	@vm/demo --kernel "$(KERNEL)"
 
 test: user igt
-	@vm/test --kernel "$(KERNEL)" $(if $(TEST),"$(TEST)")
+	@set -f; vm/test --kernel "$(KERNEL)" $(TEST)
 
 bench:
 	@bench/run --kernel "$(KERNEL)"

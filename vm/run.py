@@ -260,9 +260,9 @@ class Machine:
         self.directory = new_run_directory()
         self.console = o.log or os.path.join(self.directory, "console.log")
         open(self.console, "w").close()
-        latest = os.path.join(VMDIR, "latest")
-        os.path.lexists(latest) and os.unlink(latest)
-        os.symlink(self.directory, latest)
+        link = self.directory + ".link"
+        os.symlink(self.directory, link)
+        os.replace(link, os.path.join(VMDIR, "latest"))
         self.write_job()
         # Both carry the same PCI id.
         append = "modprobe.blacklist=bochs " if o.driver == "ferry" else ""
@@ -305,12 +305,14 @@ class Machine:
         """Do what the guest asks for on the ctl port; return the answer."""
         word, *args = request.split()
         if word == "exit" and args:
-            if self.o.screenshot:
-                self.screenshot(self.o.screenshot)
             if args[0] == "trouble":
                 self.trouble = "the guest could not start the command"
-            else:
-                self.status = int(args[0])
+                return "ok"
+            if self.o.screenshot:
+                self.trouble = "no picture could be taken"
+                self.screenshot(self.o.screenshot)
+                self.trouble = None
+            self.status = int(args[0])
             return "ok"
         if word == "screenshot" and args:
             path = os.path.join(self.o.share or self.directory, os.path.basename(args[0]) + ".png")
@@ -425,7 +427,7 @@ Without COMMAND, on a terminal, there is an interactive shell.""")
     cut = argv.index("--") if "--" in argv else len(argv)
     o = p.parse_args(argv[:cut])
     o.command = argv[cut + 1:]
-    o.tty = not o.command or (o.command and "--tty" in argv[:cut])
+    o.tty = not o.command
     if o.tty and not os.isatty(0):
         p.error("no COMMAND given (write it after --), and no terminal for a shell")
     o.command = o.command or ["bash", "-l"]
