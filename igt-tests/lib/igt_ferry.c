@@ -101,6 +101,62 @@ int igt_ferry_reopen(int fd, int flags)
 	return other;
 }
 
+static void unmap_all(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long start, end;
+	char line[PATH_MAX];
+
+	igt_assert(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (!strstr(line, "/dev/dri/") && !strstr(line, "/dmabuf:"))
+			continue;
+		igt_assert_eq(sscanf(line, "%lx-%lx", &start, &end), 2);
+		munmap((void *)start, end - start);
+		/* the file goes on after what it has told: begin again */
+		rewind(maps);
+	}
+	fclose(maps);
+}
+
+/**
+ * igt_ferry_clean - close and unmap what a failed subtest has left
+ * @keep: file that stays open, or -1
+ *
+ * Otherwise its BOs would be in the way of all that follow.
+ */
+void igt_ferry_clean(int keep)
+{
+	char path[64], target[PATH_MAX];
+
+	unmap_all();
+	for (int fd = 3; fd < 1024; fd++) {
+		ssize_t len;
+
+		if (fd == keep)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, target, sizeof(target) - 1);
+		if (len <= 0)
+			continue;
+		target[len] = '\0';
+		if (!strncmp(target, "/dev/dri/", 9) ||
+		    !strncmp(target, "/dmabuf:", 8))
+			close(fd);
+	}
+	errno = 0;
+}
+
+/**
+ * igt_ferry_begin - a new client for a subtest that begins
+ * @keep: file that stays open while the program runs
+ */
+int igt_ferry_begin(int keep)
+{
+	igt_ferry_clean(keep);
+	return igt_ferry_reopen(keep, O_RDWR);
+}
+
 int igt_ferry_open_render(int fd)
 {
 	char *name = drmGetRenderDeviceNameFromFd(fd);

@@ -16,6 +16,8 @@
 bool igt_ferry_is_device(int fd);
 int igt_ferry_open(void);
 int igt_ferry_reopen(int fd, int flags);
+void igt_ferry_clean(int keep);
+int igt_ferry_begin(int keep);
 int igt_ferry_open_render(int fd);
 void igt_ferry_require_display(int fd);
 void igt_ferry_pci_slot(int fd, char *slot, size_t size);

@@ -403,7 +403,7 @@ igt_main
 		igt_describe(simple_tests[i].describe);
 		igt_subtest(simple_tests[i].name)
 		{
-			simple_tests[i].run(fd);
+			simple_tests[i].run(igt_ferry_begin(fd));
 		}
 	}
 

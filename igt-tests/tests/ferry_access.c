@@ -511,13 +511,13 @@ static void subtests(int fd, const struct kind_test *test)
 		igt_describe(test->describe);
 		igt_subtest_f("%s-%s", test->name, kind->name)
 		{
-			test->run(fd, kind, test->small);
+			test->run(igt_ferry_begin(fd), kind, test->small);
 		}
 
 		igt_describe_f("%s, with huge pages", test->describe);
 		igt_subtest_f("%s-huge-%s", test->name, kind->name)
 		{
-			test->run(fd, kind, test->large);
+			test->run(igt_ferry_begin(fd), kind, test->large);
 		}
 	}
 }
@@ -541,7 +541,8 @@ igt_main
 				"Whoever wants the pages behind a mapping gets EFAULT");
 			igt_subtest_f("gup-%s-%s", gups[i].name, kind->name)
 			{
-				test_gup(fd, kind, gups[i].run);
+				test_gup(igt_ferry_begin(fd), kind,
+					 gups[i].run);
 			}
 		}
 	}
@@ -550,7 +551,7 @@ igt_main
 		"/proc/self/mem reads whole contents while the BO migrates");
 	igt_subtest("proc-mem-migrating")
 	{
-		test_proc_mem_migrating(fd);
+		test_proc_mem_migrating(igt_ferry_begin(fd));
 	}
 
 	igt_fixture

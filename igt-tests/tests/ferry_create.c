@@ -634,71 +634,76 @@ igt_main
 
 	igt_describe(
 		"What the device says about itself is complete and consistent");
-	igt_subtest("device-query") test_device_query(fd);
+	igt_subtest("device-query") test_device_query(igt_ferry_begin(fd));
 
 	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
 		igt_describe(
 			"Sizes from 1 byte on are rounded up to whole pages");
-		igt_subtest_f("sizes-%s", kind->name) test_sizes(fd, kind);
+		igt_subtest_f("sizes-%s", kind->name)
+			test_sizes(igt_ferry_begin(fd), kind);
 	}
 
 	igt_describe(
 		"The largest size is taken, and what exceeds the aperture stays out of it");
-	igt_subtest("size-max") test_size_max(fd);
+	igt_subtest("size-max") test_size_max(igt_ferry_begin(fd));
 
 	igt_describe(
 		"Every combination of placements, start, caching and flags is kept");
-	igt_subtest("combinations") test_combinations(fd);
+	igt_subtest("combinations") test_combinations(igt_ferry_begin(fd));
 
 	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
 		igt_describe(
 			"A new BO is zero from its first byte to its last");
-		igt_subtest_f("zeroed-%s", kind->name) test_zeroed(fd, kind);
+		igt_subtest_f("zeroed-%s", kind->name)
+			test_zeroed(igt_ferry_begin(fd), kind);
 	}
 
 	igt_describe(
 		"No page of the aperture shows what another client has left there");
-	igt_subtest("zeroed-whole-aperture") test_zeroed_whole_aperture(fd);
+	igt_subtest("zeroed-whole-aperture")
+		test_zeroed_whole_aperture(igt_ferry_begin(fd));
 
 	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
 		igt_describe(
 			"A BO that was never touched is zero after it moved");
 		igt_subtest_f("zeroed-moved-%s", kind->name)
-			test_zeroed_moved(fd, kind);
+			test_zeroed_moved(igt_ferry_begin(fd), kind);
 	}
 
 	igt_describe(
 		"A handle is valid from create to close, in its own client only");
-	igt_subtest("handle-lifecycle") test_handle_lifecycle(fd);
+	igt_subtest("handle-lifecycle")
+		test_handle_lifecycle(igt_ferry_begin(fd));
 
 	igt_describe("Closing the device file frees its BOs and their room");
-	igt_subtest("close-frees") test_close_frees(fd);
+	igt_subtest("close-frees") test_close_frees(igt_ferry_begin(fd));
 
 	igt_describe(
 		"A client that is killed in the middle leaves nothing behind");
-	igt_subtest("kill-frees") test_kill_frees(fd);
+	igt_subtest("kill-frees") test_kill_frees(igt_ferry_begin(fd));
 
 	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
 		igt_describe(
 			"The next handle is guessed and closed while create still runs");
 		igt_subtest_f("create-close-guess-%s", kind->name)
-			test_create_close_guess(fd, kind);
+			test_create_close_guess(igt_ferry_begin(fd), kind);
 	}
 
 	igt_describe(
 		"BOs that may only be in the aperture fill it, then give ENOSPC");
-	igt_subtest("aperture-only-fill") test_aperture_only_fill(fd);
+	igt_subtest("aperture-only-fill")
+		test_aperture_only_fill(igt_ferry_begin(fd));
 
 	igt_describe("Fragmentation stops a contiguous BO only");
-	igt_subtest("contiguous") test_contiguous(fd);
+	igt_subtest("contiguous") test_contiguous(igt_ferry_begin(fd));
 
 	igt_describe(
 		"A dumb buffer has room for its picture, is zero, and is an ordinary BO");
-	igt_subtest("dumb") test_dumb(fd);
+	igt_subtest("dumb") test_dumb(igt_ferry_begin(fd));
 
 	igt_describe(
 		"Dumb buffers of impossible sizes are refused and leave nothing behind");
-	igt_subtest("dumb-invalid") test_dumb_invalid(fd);
+	igt_subtest("dumb-invalid") test_dumb_invalid(igt_ferry_begin(fd));
 
 	igt_fixture close(fd);
 }

@@ -390,68 +390,68 @@ igt_main
 			"BOs of twice the aperture go there in turn with their contents");
 		igt_subtest_f("fill-2x-%s", kind->name)
 		{
-			test_fill_2x(fd, kind);
+			test_fill_2x(igt_ferry_begin(fd), kind);
 		}
 
 		igt_describe(
 			"BOs created in the aperture push older ones out, and are zero");
 		igt_subtest_f("create-%s", kind->name)
 		{
-			test_create(fd, kind);
+			test_create(igt_ferry_begin(fd), kind);
 		}
 	}
 
 	igt_describe("Four times the aperture, in small BOs");
 	igt_subtest("fill-4x")
 	{
-		test_fill_4x(fd);
+		test_fill_4x(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"Small and large, contiguous and scattered BOs push each other out");
 	igt_subtest("mixed-sizes")
 	{
-		test_mixed_sizes(fd);
+		test_mixed_sizes(igt_ferry_begin(fd));
 	}
 
 	igt_describe("Who came to the aperture first has to leave it first");
 	igt_subtest("lru-order")
 	{
-		test_lru_order(fd);
+		test_lru_order(igt_ferry_begin(fd));
 	}
 
 	igt_describe("An aperture full of BOs that cannot leave gives ENOSPC");
 	igt_subtest("full-of-unmovable")
 	{
-		test_full_of_unmovable(fd);
+		test_full_of_unmovable(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"BOs that need the aperture push out all that do not, and no more");
 	igt_subtest("unmovable-pushes-movable")
 	{
-		test_unmovable_pushes_movable(fd);
+		test_unmovable_pushes_movable(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"A contiguous BO pushes out as many as it takes for one free range");
 	igt_subtest("contiguous")
 	{
-		test_contiguous(fd);
+		test_contiguous(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"Several processes, each with half of the aperture, push each other out");
 	igt_subtest("processes")
 	{
-		test_processes(fd);
+		test_processes(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"All BOs are read through their mappings while they are pushed in and out");
 	igt_subtest("touched-while-evicted")
 	{
-		test_touched_while_evicted(fd);
+		test_touched_while_evicted(igt_ferry_begin(fd));
 	}
 
 	igt_fixture

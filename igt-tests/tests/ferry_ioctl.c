@@ -191,6 +191,7 @@ static struct state state;
 
 static void bad_begin(int fd, enum ioctl_index index)
 {
+	igt_ferry_clean(fd);
 	fixture_init(&f, fd);
 	state_get(fd, &state);
 	memset(&a, 0, sizeof(a));
@@ -481,13 +482,13 @@ igt_main
 			"An argument that cannot be read or written gives EFAULT");
 		igt_subtest_f("%s-argument-fault", ioctls[i].name)
 		{
-			test_argument_fault(fd, &ioctls[i]);
+			test_argument_fault(igt_ferry_begin(fd), &ioctls[i]);
 		}
 
 		igt_describe("A longer structure from a newer program works");
 		igt_subtest_f("%s-longer", ioctls[i].name)
 		{
-			test_longer(fd, &ioctls[i]);
+			test_longer(igt_ferry_begin(fd), &ioctls[i]);
 		}
 	}
 

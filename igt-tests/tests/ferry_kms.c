@@ -98,11 +98,6 @@ static void kms_init(struct kms *kms, int fd)
 	drmModeFreePlaneResources(planes);
 }
 
-static void kms_fini(struct kms *kms)
-{
-	drmModeFreeConnector(kms->connector);
-}
-
 static int fb_add(int fd, uint32_t handle, uint32_t width, uint32_t height,
 		  uint32_t pitch, uint32_t *id)
 {
@@ -254,6 +249,56 @@ static void test_modes_legacy(struct kms *kms)
 		tried++;
 	}
 	igt_info("%d modes\n", tried);
+}
+
+/**
+ * SUBTEST: modes-keep-memory
+ * Description: setting modes changes no byte of the BOs that fill the rest of the aperture
+ */
+static void test_modes_keep_memory(struct kms *kms)
+{
+	int step = kms->connector->count_modes / 4 + 1;
+	const size_t size = 64 * PAGE;
+	unsigned int count;
+	uint32_t *handles;
+	struct fb fb;
+
+	for (int i = 0; i < kms->connector->count_modes; i += step) {
+		const drmModeModeInfo *mode = &kms->connector->modes[i];
+
+		off(kms);
+		/* where the BOs are depends on who was first */
+		if (i & 1)
+			fb_init(&fb, kms, &fb_aperture, mode);
+		count = igt_ferry_aperture_fill(kms->fd, size, &handles);
+		for (unsigned int n = 0; n < count; n++) {
+			void *map = ferry_bo_mmap(kms->fd, handles[n], size);
+
+			igt_ferry_fill(map, 0, size / PAGE, n, 1);
+			munmap(map, size);
+		}
+		if (!(i & 1)) {
+			/* room for the framebuffer, but not at the start */
+			for (uint64_t room = 0;
+			     room < mode->hdisplay * mode->vdisplay * 6ull &&
+			     count > 1;
+			     room += size)
+				gem_close(kms->fd, handles[--count]);
+			fb_init(&fb, kms, &fb_system, mode);
+		}
+		igt_ferry_bo_fill(&fb.bo);
+		igt_assert_eq(show(kms, &fb, mode), 0);
+		for (unsigned int n = 0; n < count; n++) {
+			void *map = ferry_bo_mmap(kms->fd, handles[n], size);
+
+			igt_ferry_check(map, 0, size / PAGE, n, 1);
+			munmap(map, size);
+		}
+		igt_ferry_bo_check(&fb.bo);
+		off(kms);
+		fb_fini(&fb);
+		igt_ferry_close_all(kms->fd, handles, count);
+	}
 }
 
 static void atomic_add(drmModeAtomicReq *req, int fd, uint32_t object,
@@ -789,6 +834,8 @@ static const struct {
 	  test_connector },
 	{ "modes-legacy", "Modes are set one after the other",
 	  test_modes_legacy },
+	{ "modes-keep-memory", "Setting modes changes no byte of other BOs",
+	  test_modes_keep_memory },
 	{ "modeset-atomic", "Atomic commits turn the display on and off",
 	  test_modeset_atomic },
 	{ "page-flip", "Flips between two buffers, each with its event",
@@ -821,6 +868,16 @@ static const struct {
 	  test_addfb_invalid },
 };
 
+/* A new client, and the display off: whatever the last subtest has left. */
+static void begin(struct kms *kms, int fd)
+{
+	if (kms->connector)
+		drmModeFreeConnector(kms->connector);
+	kms_init(kms, igt_ferry_begin(fd));
+	igt_assert_eq(drmSetMaster(kms->fd), 0);
+	off(kms);
+}
+
 igt_main
 {
 	struct kms kms = {};
@@ -833,20 +890,20 @@ igt_main
 		igt_require_f(
 			drmSetMaster(fd) == 0 || drmIsMaster(fd),
 			"another program has the display: end it first\n");
-		kms_init(&kms, fd);
+		igt_assert_eq(drmDropMaster(fd), 0);
 	}
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
 		igt_describe(tests[i].describe);
 		igt_subtest(tests[i].name)
 		{
+			begin(&kms, fd);
 			tests[i].run(&kms);
 		}
 	}
 
 	igt_fixture
 	{
-		kms_fini(&kms);
-		close(fd);
+		igt_ferry_clean(-1);
 	}
 }

@@ -581,7 +581,7 @@ igt_main
 			igt_describe(tests[i].describe);
 			igt_subtest_f("%s-%s", tests[i].name, kind->name)
 			{
-				tests[i].run(fd, kind);
+				tests[i].run(igt_ferry_begin(fd), kind);
 			}
 		}
 	}
@@ -590,41 +590,41 @@ igt_main
 		"The counters tell moves and bytes; a BO that is there does not move");
 	igt_subtest("counted")
 	{
-		test_counted(fd);
+		test_counted(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"Many BOs move in one call, some up and some down and some not at all");
 	igt_subtest("many")
 	{
-		test_many(fd);
+		test_many(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"A call for more than the aperture holds leaves every BO whole");
 	igt_subtest("more-than-fits")
 	{
-		test_more_than_fits(fd);
+		test_more_than_fits(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"A bad entry at any position stops the call before a BO moves");
 	igt_subtest("all-or-nothing")
 	{
-		test_all_or_nothing(fd);
+		test_all_or_nothing(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"A BO that other clients have mapped moves for all of them");
 	igt_subtest("shared")
 	{
-		test_shared(fd);
+		test_shared(igt_ferry_begin(fd));
 	}
 
 	igt_describe("Two threads send the same BOs to opposite places");
 	igt_subtest("tug-of-war")
 	{
-		test_tug_of_war(fd);
+		test_tug_of_war(igt_ferry_begin(fd));
 	}
 
 	igt_fixture

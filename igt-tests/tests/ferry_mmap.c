@@ -769,7 +769,7 @@ static void subtests(int fd, unsigned int i)
 		igt_describe(tests[i].describe);
 		igt_subtest_f("%s-%s", tests[i].name, kind->name)
 		{
-			tests[i].run(fd, kind, tests[i].small);
+			tests[i].run(igt_ferry_begin(fd), kind, tests[i].small);
 		}
 
 		if (!tests[i].large)
@@ -777,7 +777,7 @@ static void subtests(int fd, unsigned int i)
 		igt_describe_f("%s, with huge pages", tests[i].describe);
 		igt_subtest_f("%s-huge-%s", tests[i].name, kind->name)
 		{
-			tests[i].run(fd, kind, tests[i].large);
+			tests[i].run(igt_ferry_begin(fd), kind, tests[i].large);
 		}
 	}
 }
@@ -799,7 +799,7 @@ igt_main
 		igt_describe("An eager mapping follows its BO when it moves");
 		igt_subtest_f("eager-moved-%s", kind->name)
 		{
-			test_eager_moved(fd, kind);
+			test_eager_moved(igt_ferry_begin(fd), kind);
 		}
 	}
 
@@ -808,35 +808,35 @@ igt_main
 			"What the query says is mapped with entries of 2 MiB");
 		igt_subtest_f("huge-%s", kind->name)
 		{
-			test_huge(fd, kind);
+			test_huge(igt_ferry_begin(fd), kind);
 		}
 	}
 
 	igt_describe("The offset of another client's BO gives EACCES");
 	igt_subtest("foreign-offset")
 	{
-		test_foreign_offset(fd);
+		test_foreign_offset(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"After the handle is closed its mapping lives on, and no new one is made");
 	igt_subtest("closed-handle")
 	{
-		test_closed_handle(fd);
+		test_closed_handle(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"A range that is not inside of one BO is refused with EINVAL");
 	igt_subtest("out-of-range")
 	{
-		test_out_of_range(fd);
+		test_out_of_range(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"The offset of a BO stays the same, and no two BOs overlap");
 	igt_subtest("offset-stable")
 	{
-		test_offset_stable(fd);
+		test_offset_stable(igt_ferry_begin(fd));
 	}
 
 	igt_fixture

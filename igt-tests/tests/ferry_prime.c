@@ -321,7 +321,7 @@ igt_main
 			"A client that imports its own BO gets the handle it has");
 		igt_subtest_f("same-client-%s", kind->name)
 		{
-			test_same_client(fd, kind);
+			test_same_client(igt_ferry_begin(fd), kind);
 		}
 	}
 
@@ -329,39 +329,39 @@ igt_main
 		igt_describe("A client that imports a BO sees the same object");
 		igt_subtest_f("other-client-%s", kind->name)
 		{
-			test_other_client(fd, kind);
+			test_other_client(igt_ferry_begin(fd), kind);
 		}
 
 		igt_describe("A mapping of the dma-buf shows the BO's pages");
 		igt_subtest_f("dma-buf-mmap-%s", kind->name)
 		{
-			test_dma_buf_mmap(fd, kind);
+			test_dma_buf_mmap(igt_ferry_begin(fd), kind);
 		}
 	}
 
 	igt_describe("A dma-buf keeps its BO when all handles are closed");
 	igt_subtest("dma-buf-lifetime")
 	{
-		test_dma_buf_lifetime(fd);
+		test_dma_buf_lifetime(igt_ferry_begin(fd));
 	}
 
 	igt_describe("Bad handles, flags and files are refused");
 	igt_subtest("invalid")
 	{
-		test_invalid(fd);
+		test_invalid(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
 		"Threads import, export, migrate and close one BO in one client");
 	igt_subtest("import-close-race")
 	{
-		test_import_close_race(fd);
+		test_import_close_race(igt_ferry_begin(fd));
 	}
 
 	igt_describe("fdinfo names the driver, the device and the client");
 	igt_subtest("fdinfo")
 	{
-		test_fdinfo(fd);
+		test_fdinfo(igt_ferry_begin(fd));
 	}
 
 	igt_fixture
