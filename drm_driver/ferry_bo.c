@@ -15,6 +15,7 @@
 #include <drm/drm_exec.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_mode.h>
+#include <drm/drm_vma_manager.h>
 
 #include "ferry_bo.h"
 #include "ferry_compat.h"
@@ -114,6 +115,38 @@ struct ferry_bo *ferry_bo_lookup(struct drm_file *file, u32 handle)
 	struct drm_gem_object *obj = drm_gem_object_lookup(file, handle);
 
 	return obj ? gem_to_ferry_bo(obj) : NULL;
+}
+
+/**
+ * ferry_bo_next - go through all BOs of a device
+ * @ferry: the device
+ * @start: where to go on; 0 to begin with
+ *
+ * Every BO has a fake offset, so the DRM core's tree of them knows all BOs.
+ *
+ * Return: the next BO with a new reference, or NULL.
+ */
+struct ferry_bo *ferry_bo_next(struct ferry_device *ferry, u64 *start)
+{
+	struct drm_vma_offset_manager *mgr = ferry->drm.vma_offset_manager;
+	struct drm_mm *mm = &mgr->vm_addr_space_mm;
+	struct ferry_bo *found = NULL;
+	struct drm_gem_object *obj;
+	struct drm_mm_node *node;
+
+	read_lock(&mgr->vm_lock);
+	/* the head node begins where the space ends */
+	drm_mm_for_each_node_in_range(node, mm, *start, mm->head_node.start) {
+		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
+		*start = node->start + node->size;
+		if (kref_get_unless_zero(&obj->refcount)) {
+			found = gem_to_ferry_bo(obj);
+			break;
+		}
+	}
+	read_unlock(&mgr->vm_lock);
+
+	return found;
 }
 
 /**

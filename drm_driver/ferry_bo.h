@@ -51,6 +51,7 @@ static inline struct ferry_bo *gem_to_ferry_bo(struct drm_gem_object *obj)
 struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 				 const struct drm_ferry_bo_create *args);
 struct ferry_bo *ferry_bo_lookup(struct drm_file *file, u32 handle);
+struct ferry_bo *ferry_bo_next(struct ferry_device *ferry, u64 *start);
 void ferry_bo_put(struct ferry_bo *bo);
 u32 ferry_bo_placement(struct ferry_bo *bo);
 int ferry_bo_cache(struct ferry_bo *bo);

@@ -68,35 +68,9 @@ static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 	return 0;
 }
 
-/*
- * Every BO has a fake offset, so the DRM core's tree of them lists all BOs.
- * Gives the first one at or after @start with a reference, and moves @start on.
- */
-static struct drm_gem_object *ferry_debugfs_next_bo(struct ferry_device *ferry, u64 *start)
+static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 {
-	struct drm_vma_offset_manager *mgr = ferry->drm.vma_offset_manager;
-	struct drm_gem_object *obj, *found = NULL;
-	struct drm_mm *mm = &mgr->vm_addr_space_mm;
-	struct drm_mm_node *node;
-
-	read_lock(&mgr->vm_lock);
-	/* the head node begins where the space ends */
-	drm_mm_for_each_node_in_range(node, mm, *start, mm->head_node.start) {
-		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
-		*start = node->start + node->size;
-		if (kref_get_unless_zero(&obj->refcount)) {
-			found = obj;
-			break;
-		}
-	}
-	read_unlock(&mgr->vm_lock);
-
-	return found;
-}
-
-static int ferry_debugfs_show_bo(struct seq_file *m, struct drm_gem_object *obj)
-{
-	struct ferry_bo *bo = gem_to_ferry_bo(obj);
+	struct drm_gem_object *obj = &bo->base.base;
 	struct drm_ferry_bo_query query = {};
 	int ret;
 
@@ -116,13 +90,13 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct drm_gem_object *obj)
 static int ferry_debugfs_bos(struct seq_file *m, void *unused)
 {
 	struct ferry_device *ferry = ferry_debugfs_device(m);
-	struct drm_gem_object *obj;
+	struct ferry_bo *bo;
 	u64 start = 0;
 	int ret = 0;
 
-	while (!ret && (obj = ferry_debugfs_next_bo(ferry, &start))) {
-		ret = ferry_debugfs_show_bo(m, obj);
-		drm_gem_object_put(obj);
+	while (!ret && (bo = ferry_bo_next(ferry, &start))) {
+		ret = ferry_debugfs_show_bo(m, bo);
+		ferry_bo_put(bo);
 	}
 
 	return ret;

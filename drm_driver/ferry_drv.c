@@ -3,6 +3,7 @@
 #include <linux/aperture.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm.h>
 
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_drv.h>
@@ -22,6 +23,7 @@
 #include "ferry_fault.h"
 #include "ferry_ioctl.h"
 #include "ferry_kms.h"
+#include "ferry_pm.h"
 #include "ferry_ttm.h"
 
 /**
@@ -182,6 +184,7 @@ static struct pci_driver ferry_drv_pci_driver = {
 	.probe = ferry_drv_probe,
 	.remove = ferry_drv_remove,
 	.shutdown = ferry_drv_shutdown,
+	.driver.pm = pm_sleep_ptr(&ferry_pm_ops),
 };
 
 static int ferry_drv_is_bound(struct device *dev, void *unused)

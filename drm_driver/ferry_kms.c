@@ -283,7 +283,7 @@ static void ferry_kms_crtc_atomic_disable(struct drm_crtc *crtc,
 {
 	int idx;
 
-	drm_crtc_vblank_off(crtc);
+	ferry_vblank_off(crtc);
 
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
@@ -406,12 +406,45 @@ ferry_kms_mode_valid(struct drm_device *drm, const struct drm_display_mode *mode
 	return ferry_kms_mode_fits(to_ferry_device(drm), mode);
 }
 
+/*
+ * As the helper's, but it waits for the event of the flip and not for a vblank:
+ * there is no old framebuffer that the device would go on reading.
+ */
+static void ferry_kms_commit_tail(struct ferry_atomic_commit *commit)
+{
+	struct drm_device *drm = commit->dev;
+
+	drm_atomic_helper_commit_modeset_disables(drm, commit);
+	drm_atomic_helper_commit_planes(drm, commit, 0);
+	drm_atomic_helper_commit_modeset_enables(drm, commit);
+	drm_atomic_helper_commit_hw_done(commit);
+	drm_atomic_helper_wait_for_flip_done(drm, commit);
+	drm_atomic_helper_cleanup_planes(drm, commit);
+}
+
+static const struct drm_mode_config_helper_funcs ferry_kms_mode_config_helper_funcs = {
+	.atomic_commit_tail = ferry_kms_commit_tail,
+};
+
 static const struct drm_mode_config_funcs ferry_kms_mode_config_funcs = {
 	.fb_create = ferry_kms_fb_create,
 	.mode_valid = ferry_kms_mode_valid,
 	.atomic_check = drm_atomic_helper_check,
 	.atomic_commit = drm_atomic_helper_commit,
 };
+
+/**
+ * ferry_kms_reset - what the device forgets when it loses power
+ * @ferry: the device, with a display
+ */
+void ferry_kms_reset(struct ferry_device *ferry)
+{
+	void __iomem *mmio = ferry->kms->mmio;
+
+	/* newer devices can be told the byte order of pixels */
+	if (readl(mmio + FERRY_KMS_QEXT_SIZE) >= 8)
+		writel(FERRY_KMS_ENDIAN_LITTLE, mmio + FERRY_KMS_QEXT_ENDIAN);
+}
 
 /**
  * ferry_kms_probe - find the display registers of a device
@@ -455,11 +488,8 @@ int ferry_kms_probe(struct ferry_device *ferry)
 	}
 	kms->vram = (u64)ferry_kms_read(kms, DISPI_MEMORY_64K) * SZ_64K;
 
-	/* newer devices can be told the byte order of pixels */
-	if (readl(kms->mmio + FERRY_KMS_QEXT_SIZE) >= 8)
-		writel(FERRY_KMS_ENDIAN_LITTLE, kms->mmio + FERRY_KMS_QEXT_ENDIAN);
-
 	ferry->kms = kms;
+	ferry_kms_reset(ferry);
 	return 0;
 }
 
@@ -521,6 +551,7 @@ int ferry_kms_init(struct ferry_device *ferry)
 	drm->mode_config.preferred_depth = 24;
 	drm->mode_config.prefer_shadow = 1;
 	drm->mode_config.funcs = &ferry_kms_mode_config_funcs;
+	drm->mode_config.helper_private = &ferry_kms_mode_config_helper_funcs;
 
 	ret = ferry_kms_init_objects(ferry);
 	if (ret)

@@ -99,6 +99,17 @@ int ferry_ttm_init(struct ferry_device *ferry)
 }
 
 /**
+ * ferry_ttm_evict_all - move every BO out of the aperture
+ * @ferry: the device, with its display off
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_ttm_evict_all(struct ferry_device *ferry)
+{
+	return ttm_resource_manager_evict_all(&ferry->ttm, &ferry->vram_mgr.base);
+}
+
+/**
  * ferry_ttm_vacate - move every BO out of the aperture, for good
  * @ferry: the device, unplugged, with its display off
  *
@@ -107,17 +118,15 @@ int ferry_ttm_init(struct ferry_device *ferry)
  */
 void ferry_ttm_vacate(struct ferry_device *ferry)
 {
-	struct ttm_resource_manager *man = &ferry->vram_mgr.base;
-
 	/* a page flip that was under way may hold its framebuffer a moment longer */
 	if (!wait_var_event_timeout(&ferry->scanout_pins, !atomic_read(&ferry->scanout_pins),
 				    10 * HZ))
 		drm_err(&ferry->drm, "a framebuffer is still pinned\n");
 
-	if (!ttm_resource_manager_evict_all(&ferry->ttm, man))
+	if (!ferry_ttm_evict_all(ferry))
 		return;
 
 	drm_err(&ferry->drm, "out of memory: contents of the aperture are lost\n");
 	ferry->discard = true;
-	ttm_resource_manager_evict_all(&ferry->ttm, man);
+	ferry_ttm_evict_all(ferry);
 }

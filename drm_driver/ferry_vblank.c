@@ -93,6 +93,18 @@ void ferry_vblank_flush(struct drm_crtc *crtc)
 	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
+/**
+ * ferry_vblank_off - no more vblanks, as the CRTC goes off
+ * @crtc: the CRTC
+ *
+ * With a last one, so that nobody who waits for it waits until he gives up.
+ */
+void ferry_vblank_off(struct drm_crtc *crtc)
+{
+	drm_crtc_handle_vblank(crtc);
+	drm_crtc_vblank_off(crtc);
+}
+
 static void ferry_vblank_fini(struct drm_device *drm, void *arg)
 {
 	struct ferry_vblank *vblank = arg;

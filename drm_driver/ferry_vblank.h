@@ -20,6 +20,7 @@ struct ferry_vblank {
 int ferry_vblank_init(struct ferry_device *ferry);
 int ferry_vblank_enable(struct drm_crtc *crtc);
 void ferry_vblank_disable(struct drm_crtc *crtc);
+void ferry_vblank_off(struct drm_crtc *crtc);
 void ferry_vblank_flush(struct drm_crtc *crtc);
 
 #endif /* _FERRY_VBLANK_H_ */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_PM_H_
+#define _FERRY_PM_H_
+
+#include <linux/pm.h>
+
+extern const struct dev_pm_ops ferry_pm_ops;
+
+#endif /* _FERRY_PM_H_ */
