@@ -164,13 +164,25 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 	return ret;
 }
 
-/* ttm_bo_vm_access() serves ptrace and /proc/PID/mem on any placement */
+/*
+ * ptrace and /proc/PID/mem, on any placement. Both are let through to here even if
+ * the mapping is read-only, where the core would refuse them for ordinary pages.
+ */
+static int ferry_fault_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
+			      int len, int write)
+{
+	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EACCES;
+
+	return ttm_bo_vm_access(vma, addr, buf, len, write);
+}
+
 const struct vm_operations_struct ferry_fault_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 	.fault = ferry_fault,
 	.huge_fault = ferry_fault_huge,
-	.access = ttm_bo_vm_access,
+	.access = ferry_fault_access,
 };
 
 /**
