@@ -14,6 +14,9 @@ Directives:
   ferry-hazards FILE     hazards.txt or old-bugs.txt as a table, each test looked up
                          in the sources
 
+Tests are looked up in the sources of the tests, and in the lists that the built test
+programs print where there are such programs.
+
 Checks, each of which is a warning and therefore an error: kernel-doc's own
 complaints; an ioctl or a constant without a comment; an exported symbol of the
 library without one; a test in hazards.txt or
@@ -21,11 +24,14 @@ old-bugs.txt that does not exist; in the text of any
 page and of README.md, a name with ferry_ or DRM_FERRY_, a path or a make target
 that does not exist; a unit of the driver that the architecture page leaves out; a C example in README.md that differs from its file.
 """
+import fnmatch
+import functools
 import glob
 import importlib.machinery
 import importlib.util
 import os
 import re
+import subprocess
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -235,6 +241,19 @@ def tests_in_sources():
     return out
 
 
+@functools.lru_cache(None)
+def subtests(suite, source):
+    """What the built program lists, or None if it is not built, older, or does not run here."""
+    program = os.path.join(TOP, "build", "igt", suite)
+    try:
+        if os.path.getmtime(program) < os.path.getmtime(os.path.join(TOP, source)):
+            return None
+        done = subprocess.run([program, "--list-subtests"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.split() if done.returncode == 0 else None
+
+
 def test_exists(suites, test):
     """test: "suite" or "suite@name"; a * in the name stands for any text."""
     suite, _, name = test.partition("@")
@@ -242,6 +261,9 @@ def test_exists(suites, test):
         return False
     if not name:
         return True
+    listed = subtests(suite, suites[suite][0])
+    if listed:
+        return any(fnmatch.fnmatchcase(known, name) for known in listed)
     for known in suites[suite][1]:
         parts = re.split(r"%[-0-9.]*l*[a-z]", known)
         # "%s-%s" alone says nothing; its parts are among the other names
