@@ -4,18 +4,15 @@
  * Category: Core
  * Description: Every mapping of a page has one cache attribute, and whatever else is reported
  */
-#include <dirent.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 #include "igt.h"
-#include "igt_kmod.h"
 
 #include "igt_ferry.h"
 #include "igt_ferry_audit.h"
+#include "igt_ferry_module.h"
 
 IGT_TEST_DESCRIPTION(
 	"Every mapping of a page has one cache attribute, and whatever else is reported");
@@ -26,137 +23,6 @@ IGT_TEST_DESCRIPTION(
 #define RW (PROT_READ | PROT_WRITE)
 #define UP DRM_FERRY_PLACEMENT_APERTURE
 #define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-#define DRIVER_DIR "/sys/bus/pci/drivers/ferry"
-
-static char slot[64];
-
-/* The module that breaks things: igt-tests/kmod/ferry_break */
-#define BREAK "ferry_break"
-
-static void break_path(char *path, size_t size)
-{
-	char self[PATH_MAX];
-	struct utsname name;
-	ssize_t len;
-
-	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	igt_assert(len > 0);
-	self[len] = '\0';
-	uname(&name);
-	snprintf(path, size, "%s/../module/%s-igt/" BREAK ".ko", dirname(self),
-		 name.release);
-}
-
-static void break_load(const char *options)
-{
-	char path[2 * PATH_MAX];
-	int file;
-
-	break_path(path, sizeof(path));
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	igt_require_f(
-		file >= 0,
-		"no %s: build it for this kernel with igt-tests/kmod/build\n",
-		path);
-	igt_assert_f(!syscall(SYS_finit_module, file, options, 0),
-		     BREAK " %s: %s\n", options, strerror(errno));
-	close(file);
-}
-
-static void break_unload(void)
-{
-	igt_assert_f(!syscall(SYS_delete_module, BREAK, O_NONBLOCK),
-		     "unloading " BREAK ": %s\n", strerror(errno));
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (file < 0)
-		return -errno;
-	if (write(file, text, strlen(text)) < 0)
-		err = -errno;
-	close(file);
-	return err;
-}
-
-static bool is_bound(void)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), DRIVER_DIR "/%s", slot);
-	return access(path, F_OK) == 0;
-}
-
-/* The console on the screen may hold the module. */
-static void unbind_consoles(void)
-{
-	char path[PATH_MAX], name[64];
-
-	for (int i = 0; i < 8; i++) {
-		int file;
-
-		snprintf(path, sizeof(path),
-			 "/sys/class/vtconsole/vtcon%d/name", i);
-		file = open(path, O_RDONLY | O_CLOEXEC);
-		if (file < 0)
-			continue;
-		memset(name, 0, sizeof(name));
-		if (read(file, name, sizeof(name) - 1) > 0 &&
-		    strstr(name, "frame buffer")) {
-			snprintf(path, sizeof(path),
-				 "/sys/class/vtconsole/vtcon%d/bind", i);
-			write_file(path, "0");
-		}
-		close(file);
-	}
-}
-
-static void unload(void)
-{
-	int err;
-
-	unbind_consoles();
-	/* udev may look at a new device for a moment */
-	for (int i = 0; i < 50; i++) {
-		err = igt_kmod_unload("ferry", 0);
-		if (!err)
-			break;
-		usleep(100000);
-	}
-	igt_assert_f(!err, "unloading ferry: %s\n", strerror(-err));
-}
-
-static void load(const char *options)
-{
-	int err = igt_kmod_load("ferry", options);
-
-	igt_assert_f(!err, "loading ferry: %s\n", strerror(-err));
-}
-
-/* Whatever a failed subtest has left: all as it was at the start. */
-static void restore(int sig)
-{
-	(void)sig;
-	if (igt_kmod_is_loaded(BREAK))
-		syscall(SYS_delete_module, BREAK, O_NONBLOCK);
-	if (!slot[0])
-		return;
-	if (!igt_kmod_is_loaded("ferry"))
-		igt_kmod_load("ferry", "");
-	if (!is_bound())
-		write_file(DRIVER_DIR "/bind", slot);
-}
-
-/* Back to a module without parameters, loaded into a machine without others. */
-static void start_over(void)
-{
-	if (igt_kmod_is_loaded("ferry"))
-		unload();
-	restore(0);
-	igt_assert(is_bound());
-}
 
 static void touch(const void *map, size_t size)
 {
@@ -375,9 +241,8 @@ static void test_broken(int fd, const struct igt_ferry_kind *kind, bool huge,
 	struct igt_ferry_bo bo;
 	char *at;
 
-	/* a failed subtest may have left it */
-	if (igt_kmod_is_loaded(BREAK))
-		break_unload();
+	/* a failed subtest may have left something broken */
+	igt_ferry_module_restore();
 	igt_ferry_bo_init(&bo, fd, huge ? HUGE : 40 * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
 	if (huge) {
@@ -397,9 +262,9 @@ static void test_broken(int fd, const struct igt_ferry_kind *kind, bool huge,
 	snprintf(options, sizeof(options), "pid=%d address=%" PRIuPTR " %s%d",
 		 getpid(), (uintptr_t)at,
 		 cache ? "uncached=" : "move=", cache ? 1 : (int)span);
-	break_load(options);
+	igt_ferry_break_load(options);
 	igt_ferry_audit(fd, &audit);
-	break_unload();
+	igt_ferry_break_unload();
 	igt_info("%s", audit.first);
 	igt_assert_eq_u64(audit.disagreements, span);
 	snprintf(says, sizeof(says), " 0x%" PRIxPTR ": ", (uintptr_t)at);
@@ -538,10 +403,10 @@ static void test_parameter(const char *name, int cache)
 	int kmsg, fd;
 	bool said;
 
-	unload();
+	igt_ferry_module_unload();
 	kmsg = igt_ferry_kmsg_open();
 	snprintf(options, sizeof(options), "aperture_cache=%s", name);
-	load(options);
+	igt_ferry_module_load(options);
 	fd = reopen();
 	ferry_device_query(fd, &query);
 	if (cache >= 0)
@@ -555,7 +420,7 @@ static void test_parameter(const char *name, int cache)
 	check_granted(fd);
 	audit_all(fd);
 	close(fd);
-	start_over();
+	igt_ferry_module_start_over();
 }
 
 /**
@@ -570,18 +435,19 @@ static void test_parameter_bogus(void)
 		char options[64], text[128];
 		int kmsg;
 
-		unload();
+		igt_ferry_module_unload();
 		kmsg = igt_ferry_kmsg_open();
 		snprintf(options, sizeof(options), "aperture_cache=%s", bad[i]);
-		load(options);
-		igt_assert_f(!is_bound(), "%s was taken\n", options);
+		igt_ferry_module_load(options);
+		igt_assert_f(!igt_ferry_module_is_bound(), "%s was taken\n",
+			     options);
 		snprintf(text, sizeof(text),
 			 "aperture_cache=%s is not auto, wb, wc or uc", bad[i]);
 		igt_assert_f(igt_ferry_kmsg_has(kmsg, text),
 			     "the log does not say: %s\n", text);
 		close(kmsg);
 	}
-	start_over();
+	igt_ferry_module_start_over();
 }
 
 /**
@@ -600,11 +466,12 @@ static void test_claimed_first(void)
 		      "PAT is off: there are no claims\n");
 	aperture_get(fd, &aperture);
 	close(fd);
-	unload();
-	snprintf(options, sizeof(options), "pci=%s bar=%d", slot, aperture.bar);
-	break_load(options);
+	igt_ferry_module_unload();
+	snprintf(options, sizeof(options), "pci=%s bar=%d",
+		 igt_ferry_module_slot(), aperture.bar);
+	igt_ferry_break_load(options);
 	kmsg = igt_ferry_kmsg_open();
-	load("");
+	igt_ferry_module_load("");
 	fd = reopen();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u32(query.aperture_cache, DRM_FERRY_CACHE_UC_MINUS);
@@ -618,9 +485,9 @@ static void test_claimed_first(void)
 	audit_all(fd);
 	close(fd);
 
-	unload();
-	break_unload();
-	load("");
+	igt_ferry_module_unload();
+	igt_ferry_break_unload();
+	igt_ferry_module_load("");
 	fd = reopen();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u32(query.aperture_cache, before.aperture_cache);
@@ -647,9 +514,9 @@ static void test_nopat(void)
 	igt_require_f(strstr(cmdline, " nopat "),
 		      "boot with nopat: vm/run --append nopat\n");
 
-	unload();
+	igt_ferry_module_unload();
 	kmsg = igt_ferry_kmsg_open();
-	load("");
+	igt_ferry_module_load("");
 	fd = reopen();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u64(query.page_sizes, PAGE);
@@ -711,14 +578,19 @@ static void test_resource_files(void)
 	close(fd);
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(path, sizeof(path),
-			 "/sys/bus/pci/devices/%s/resource%d%s", slot,
-			 aperture.bar, names[i]);
+			 "/sys/bus/pci/devices/%s/resource%d%s",
+			 igt_ferry_module_slot(), aperture.bar, names[i]);
+		/* without PAT there is none for write-combining */
+		if (access(path, F_OK))
+			continue;
 		igt_assert_eq(try_map(path, 0), -EINVAL);
 		igt_assert_eq(try_map(path, aperture.size - PAGE), -EINVAL);
 	}
-	igt_assert_eq(write_file(DRIVER_DIR "/unbind", slot), 0);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%d",
+		 igt_ferry_module_slot(), aperture.bar);
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
 	igt_assert_eq(try_map(path, 0), 0);
-	igt_assert_eq(write_file(DRIVER_DIR "/bind", slot), 0);
+	igt_assert_eq(igt_ferry_module_bind(), 0);
 	fd = reopen();
 	check_granted(fd);
 	close(fd);
@@ -759,15 +631,14 @@ igt_main
 	igt_fixture
 	{
 		fd = igt_ferry_open();
-		igt_ferry_pci_slot(fd, slot, sizeof(slot));
-		igt_install_exit_handler(restore);
+		igt_ferry_module_begin(fd);
 	}
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(open_tests); i++) {
 		igt_describe(open_tests[i].describe);
 		igt_subtest(open_tests[i].name)
 		{
-			open_tests[i].run(fd);
+			open_tests[i].run(igt_ferry_begin(fd));
 		}
 	}
 
@@ -778,7 +649,8 @@ igt_main
 				      i & 1 ? "page" : "cache",
 				      i & 2 ? "-huge" : "", kind->name)
 			{
-				test_broken(fd, kind, i & 2, !(i & 1));
+				test_broken(igt_ferry_begin(fd), kind, i & 2,
+					    !(i & 1));
 			}
 		}
 	}
@@ -786,9 +658,7 @@ igt_main
 	igt_fixture
 	{
 		close(fd);
-		igt_require_f(
-			access(DRIVER_DIR "/unbind", W_OK) == 0,
-			"the device cannot be unbound: be root, with ferry as a module\n");
+		igt_ferry_module_require();
 	}
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(parameters); i++) {
@@ -796,7 +666,8 @@ igt_main
 			"The attribute asked for is used, or the log says why");
 		igt_subtest_f("parameter-%s", parameters[i].name)
 		{
-			restore(0);
+			igt_ferry_clean(-1);
+			igt_ferry_module_restore();
 			test_parameter(parameters[i].name, parameters[i].cache);
 		}
 	}
@@ -805,7 +676,8 @@ igt_main
 		igt_describe(tests[i].describe);
 		igt_subtest(tests[i].name)
 		{
-			restore(0);
+			igt_ferry_clean(-1);
+			igt_ferry_module_restore();
 			tests[i].run();
 		}
 	}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include "igt.h"
+#include "igt_kmod.h"
+
+#include "igt_ferry.h"
+#include "igt_ferry_module.h"
+
+#define DRIVER_DIR "/sys/bus/pci/drivers/ferry"
+#define BREAK "ferry_break"
+
+static char module_slot[64];
+
+static int write_file(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (file < 0)
+		return -errno;
+	if (write(file, text, strlen(text)) < 0)
+		err = -errno;
+	close(file);
+	return err;
+}
+
+const char *igt_ferry_module_slot(void)
+{
+	return module_slot;
+}
+
+bool igt_ferry_module_is_bound(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), DRIVER_DIR "/%s", module_slot);
+	return access(path, F_OK) == 0;
+}
+
+int igt_ferry_module_unbind(void)
+{
+	return write_file(DRIVER_DIR "/unbind", module_slot);
+}
+
+int igt_ferry_module_bind(void)
+{
+	return write_file(DRIVER_DIR "/bind", module_slot);
+}
+
+/* Skips if the module cannot be unloaded. */
+void igt_ferry_module_require(void)
+{
+	igt_require_f(
+		access(DRIVER_DIR "/unbind", W_OK) == 0,
+		"the device cannot be unbound: be root, with ferry as a module\n");
+}
+
+/* The console on the screen may hold the module. */
+static void unbind_consoles(void)
+{
+	char path[PATH_MAX], name[64];
+
+	for (int i = 0; i < 8; i++) {
+		int file;
+
+		snprintf(path, sizeof(path),
+			 "/sys/class/vtconsole/vtcon%d/name", i);
+		file = open(path, O_RDONLY | O_CLOEXEC);
+		if (file < 0)
+			continue;
+		memset(name, 0, sizeof(name));
+		if (read(file, name, sizeof(name) - 1) > 0 &&
+		    strstr(name, "frame buffer")) {
+			snprintf(path, sizeof(path),
+				 "/sys/class/vtconsole/vtcon%d/bind", i);
+			write_file(path, "0");
+		}
+		close(file);
+	}
+}
+
+void igt_ferry_module_unload(void)
+{
+	int err;
+
+	unbind_consoles();
+	/* udev may look at a new device for a moment */
+	for (int i = 0; i < 50; i++) {
+		err = igt_kmod_unload("ferry", 0);
+		if (!err)
+			break;
+		usleep(100000);
+	}
+	igt_assert_f(!err, "unloading ferry: %s\n", strerror(-err));
+}
+
+void igt_ferry_module_load(const char *options)
+{
+	int err = igt_kmod_load("ferry", options);
+
+	igt_assert_f(!err, "loading ferry: %s\n", strerror(-err));
+}
+
+void igt_ferry_module_restore(void)
+{
+	if (igt_kmod_is_loaded(BREAK))
+		syscall(SYS_delete_module, BREAK, O_NONBLOCK);
+	if (!module_slot[0])
+		return;
+	if (!igt_kmod_is_loaded("ferry"))
+		igt_kmod_load("ferry", "");
+	if (!igt_ferry_module_is_bound())
+		igt_ferry_module_bind();
+}
+
+static void restore_at_exit(int sig)
+{
+	(void)sig;
+	igt_ferry_module_restore();
+}
+
+/**
+ * igt_ferry_module_begin - remember which device it is, and restore it at the end
+ */
+void igt_ferry_module_begin(int fd)
+{
+	igt_ferry_pci_slot(fd, module_slot, sizeof(module_slot));
+	igt_install_exit_handler(restore_at_exit);
+}
+
+/**
+ * igt_ferry_module_start_over - back to a module without parameters
+ */
+void igt_ferry_module_start_over(void)
+{
+	if (igt_kmod_is_loaded("ferry"))
+		igt_ferry_module_unload();
+	igt_ferry_module_restore();
+	igt_assert(igt_ferry_module_is_bound());
+}
+
+/* Where igt-tests/kmod/build leaves it, seen from this program */
+static void break_path(char *path, size_t size)
+{
+	char self[PATH_MAX];
+	struct utsname name;
+	ssize_t len;
+
+	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	igt_assert(len > 0);
+	self[len] = '\0';
+	uname(&name);
+	snprintf(path, size, "%s/../module/%s-igt/" BREAK ".ko", dirname(self),
+		 name.release);
+}
+
+/**
+ * igt_ferry_break_load - break something: see the module's source for what
+ *
+ * Skips if the module is not built for this kernel.
+ */
+void igt_ferry_break_load(const char *options)
+{
+	char path[2 * PATH_MAX];
+	int file;
+
+	break_path(path, sizeof(path));
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	igt_require_f(
+		file >= 0,
+		"no %s: build it for this kernel with igt-tests/kmod/build\n",
+		path);
+	igt_assert_f(!syscall(SYS_finit_module, file, options, 0),
+		     BREAK " %s: %s\n", options, strerror(errno));
+	close(file);
+}
+
+void igt_ferry_break_unload(void)
+{
+	igt_assert_f(!syscall(SYS_delete_module, BREAK, O_NONBLOCK),
+		     "unloading " BREAK ": %s\n", strerror(errno));
+}
