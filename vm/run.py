@@ -254,9 +254,8 @@ class Machine:
         images = [image, os.path.join(kernel, "modules.erofs")]
         if o.driver == "ferry" or o.load_image:
             images.append(output_of("module", "--image", o.kernel))
-        accel = choose_accel(o.accel, kernel)
-        if o.icount:
-            accel = "tcg"
+        accel = "tcg" if o.icount else choose_accel(o.accel, kernel)
+        self.tell(kernel, accel)
         self.directory = new_run_directory()
         self.console = o.log or os.path.join(self.directory, "console.log")
         open(self.console, "w").close()
@@ -283,6 +282,12 @@ class Machine:
             qemu.args += ["-device", "virtconsole,chardev=tty,name=tty"]
         qemu.args += o.qemu
         self.qemu = qemu
+
+    def tell(self, kernel, accel):
+        """Booting takes some seconds: say so to whoever watches."""
+        if os.isatty(2):
+            with open(os.path.join(kernel, "release")) as f:
+                say("booting Linux %s%s" % (f.read().strip(), " under emulation" if accel == "tcg" else ""))
 
     def write_job(self):
         o = self.o
@@ -342,8 +347,13 @@ class Machine:
             sources[sys.stdin] = sockets["tty"].sendall
         deadline = time.monotonic() + self.o.timeout if self.o.timeout else None
         console = open(self.console, "rb") if self.o.verbose else None
+        looked = time.monotonic()
         while True:
             gone = self.qemu.process.poll() is not None
+            if time.monotonic() - looked > 2:
+                looked = time.monotonic()
+                if "KVM internal error" in self.qemu_says():
+                    raise Trouble("guests die on this host's KVM; take --accel tcg. QEMU says: " + self.qemu_says())
             ready = select.select(list(sources), [], [], 0 if gone else 0.2)[0]
             for s in ready:
                 data = os.read(s.fileno(), 65536)
