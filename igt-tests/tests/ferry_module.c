@@ -722,6 +722,25 @@ static void test_probe_no_memory(void)
 	close(fd);
 }
 
+/* The card of one PCI device, or -1 */
+static int open_device(const char *device)
+{
+	for (int i = 0; i < 16; i++) {
+		char path[64], its_slot[64];
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		igt_ferry_pci_slot(fd, its_slot, sizeof(its_slot));
+		if (!strcmp(its_slot, device))
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
 /**
  * SUBTEST: new-id
  * Description: a device with a prefetchable memory BAR is driven after its id was added
@@ -729,9 +748,12 @@ static void test_probe_no_memory(void)
 static void test_new_id(void)
 {
 	unsigned long cards = count_entries("/dev/dri");
-	unsigned int vendor, product;
-	char device[NAME_MAX + 1], path[PATH_MAX], id[64];
+	char device[NAME_MAX + 1], path[PATH_MAX], id[128];
+	unsigned int vendor = 0, product = 0;
+	struct drm_ferry_device_query query;
+	struct bars bars;
 	FILE *file;
+	int fd;
 
 	igt_require_f(
 		find_device(true, device, sizeof(device)),
@@ -740,18 +762,102 @@ static void test_new_id(void)
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uevent", device);
 	file = fopen(path, "r");
 	igt_assert(file);
-	vendor = product = 0;
 	while (fgets(id, sizeof(id), file))
 		sscanf(id, "PCI_ID=%x:%x", &vendor, &product);
 	fclose(file);
 	snprintf(id, sizeof(id), "%04x %04x", vendor, product);
+	bars_get(device, &bars);
 
 	igt_assert_eq(write_file(DRIVER_DIR "/new_id", id), 0);
 	igt_assert(!no_driver(device));
 	igt_assert_lt(cards, count_entries("/dev/dri"));
+	fd = open_device(device);
+	igt_assert_fd(fd);
+	igt_assert(igt_ferry_is_device(fd));
+	ferry_device_query(fd, &query);
+	igt_assert_eq_u64(query.aperture_size, bars.best_size);
+	igt_assert_eq_u64(query.aperture_free, bars.best_size);
+	igt_assert_eq_u64(query.features, 0);
+	/* no contents: there need not be memory behind the BAR of any device */
+	gem_close(fd, ferry_bo_create(fd, 1 << 20, UP, 0, 0, 0));
+	close(fd);
+
 	igt_assert_eq(write_file(DRIVER_DIR "/unbind", device), 0);
 	igt_assert_eq(write_file(DRIVER_DIR "/remove_id", id), 0);
 	igt_assert_eq_u64(count_entries("/dev/dri"), cards);
+}
+
+/* Another device that ferry has */
+static bool find_other(char *device, size_t size)
+{
+	DIR *dir = opendir(DRIVER_DIR);
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		found = strchr(entry->d_name, ':') &&
+			strcmp(entry->d_name, slot);
+		if (found)
+			snprintf(device, size, "%s", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void work_beside(int fd, volatile bool *stop)
+{
+	igt_fork(child, 2)
+	{
+		int client = igt_ferry_reopen(fd, O_RDWR);
+
+		do
+			use(client);
+		while (!*stop);
+	}
+}
+
+/**
+ * SUBTEST: two-devices
+ * Description: one of two devices comes and goes, and clients of the other never notice
+ */
+static void test_two_devices(void)
+{
+	char other[NAME_MAX + 1];
+	const char *devices[2] = { slot, other };
+	volatile bool *stop;
+
+	igt_require_f(
+		find_other(other, sizeof(other)),
+		"ferry has one device only: add one, such as QEMU's ivshmem-plain\n");
+	stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	igt_assert(stop != MAP_FAILED);
+	for (int i = 0; i < 2; i++) {
+		int fd = open_device(devices[i]);
+
+		igt_assert_fd(fd);
+		*stop = false;
+		work_beside(fd, stop);
+		for (int n = 0; n < 5; n++) {
+			int gone = open_device(devices[!i]);
+
+			igt_assert_fd(gone);
+			use(gone);
+			igt_assert_eq(write_file(DRIVER_DIR "/unbind",
+						 devices[!i]),
+				      0);
+			close(gone);
+			igt_assert_eq(
+				write_file(DRIVER_DIR "/bind", devices[!i]), 0);
+		}
+		*stop = true;
+		igt_waitchildren_timeout(60,
+					 "clients of the device that stayed");
+		use(fd);
+		close(fd);
+	}
+	munmap((void *)stop, PAGE);
 }
 
 /**
@@ -820,6 +926,9 @@ static const struct {
 	  "A device without a prefetchable memory BAR is refused",
 	  test_probe_no_memory },
 	{ "new-id", "A device is driven after its id was added", test_new_id },
+	{ "two-devices",
+	  "Clients of one device do not notice that another goes",
+	  test_two_devices },
 	{ "aperture-bar", "The parameter chooses the BAR", test_aperture_bar },
 };
 

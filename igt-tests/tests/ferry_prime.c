@@ -5,7 +5,10 @@
  * Description: Sharing buffer objects between clients as dma-bufs, and what fdinfo tells
  */
 #include <fcntl.h>
+#include <linux/udmabuf.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "igt.h"
 
@@ -204,6 +207,67 @@ static void test_invalid(int fd)
 	errno = 0;
 }
 
+/* A dma-buf of somebody else, with a pattern in it */
+static int foreign_dma_buf(size_t pages)
+{
+	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC,
+					 .size = pages * PAGE };
+	int device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), memfd, prime;
+	void *map;
+
+	igt_require_f(device >= 0, "/dev/udmabuf: %s\n", strerror(errno));
+	memfd = syscall(SYS_memfd_create, "foreign",
+			2u /* MFD_ALLOW_SEALING */);
+	igt_assert_fd(memfd);
+	igt_assert_eq(ftruncate(memfd, pages * PAGE), 0);
+	map = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   memfd, 0);
+	igt_assert(map != MAP_FAILED);
+	igt_ferry_fill(map, 0, pages, 4711, 1);
+	munmap(map, pages * PAGE);
+	igt_assert_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	create.memfd = memfd;
+	prime = ioctl(device, UDMABUF_CREATE, &create);
+	igt_assert_f(prime >= 0, "UDMABUF_CREATE: %s\n", strerror(errno));
+	close(memfd);
+	close(device);
+	return prime;
+}
+
+/**
+ * SUBTEST: foreign-dma-buf
+ * Description: a dma-buf of another driver is refused, or mapped with the pages it has
+ */
+static void test_foreign_dma_buf(int fd)
+{
+	const size_t pages = 8;
+	uint64_t bos = igt_ferry_stat(fd, "bos"), offset;
+	int prime = foreign_dma_buf(pages);
+	uint32_t handle;
+	void *map;
+
+	if (drmPrimeFDToHandle(fd, prime, &handle)) {
+		igt_info("refused: %s\n", strerror(errno));
+		igt_assert(errno == EINVAL || errno == EOPNOTSUPP ||
+			   errno == ENOSYS);
+		igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);
+	} else {
+		if (!__ferry_bo_mmap_offset(fd, handle, &offset)) {
+			map = mmap(NULL, pages * PAGE, PROT_READ, MAP_SHARED,
+				   fd, offset);
+			igt_assert(map == MAP_FAILED ||
+				   !igt_ferry_read_signal(map));
+			if (map != MAP_FAILED)
+				igt_ferry_check(map, 0, pages, 4711, 1);
+		}
+		igt_assert_lt(__ferry_bo_migrate(fd, handle, UP), 0);
+		gem_close(fd, handle);
+		igt_ferry_wait_stat(fd, "bos", bos);
+	}
+	close(prime);
+	errno = 0;
+}
+
 struct churner {
 	int fd;
 	int prime;
@@ -349,6 +413,13 @@ igt_main
 	igt_subtest("invalid")
 	{
 		test_invalid(igt_ferry_begin(fd));
+	}
+
+	igt_describe(
+		"A dma-buf of another driver is refused, or mapped as it is");
+	igt_subtest("foreign-dma-buf")
+	{
+		test_foreign_dma_buf(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
