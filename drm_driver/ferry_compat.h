@@ -99,21 +99,13 @@ static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 #endif
 }
 
-/*
- * 7.0: huge entries take a plain PFN. And a 1 GiB entry takes the attribute that
- * PAT tracks; before, it took that of the VMA, which is write-back.
- */
+/* 7.0: huge entries take a plain PFN */
 #if FERRY_NEW_API
-#define FERRY_COMPAT_PUD_HAS_CACHE 1
 #define ferry_compat_insert_pmd(vmf, pfn) vmf_insert_pfn_pmd(vmf, pfn, false)
-#define ferry_compat_insert_pud(vmf, pfn) vmf_insert_pfn_pud(vmf, pfn, false)
 #else
 #include <linux/pfn_t.h>
-#define FERRY_COMPAT_PUD_HAS_CACHE 0
 #define ferry_compat_insert_pmd(vmf, pfn) \
 	vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false)
-#define ferry_compat_insert_pud(vmf, pfn) \
-	vmf_insert_pfn_pud(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false)
 #endif
 
 /* 7.0: always of the current process */

@@ -40,7 +40,6 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		{ "faults", &stats->faults },
 		{ "fault_pages", &stats->fault_pages },
 		{ "faults_2m", &stats->faults_2m },
-		{ "faults_1g", &stats->faults_1g },
 		{ "faults_oom", &stats->faults_oom },
 		{ "aperture_fixed", &ferry->vram_mgr.fixed },
 	};

@@ -42,8 +42,6 @@ struct ferry_stats {
 	atomic64_t fault_pages;
 	/** @faults_2m: faults that ended with one 2 MiB entry */
 	atomic64_t faults_2m;
-	/** @faults_1g: faults that ended with one 1 GiB entry */
-	atomic64_t faults_1g;
 	/** @faults_oom: faults that found no memory */
 	atomic64_t faults_oom;
 };

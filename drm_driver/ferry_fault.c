@@ -69,10 +69,8 @@ static void ferry_fault_count(struct ferry_device *ferry, struct ferry_insert *i
 	atomic64_add(ins->count, &stats->fault_pages);
 	if (ret == VM_FAULT_OOM)
 		atomic64_inc(&stats->faults_oom);
-	else if (order == PMD_ORDER)
+	else if (order)
 		atomic64_inc(&stats->faults_2m);
-	else if (order == PUD_ORDER)
-		atomic64_inc(&stats->faults_1g);
 }
 
 /* Map around the address with entries of @order, or if it is 0 with what fits best. */
@@ -94,13 +92,13 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 
 	ferry_insert_init(&ins, bo, vmf->vma);
 	if (order) {
-		ret = ferry_insert_huge(&ins, vmf, order);
+		ret = ferry_insert_huge(&ins, vmf);
 		goto out;
 	}
 
 	/* the huge fault gave up if the BO was busy then: it may fit all the same */
 	done = PMD_ORDER;
-	ret = ferry_insert_huge(&ins, vmf, PMD_ORDER);
+	ret = ferry_insert_huge(&ins, vmf);
 	if (ret == VM_FAULT_FALLBACK) {
 		done = 0;
 		ret = ferry_insert_window(&ins, vmf);
@@ -140,7 +138,7 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 /**
  * ferry_fault_huge - page fault handler for huge entries
  * @vmf: the fault
- * @order: PMD_ORDER or PUD_ORDER
+ * @order: how many pages, as a power of two; 2 MiB are served
  *
  * Runs under the lock of the VMA alone, so it may not wait for the reservation:
  * whoever waits there would keep mmap_lock's writers out.
@@ -154,7 +152,7 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 	struct drm_gem_object *obj = vmf->vma->vm_private_data;
 	vm_fault_t ret;
 
-	if (order != PMD_ORDER && order != PUD_ORDER)
+	if (order != PMD_ORDER || obj->size < PMD_SIZE)
 		return VM_FAULT_FALLBACK;
 	if (!dma_resv_trylock(obj->resv))
 		return VM_FAULT_FALLBACK;
@@ -295,8 +293,8 @@ static struct drm_gem_object *ferry_fault_lookup(struct drm_device *drm, unsigne
  * @pgoff: fake offset, in pages
  * @flags: MAP_*
  *
- * Puts 2 MiB of the BO at a multiple of 2 MiB, or 1 GiB at a multiple of 1 GiB,
- * where the mapping is that long. Fake offsets themselves are not aligned.
+ * Puts 2 MiB of the BO at a multiple of 2 MiB, where the mapping is that long. Fake
+ * offsets themselves are not aligned.
  *
  * Return: the address, or an error.
  */
@@ -307,7 +305,7 @@ unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long add
 	struct drm_file *file = filp->private_data;
 	unsigned long lazy = pgoff & ~(FERRY_FAULT_EAGER >> PAGE_SHIFT);
 	struct drm_device *drm = file->minor->dev;
-	unsigned long size, offset, padded;
+	unsigned long offset, padded;
 	struct drm_gem_object *obj;
 
 	if (!addr && len >= PMD_SIZE) {
@@ -316,11 +314,9 @@ unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long add
 			offset = (lazy - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT;
 			drm_gem_object_put(obj);
 
-			size = len >= PUD_SIZE && (ferry_insert_page_sizes(to_ferry_device(drm)) &
-						   PUD_SIZE) ? PUD_SIZE : PMD_SIZE;
-			padded = ferry_compat_get_unmapped_area(filp, 0, len + size, 0, flags);
+			padded = ferry_compat_get_unmapped_area(filp, 0, len + PMD_SIZE, 0, flags);
 			if (!IS_ERR_VALUE(padded))
-				return padded + ((offset - padded) & (size - 1));
+				return padded + ((offset - padded) & (PMD_SIZE - 1));
 		}
 	}
 

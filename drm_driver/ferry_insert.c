@@ -17,6 +17,7 @@
 #include "ferry_drv.h"
 #include "ferry_insert.h"
 #include "ferry_trace.h"
+#include "ferry_ttm.h"
 
 /**
  * DOC: Page table entries
@@ -25,9 +26,11 @@
  * that makes entries for the BO. What is checked under it stays true: an empty
  * PMD stays empty, and a page table does not become a huge entry.
  *
- * Where the BO, its place and the address allow it, one entry maps 2 MiB, or
- * 1 GiB. Everywhere else a fault maps what is left of the 2 MiB around the
- * address in one go. The cache attribute needs no lookup for each page: the
+ * Where the BO, its place and the address allow it, one entry maps 2 MiB.
+ * Everywhere else a fault maps what is left of the 2 MiB around the address in one
+ * go. There are no entries of 1 GiB: when a process unmaps a part of one, Linux
+ * (6.12 and 7.2) looks for a page table in it and crashes, and before 7.0 they do not
+ * take PAT's attribute. The cache attribute needs no lookup for each page: the
  * aperture was reserved as a whole when the device was probed, and system pages
  * were given theirs when they were allocated.
  */
@@ -79,39 +82,24 @@ static unsigned long ferry_insert_pfn(struct ferry_insert *ins, pgoff_t page)
 	return page_to_pfn(ins->bo->base.ttm->pages[page]);
 }
 
-/* Are @pages pages from @page on one run, aligned to its size? */
-static bool ferry_insert_is_run(struct ferry_insert *ins, pgoff_t page, pgoff_t pages)
+/* Are the 2 MiB from @page on one run of PFNs, aligned to its size? */
+static bool ferry_insert_is_run(struct ferry_insert *ins, pgoff_t page)
 {
-	unsigned long pfn;
-	pgoff_t i;
+	const pgoff_t pages = PMD_SIZE >> PAGE_SHIFT;
 
 	if (page + pages > ins->bo->base.base.size >> PAGE_SHIFT)
 		return false;
+	if (!ins->aperture)
+		return ferry_ttm_is_run(ins->bo->base.ttm, page);
 
-	pfn = ferry_insert_pfn(ins, page);
-	if (!IS_ALIGNED(pfn, pages))
-		return false;
-	if (ins->aperture)
-		return ins->cursor.end >= (u64)(page + pages) << PAGE_SHIFT;
-
-	for (i = 1; i < pages; i++)
-		if (ferry_insert_pfn(ins, page + i) != pfn + i)
-			return false;
-
-	return true;
+	return IS_ALIGNED(ferry_insert_pfn(ins, page), pages) &&
+	       ins->cursor.end >= (u64)(page + pages) << PAGE_SHIFT;
 }
 
 /* Huge entries get their attribute from PAT's tracking: without it, none. */
-static bool ferry_insert_can_huge(int cache, unsigned int order)
+static bool ferry_insert_can_huge(void)
 {
-	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) || !pat_enabled())
-		return false;
-	if (order == PMD_ORDER)
-		return true;
-
-	return order == PUD_ORDER && IS_ENABLED(CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD) &&
-	       boot_cpu_has(X86_FEATURE_GBPAGES) &&
-	       (FERRY_COMPAT_PUD_HAS_CACHE || cache == DRM_FERRY_CACHE_WB);
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && pat_enabled();
 }
 
 /**
@@ -122,23 +110,18 @@ static bool ferry_insert_can_huge(int cache, unsigned int order)
  */
 u64 ferry_insert_page_sizes(struct ferry_device *ferry)
 {
-	const struct ferry_aperture *aperture = &ferry->aperture;
-	u64 sizes = PAGE_SIZE;
+	if (ferry_insert_can_huge() && ferry->aperture.size >= PMD_SIZE)
+		return PAGE_SIZE | PMD_SIZE;
 
-	if (ferry_insert_can_huge(aperture->granted, PMD_ORDER) && aperture->size >= PMD_SIZE)
-		sizes |= PMD_SIZE;
-	if (ferry_insert_can_huge(aperture->granted, PUD_ORDER) && aperture->size >= PUD_SIZE)
-		sizes |= PUD_SIZE;
-
-	return sizes;
+	return PAGE_SIZE;
 }
 
 /**
  * ferry_insert_huge_bytes - how much of a BO huge entries can map where it is now
  * @bo: the BO, reserved
  *
- * Return: bytes that a mapping aligned to 2 MiB gets with entries of 2 MiB or
- * more. A BO in system memory without pages counts as 0.
+ * Return: bytes that a mapping aligned to 2 MiB gets with entries of 2 MiB. A BO in
+ * system memory without pages counts as 0.
  */
 u64 ferry_insert_huge_bytes(struct ferry_bo *bo)
 {
@@ -148,87 +131,86 @@ u64 ferry_insert_huge_bytes(struct ferry_bo *bo)
 	pgoff_t page;
 
 	ferry_insert_init(&ins, bo, NULL);
-	if (!ferry_insert_can_huge(ins.cache, PMD_ORDER) ||
+	if (!ferry_insert_can_huge() ||
 	    (!ins.aperture && !(bo->base.ttm && ttm_tt_is_populated(bo->base.ttm))))
 		return 0;
 
 	for (page = 0; page + pages <= bo->base.base.size >> PAGE_SHIFT; page += pages)
-		if (ferry_insert_is_run(&ins, page, pages))
+		if (ferry_insert_is_run(&ins, page))
 			bytes += PMD_SIZE;
 
 	return bytes;
 }
 
 /**
- * ferry_insert_huge - map 2 MiB or 1 GiB around a fault with one entry
+ * ferry_insert_huge - map the 2 MiB around a fault with one entry
  * @ins: the BO
  * @vmf: the fault
- * @order: PMD_ORDER or PUD_ORDER
  *
  * Return:
  * VM_FAULT_NOPAGE: it is mapped. VM_FAULT_OOM: no memory for the page table that
  * a huge entry keeps in reserve. VM_FAULT_FALLBACK: the address, the BO or the
  * place of its pages do not allow it, or a page table is there already.
  */
-vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf,
-			     unsigned int order)
+vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long size = PAGE_SIZE << order;
-	unsigned long address = ALIGN_DOWN(vmf->address, size);
+	unsigned long address = ALIGN_DOWN(vmf->address, PMD_SIZE);
+	unsigned long pfn;
 	vm_fault_t ret;
 	pgoff_t page;
 
-	if (!ferry_insert_can_huge(ins->cache, order))
+	if (!ferry_insert_can_huge())
 		return VM_FAULT_FALLBACK;
-	if (address < vma->vm_start || address + size > vma->vm_end)
+	if (address < vma->vm_start || address + PMD_SIZE > vma->vm_end)
 		return VM_FAULT_FALLBACK;
 
 	page = ferry_insert_page_of(vma, address);
-	if (!ferry_insert_is_run(ins, page, size >> PAGE_SHIFT))
+	if (!ferry_insert_is_run(ins, page))
 		return VM_FAULT_FALLBACK;
 
-	/*
-	 * Another thread may have been faster with either kind of entry. The
-	 * insert functions are told that this is no write: then they leave alone
-	 * what they find, and the entry is writable all the same if the VMA is.
-	 */
-	if (order == PUD_ORDER) {
-		if (pud_leaf(READ_ONCE(*vmf->pud)))
-			return VM_FAULT_NOPAGE;
-		if (!pud_none(READ_ONCE(*vmf->pud)))
-			return VM_FAULT_FALLBACK;
-		ret = ferry_compat_insert_pud(vmf, ferry_insert_pfn(ins, page));
-	} else {
-		if (pmd_leaf(pmdp_get(vmf->pmd)))
-			return VM_FAULT_NOPAGE;
-		if (!pmd_none(pmdp_get(vmf->pmd)))
-			return VM_FAULT_FALLBACK;
-		ret = ferry_compat_insert_pmd(vmf, ferry_insert_pfn(ins, page));
-	}
-	if (ret == VM_FAULT_NOPAGE) {
-		ins->page = page;
-		ins->count = size >> PAGE_SHIFT;
-		ferry_audit_insert(ins, vma->vm_mm, address);
-		trace_ferry_insert(ins->bo, address, ferry_insert_pfn(ins, page), ins->count,
-				   order, ins->cache);
-	}
+	/* another thread may have been faster with either kind of entry */
+	if (pmd_leaf(pmdp_get(vmf->pmd)))
+		return VM_FAULT_NOPAGE;
+	if (!pmd_none(pmdp_get(vmf->pmd)))
+		return VM_FAULT_FALLBACK;
 
-	return ret;
+	/* told that this is no write: the entry is writable if the VMA is */
+	pfn = ferry_insert_pfn(ins, page);
+	ret = ferry_compat_insert_pmd(vmf, pfn);
+	if (ret != VM_FAULT_NOPAGE)
+		return ret;
+
+	ins->page = page;
+	ins->count = PMD_SIZE >> PAGE_SHIFT;
+	ferry_audit_insert(ins, vma->vm_mm, address);
+	trace_ferry_insert(ins->bo, address, pfn, ins->count, PMD_ORDER, ins->cache);
+	return VM_FAULT_NOPAGE;
 }
 
+static void ferry_insert_start_run(struct ferry_insert *ins)
+{
+	ins->next = pte_mkspecial(pfn_pte(ferry_insert_pfn(ins, ins->page), ins->prot));
+	ins->run = ins->aperture ? (ins->cursor.end >> PAGE_SHIFT) - ins->page : 1;
+}
+
+/* Runs for each page of a window: everything it can know beforehand it does. */
 static int ferry_insert_pte(pte_t *pte, unsigned long address, void *data)
 {
 	struct ferry_insert *ins = data;
-	unsigned long pfn = ferry_insert_pfn(ins, ins->page++);
+
+	if (!ins->run)
+		ferry_insert_start_run(ins);
 
 	/* another thread may have mapped it before the reservation was ours */
 	if (pte_none(ptep_get(pte))) {
-		set_pte_at(ins->vma->vm_mm, address, pte,
-			   pte_mkspecial(pfn_pte(pfn, ins->prot)));
+		set_pte_at(ins->vma->vm_mm, address, pte, ins->next);
 		ins->count++;
 	}
 
+	ins->next = pte_next_pfn(ins->next);
+	ins->page++;
+	ins->run--;
 	return 0;
 }
 

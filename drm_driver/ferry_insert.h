@@ -26,6 +26,10 @@ struct ferry_insert {
 	struct ferry_vram_cursor cursor;
 	/** @page: page of the BO that is mapped next */
 	pgoff_t page;
+	/** @next: entry for it, if @run is not 0 */
+	pte_t next;
+	/** @run: pages from it on whose PFNs follow each other */
+	pgoff_t run;
 	/** @count: pages that were mapped */
 	unsigned long count;
 };
@@ -35,8 +39,7 @@ u64 ferry_insert_huge_bytes(struct ferry_bo *bo);
 pgoff_t ferry_insert_page_of(struct vm_area_struct *vma, unsigned long address);
 void ferry_insert_init(struct ferry_insert *ins, struct ferry_bo *bo,
 		       struct vm_area_struct *vma);
-vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf,
-			     unsigned int order);
+vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf);
 vm_fault_t ferry_insert_window(struct ferry_insert *ins, struct vm_fault *vmf);
 
 #endif /* _FERRY_INSERT_H_ */

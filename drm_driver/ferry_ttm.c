@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/bitmap.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -8,6 +10,7 @@
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
+#include <drm/ttm/ttm_pool.h>
 #include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
@@ -16,30 +19,95 @@
 #include "ferry_migrate.h"
 #include "ferry_ttm.h"
 
+/* Pages of a 2 MiB entry */
+#define FERRY_TTM_RUN (PMD_SIZE >> PAGE_SHIFT)
+
+/**
+ * struct ferry_tt - system pages of a BO
+ */
+struct ferry_tt {
+	/** @base: TTM's side */
+	struct ttm_tt base;
+	/** @runs: a bit for each 2 MiB: its pages are one aligned run; while populated */
+	unsigned long runs[];
+};
+
+static struct ferry_tt *to_ferry_tt(struct ttm_tt *tt)
+{
+	return container_of(tt, struct ferry_tt, base);
+}
+
 static struct ttm_tt *ferry_ttm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 {
 	enum ttm_caching caching = ttm_cached;
-	struct ttm_tt *tt;
+	struct ferry_tt *tt;
 
 	if (ttm_to_ferry_bo(tbo)->caching == DRM_FERRY_CACHING_WC)
 		caching = ttm_write_combined;
 
-	tt = kzalloc(sizeof(*tt), GFP_KERNEL);
+	tt = kvzalloc(struct_size(tt, runs, BITS_TO_LONGS(tbo->base.size / PMD_SIZE)),
+		      GFP_KERNEL);
 	if (!tt)
 		return NULL;
 
-	if (ttm_tt_init(tt, tbo, page_flags, caching, 0)) {
-		kfree(tt);
+	if (ttm_tt_init(&tt->base, tbo, page_flags, caching, 0)) {
+		kvfree(tt);
 		return NULL;
 	}
 
-	return tt;
+	return &tt->base;
+}
+
+static bool ferry_ttm_pages_run(struct page **pages)
+{
+	pgoff_t i;
+
+	if (!IS_ALIGNED(page_to_pfn(pages[0]), FERRY_TTM_RUN))
+		return false;
+
+	for (i = 1; i < FERRY_TTM_RUN; i++)
+		if (page_to_pfn(pages[i]) != page_to_pfn(pages[0]) + i)
+			return false;
+
+	return true;
+}
+
+/* Finds out once what each fault would have to find out again. */
+static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
+				 struct ttm_operation_ctx *ctx)
+{
+	pgoff_t run;
+	int ret;
+
+	ret = ttm_pool_alloc(&ttm->pool, tt, ctx);
+	if (ret)
+		return ret;
+
+	for (run = 0; run < tt->num_pages / FERRY_TTM_RUN; run++)
+		__assign_bit(run, to_ferry_tt(tt)->runs,
+			     ferry_ttm_pages_run(&tt->pages[run * FERRY_TTM_RUN]));
+
+	return 0;
+}
+
+/**
+ * ferry_ttm_is_run - can one huge entry map these pages?
+ * @tt: populated pages of a BO
+ * @page: the first of 2 MiB of pages that the BO has
+ *
+ * Return: true if they are one run, aligned to its size. Only runs that begin at a
+ * multiple of 2 MiB of the BO are known.
+ */
+bool ferry_ttm_is_run(struct ttm_tt *tt, pgoff_t page)
+{
+	return IS_ALIGNED(page, FERRY_TTM_RUN) &&
+	       test_bit(page / FERRY_TTM_RUN, to_ferry_tt(tt)->runs);
 }
 
 static void ferry_ttm_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt)
 {
 	ttm_tt_fini(tt);
-	kfree(tt);
+	kvfree(to_ferry_tt(tt));
 }
 
 static bool ferry_ttm_eviction_valuable(struct ttm_buffer_object *tbo,
@@ -64,6 +132,7 @@ static void ferry_ttm_evict_flags(struct ttm_buffer_object *tbo,
 
 static const struct ttm_device_funcs ferry_ttm_funcs = {
 	.ttm_tt_create = ferry_ttm_tt_create,
+	.ttm_tt_populate = ferry_ttm_tt_populate,
 	.ttm_tt_destroy = ferry_ttm_tt_destroy,
 	.eviction_valuable = ferry_ttm_eviction_valuable,
 	.evict_flags = ferry_ttm_evict_flags,

@@ -2,9 +2,13 @@
 #ifndef _FERRY_TTM_H_
 #define _FERRY_TTM_H_
 
+#include <linux/types.h>
+
 struct ferry_device;
+struct ttm_tt;
 
 int ferry_ttm_init(struct ferry_device *ferry);
+bool ferry_ttm_is_run(struct ttm_tt *tt, pgoff_t page);
 int ferry_ttm_evict_all(struct ferry_device *ferry);
 void ferry_ttm_vacate(struct ferry_device *ferry);
 

@@ -222,8 +222,8 @@ struct drm_ferry_bo_query {
 	__u32 pinned;
 	/**
 	 * @huge_size: out: bytes of the BO that are placed so that entries of 2 MiB
-	 * or more can map them, in a mapping that begins at a multiple of 2 MiB of
-	 * the BO; mmap() chooses a fitting address by itself
+	 * can map them, in a mapping that begins at a multiple of 2 MiB of the BO;
+	 * mmap() chooses a fitting address by itself
 	 */
 	__u64 huge_size;
 };

@@ -62,7 +62,6 @@ static void read_faults(int fd, struct igt_ferry_faults *faults)
 	faults->faults = igt_ferry_stat(fd, "faults");
 	faults->pages = igt_ferry_stat(fd, "fault_pages");
 	faults->huge = igt_ferry_stat(fd, "faults_2m");
-	faults->giant = igt_ferry_stat(fd, "faults_1g");
 	faults->oom = igt_ferry_stat(fd, "faults_oom");
 }
 
@@ -84,7 +83,6 @@ void igt_ferry_faults_since(int fd, struct igt_ferry_faults *faults)
 	faults->faults = now.faults - faults->faults;
 	faults->pages = now.pages - faults->pages;
 	faults->huge = now.huge - faults->huge;
-	faults->giant = now.giant - faults->giant;
 	faults->oom = now.oom - faults->oom;
 	igt_assert_f(!faults->oom, "%" PRIu64 " faults were out of memory\n",
 		     faults->oom);

@@ -42,14 +42,12 @@ void igt_ferry_audit_clean(int fd, struct igt_ferry_audit *audit);
  * @faults: faults that mapped something, or failed
  * @pages: pages that they mapped
  * @huge: faults that ended with an entry of 2 MiB
- * @giant: faults that ended with an entry of 1 GiB
  * @oom: faults that were out of memory
  */
 struct igt_ferry_faults {
 	uint64_t faults;
 	uint64_t pages;
 	uint64_t huge;
-	uint64_t giant;
 	uint64_t oom;
 };
 

@@ -29,7 +29,6 @@ IGT_TEST_DESCRIPTION(
 #define PAGE FERRY_PAGE_SIZE
 #define HUGE IGT_FERRY_HUGE
 #define HUGE_PAGES (HUGE / PAGE)
-#define GIANT 0x40000000ull
 #define RW (PROT_READ | PROT_WRITE)
 #define UP DRM_FERRY_PLACEMENT_APERTURE
 #define DOWN DRM_FERRY_PLACEMENT_SYSTEM
@@ -1540,51 +1539,6 @@ static void test_beyond_the_end(int fd, const struct igt_ferry_kind *kind)
 	errno = 0;
 }
 
-/**
- * SUBTEST: giant
- * Description: one fault maps 1 GiB with one entry, a hole in it leaves smaller ones
- *
- * Before Linux 7 an entry of 1 GiB takes its cache attribute from the mapping, so
- * the driver makes them of write-back memory only.
- */
-static void test_giant(int fd)
-{
-	struct igt_ferry_bo bo;
-	struct count count;
-	char *map;
-
-	require_huge(fd, GIANT);
-	igt_require_f(igt_ferry_aperture_free(fd) >= GIANT,
-		      "less than 1 GiB of the aperture is free\n");
-	memset(&bo, 0, sizeof(bo));
-	bo.fd = fd;
-	bo.size = GIANT;
-	bo.handle =
-		ferry_bo_create(fd, GIANT, UP, 0, 0, DRM_FERRY_BO_CONTIGUOUS);
-	count_start(fd, &count);
-	map = bo.map = ferry_bo_mmap(fd, bo.handle, GIANT);
-	igt_assert_eq_u64((uintptr_t)map % GIANT, 0);
-	for (size_t at = 0; at < GIANT; at += GIANT / 8) {
-		igt_ferry_check_zero(map + at, PAGE);
-		igt_ferry_fill(map + at, at / PAGE, 1, 77, 1);
-	}
-	count_since(fd, &count);
-	igt_assert_eq_u64(count.faults.faults, 1);
-	igt_assert_eq_u64(count.faults.giant, 1);
-	igt_assert_eq_u64(count.audit.entries, 1);
-	igt_assert_eq_u64(count.audit.pages, GIANT / PAGE);
-
-	count_start(fd, &count);
-	igt_assert_eq(munmap(map + GIANT / 16, PAGE), 0);
-	for (size_t at = 0; at < GIANT; at += GIANT / 8)
-		igt_ferry_check(map + at, at / PAGE, 1, 77, 1);
-	igt_assert_eq(igt_ferry_read_signal(map + GIANT / 16), SIGSEGV);
-	count_since(fd, &count);
-	igt_assert_eq_u64(count.faults.giant, 0);
-	igt_assert_lt_u64(0, count.faults.huge);
-	igt_ferry_bo_fini(&bo);
-}
-
 static const struct {
 	const char *name;
 	const char *describe;
@@ -1643,7 +1597,6 @@ static const struct {
 	{ "code-retry", "A fault that meets a move is repeated",
 	  test_code_retry },
 	{ "code-oom", "A fault that gets no memory says so", test_code_oom },
-	{ "giant", "One fault maps 1 GiB with one entry", test_giant },
 };
 
 static int take_option(int opt, int index, void *data)
