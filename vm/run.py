@@ -135,7 +135,10 @@ def qemu_patches_code_safely():
 
 def boot_args(kernel, accel, memory, cpus, icount, append):
     """What every machine has: processor, memory, kernel."""
-    cmdline = "console=ttyS0 panic=-1 oops=panic tsc=reliable " + append
+    # A virtual processor can stand still while the host is busy: be patient before
+    # calling that a lockup. What is stuck for good is found all the same.
+    cmdline = ("console=ttyS0 panic=-1 oops=panic tsc=reliable watchdog_thresh=60 "
+               "rcupdate.rcu_cpu_stall_timeout=120 " + append)
     if accel == "kvm":
         args = ["-accel", "kvm", "-cpu", "host"]
     else:
