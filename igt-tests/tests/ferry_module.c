@@ -262,8 +262,31 @@ static void footprint_check(const struct footprint *before,
 	igt_assert_lt(after->slab - before->slab, LEAK_SLAB_KIB);
 }
 
+/* Another device that ferry has */
+static bool find_other(char *device, size_t size)
+{
+	DIR *dir = opendir(DRIVER_DIR);
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		found = strchr(entry->d_name, ':') &&
+			strcmp(entry->d_name, slot);
+		if (found)
+			snprintf(device, size, "%s", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Without its devices ferry has no part of their BARs, and nothing mapped. */
 static void gone_without_trace(void)
 {
+	char other[NAME_MAX + 1];
+
+	if (find_other(other, sizeof(other)))
+		return;
 	igt_assert_eq_u64(count_lines("/proc/vmallocinfo", "[ferry]"), 0);
 	igt_assert_eq_u64(count_lines("/proc/iomem", "ferry"), 0);
 }
@@ -785,24 +808,6 @@ static void test_new_id(void)
 	igt_assert_eq(write_file(DRIVER_DIR "/unbind", device), 0);
 	igt_assert_eq(write_file(DRIVER_DIR "/remove_id", id), 0);
 	igt_assert_eq_u64(count_entries("/dev/dri"), cards);
-}
-
-/* Another device that ferry has */
-static bool find_other(char *device, size_t size)
-{
-	DIR *dir = opendir(DRIVER_DIR);
-	struct dirent *entry;
-	bool found = false;
-
-	while (dir && !found && (entry = readdir(dir))) {
-		found = strchr(entry->d_name, ':') &&
-			strcmp(entry->d_name, slot);
-		if (found)
-			snprintf(device, size, "%s", entry->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
 }
 
 static void work_beside(int fd, volatile bool *stop)
