@@ -376,6 +376,8 @@ class Machine:
             log.write(shlex.join(self.qemu.args) + "\n")
             log.flush()
             self.qemu.start(log)
+        with open(os.path.join(self.directory, "qemu.pid"), "w") as f:
+            f.write("%d\n" % self.qemu.process.pid)
         if self.o.tty:
             self.saved_tty = termios.tcgetattr(0)
             tty.setraw(0)
