@@ -222,7 +222,11 @@ static inline uint32_t igt_seconds_elapsed(struct timespec *start)
 int __drm_open_driver(int chipset);
 void __set_forced_driver(const char *name);
 
+#ifdef IGT_IOCTL_IS_THREAD_LOCAL
+extern __thread int (*igt_ioctl)(int fd, unsigned long request, void *arg);
+#else
 extern int (*igt_ioctl)(int fd, unsigned long request, void *arg);
+#endif
 
 #define do_ioctl(fd, ioc, ioc_data)                                   \
 	do {                                                          \
