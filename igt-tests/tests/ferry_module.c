@@ -834,7 +834,8 @@ static void test_two_devices(void)
 
 	igt_require_f(
 		find_other(other, sizeof(other)),
-		"ferry has one device only: add one, such as QEMU's ivshmem-plain\n");
+		"ferry has one device only: "
+		"vm/run --device bochs-display --device ivshmem-plain,size=64M\n");
 	stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	igt_assert(stop != MAP_FAILED);
