@@ -40,9 +40,11 @@ extern "C" {
 #define DRM_FERRY_BO_MMAP_OFFSET	0x02
 #define DRM_FERRY_BO_QUERY		0x03
 #define DRM_FERRY_MIGRATE		0x04
+#define DRM_FERRY_BO_WAIT		0x05
+#define DRM_FERRY_BO_MADVISE		0x06
 
 /* Version of this interface, as reported by &DRM_IOCTL_FERRY_DEVICE_QUERY. */
-#define DRM_FERRY_UAPI_VERSION		1
+#define DRM_FERRY_UAPI_VERSION		2
 
 /* Placements: where the pages of a BO are. Used as a mask and as a single bit. */
 /* Pages of system memory. */
@@ -193,6 +195,14 @@ struct drm_ferry_bo_mmap_offset {
 	__u64 offset;
 };
 
+/* Values of &drm_ferry_bo_madvise.madv, and of &drm_ferry_bo_query.madv. */
+/* The contents are needed: every BO begins so. */
+#define DRM_FERRY_MADV_WILLNEED		0
+/* The contents may be dropped when memory or the aperture runs short. */
+#define DRM_FERRY_MADV_DONTNEED		1
+/* Only reported: the contents were dropped, for good. */
+#define DRM_FERRY_MADV_PURGED		2
+
 /**
  * struct drm_ferry_bo_query - argument of &DRM_IOCTL_FERRY_BO_QUERY
  *
@@ -226,6 +236,10 @@ struct drm_ferry_bo_query {
 	 * mmap() chooses a fitting address by itself
 	 */
 	__u64 huge_size;
+	/** @madv: out: DRM_FERRY_MADV_* */
+	__u32 madv;
+	/** @pad2: out: zero */
+	__u32 pad2;
 };
 
 /**
@@ -242,6 +256,21 @@ struct drm_ferry_migrate_entry {
 #define DRM_FERRY_MIGRATE_MAX		65536
 
 /**
+ * struct drm_ferry_sync - a syncobj, or a point of a timeline syncobj
+ */
+struct drm_ferry_sync {
+	/** @handle: in: handle of the syncobj */
+	__u32 handle;
+	/** @flags: in: must be zero */
+	__u32 flags;
+	/** @point: in: point of its timeline, or 0 for a binary syncobj */
+	__u64 point;
+};
+
+/* The most in-syncs, and the most out-syncs, that one call takes. */
+#define DRM_FERRY_SYNCS_MAX		1024
+
+/**
  * struct drm_ferry_migrate - argument of &DRM_IOCTL_FERRY_MIGRATE
  *
  * Moves BOs to the placements named. User mappings stay in place and follow.
@@ -254,12 +283,27 @@ struct drm_ferry_migrate_entry {
  * least recently used first: not those that are pinned, or that may not be in
  * system memory, nor those that the same call moves.
  *
+ * Without out-syncs the call returns when the BOs are where they shall be; it
+ * waits for its in-syncs before it looks at any BO.
+ *
+ * With out-syncs it returns as soon as the BOs have their new place, and the
+ * bytes follow: after the in-syncs, after earlier work on these BOs and after
+ * earlier calls with out-syncs of the same open file. Then the out-syncs
+ * signal. Until then faults, other moves and the display wait for the BO. Other
+ * BOs that must make room are moved before the call returns, and so are pages
+ * allocated. If an in-sync or an earlier call ended with an error the bytes are
+ * moved all the same, and the out-syncs signal with that error. If the call
+ * fails its out-syncs stay as they are.
+ *
  * Errors:
  * EINVAL: @count is 0 or above %DRM_FERRY_MIGRATE_MAX; @flags is not zero; an
  * entry's placement is not exactly one bit, or not one that the BO was created
- * with; a BO is named twice.
- * ENOENT: no such handle.
+ * with; a BO is named twice; @in_count or @out_count is above
+ * %DRM_FERRY_SYNCS_MAX; a sync's flags are not zero; an in-sync has no fence yet,
+ * at its point.
+ * ENOENT: no such handle, of a BO or of a syncobj.
  * EBUSY: a BO that would have to move is pinned.
+ * ENODATA: the contents of a BO were purged.
  * ENOSPC: the aperture cannot hold the BOs that this call wants there together,
  * beside what cannot be evicted; or not in one piece, for a contiguous BO.
  */
@@ -270,6 +314,59 @@ struct drm_ferry_migrate {
 	__u32 count;
 	/** @flags: in: must be zero */
 	__u32 flags;
+	/** @in_syncs: in: user pointer to @in_count times &struct drm_ferry_sync to wait for */
+	__u64 in_syncs;
+	/** @out_syncs: in: user pointer to @out_count times &struct drm_ferry_sync to signal */
+	__u64 out_syncs;
+	/** @in_count: in: number of in-syncs, up to %DRM_FERRY_SYNCS_MAX */
+	__u32 in_count;
+	/** @out_count: in: number of out-syncs, up to %DRM_FERRY_SYNCS_MAX */
+	__u32 out_count;
+};
+
+/**
+ * struct drm_ferry_bo_wait - argument of &DRM_IOCTL_FERRY_BO_WAIT
+ *
+ * Waits until moves of a BO, and other devices' use of it, that are under way now
+ * have ended.
+ *
+ * Errors: EINVAL: @flags is not zero. ENOENT: no such handle. ETIME: not ended by
+ * then.
+ */
+struct drm_ferry_bo_wait {
+	/** @handle: in: handle of the BO */
+	__u32 handle;
+	/** @flags: in: must be zero */
+	__u32 flags;
+	/**
+	 * @timeout_ns: in: when to give up: absolute, nanoseconds of CLOCK_MONOTONIC;
+	 * 0 or the past to only look
+	 */
+	__s64 timeout_ns;
+};
+
+/**
+ * struct drm_ferry_bo_madvise - argument of &DRM_IOCTL_FERRY_BO_MADVISE
+ *
+ * Says whether the contents of a BO are still needed. What is not needed is
+ * dropped first when memory or the aperture runs short, and without a copy. A BO
+ * that was purged stays purged: touching a mapping of it raises SIGBUS, and all
+ * that is left to do with it is to close it.
+ *
+ * Errors: EINVAL: @madv is neither %DRM_FERRY_MADV_WILLNEED nor
+ * %DRM_FERRY_MADV_DONTNEED; @retained or @pad is not zero. ENOENT: no such
+ * handle. EBUSY: %DRM_FERRY_MADV_DONTNEED for a BO that is pinned, or shared: it
+ * is or was a dma-buf, or has more than one handle.
+ */
+struct drm_ferry_bo_madvise {
+	/** @handle: in: handle of the BO */
+	__u32 handle;
+	/** @madv: in: %DRM_FERRY_MADV_WILLNEED or %DRM_FERRY_MADV_DONTNEED */
+	__u32 madv;
+	/** @retained: inout: must be zero; 1 if the contents are still there, 0 if not */
+	__u32 retained;
+	/** @pad: in: must be zero */
+	__u32 pad;
 };
 
 /** Describes the device: &struct drm_ferry_device_query */
@@ -287,6 +384,12 @@ struct drm_ferry_migrate {
 /** Moves BOs: &struct drm_ferry_migrate */
 #define DRM_IOCTL_FERRY_MIGRATE \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_MIGRATE, struct drm_ferry_migrate)
+/** Waits for a BO: &struct drm_ferry_bo_wait */
+#define DRM_IOCTL_FERRY_BO_WAIT \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_FERRY_BO_WAIT, struct drm_ferry_bo_wait)
+/** Says if a BO's contents are needed: &struct drm_ferry_bo_madvise */
+#define DRM_IOCTL_FERRY_BO_MADVISE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_BO_MADVISE, struct drm_ferry_bo_madvise)
 
 #if defined(__cplusplus)
 }
