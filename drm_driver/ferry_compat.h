@@ -120,6 +120,16 @@ ferry_compat_get_unmapped_area(struct file *filp, unsigned long addr, unsigned l
 #endif
 }
 
+/* 7.3: asked of the mapping */
+static inline bool ferry_compat_is_cow_mapping(const struct vm_area_struct *vma)
+{
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+	return vma_is_cow_mapping(vma);
+#else
+	return is_cow_mapping(vma->vm_flags);
+#endif
+}
+
 /* 6.18: page flags are in a structure */
 static inline const unsigned long *ferry_compat_page_flags(const struct page *page)
 {
@@ -142,6 +152,15 @@ ferry_compat_hrtimer_setup(struct hrtimer *timer,
 	timer->function = function;
 #endif
 }
+
+/* 7.0: an LRU can be scanned with a ticket */
+#if FERRY_NEW_API
+#define ferry_compat_gem_lru_scan(lru, nr, remaining, shrink) \
+	drm_gem_lru_scan(lru, nr, remaining, shrink, NULL)
+#else
+#define ferry_compat_gem_lru_scan(lru, nr, remaining, shrink) \
+	drm_gem_lru_scan(lru, nr, remaining, shrink)
+#endif
 
 /* 6.16: rdmsrl() is rdmsrq() */
 static inline u64 ferry_compat_rdmsr(u32 msr)

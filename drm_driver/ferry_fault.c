@@ -38,8 +38,10 @@ static_assert(offsetof(struct ferry_bo, base.base) == 0);
 
 static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 {
-	struct ttm_operation_ctx ctx = { .interruptible = true };
+	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
 
+	if (bo->madv == DRM_FERRY_MADV_PURGED)
+		return VM_FAULT_SIGBUS;
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
 		return 0;
 
@@ -109,16 +111,51 @@ out:
 	return ret;
 }
 
+/*
+ * Wait until the bytes are where the BO is, and without mmap_lock if that is possible.
+ * VM_FAULT_RETRY: reservation and mmap_lock are dropped.
+ */
+static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *obj)
+{
+	long ret;
+
+	if (dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_KERNEL))
+		return 0;
+
+	if (fault_flag_allow_retry_first(vmf->flags)) {
+		if (!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT)) {
+			drm_gem_object_get(obj);
+			mmap_read_unlock(vmf->vma->vm_mm);
+			dma_resv_unlock(obj->resv);
+			dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, true,
+					      MAX_SCHEDULE_TIMEOUT);
+			drm_gem_object_put(obj);
+		} else {
+			dma_resv_unlock(obj->resv);
+		}
+		return VM_FAULT_RETRY;
+	}
+
+	ret = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0) {
+		dma_resv_unlock(obj->resv);
+		return VM_FAULT_NOPAGE;
+	}
+
+	return 0;
+}
+
 /**
  * ferry_fault - page fault handler
  * @vmf: the fault
  *
  * Return:
  * VM_FAULT_NOPAGE: the page is mapped, or a signal is pending and the touch is
- * repeated after it. VM_FAULT_RETRY: the BO was reserved by somebody else;
- * mmap_lock is dropped. VM_FAULT_OOM: no memory for the BO's pages or for a
- * page table. VM_FAULT_SIGBUS: the page is outside of the BO, or its contents
- * cannot be read back from swap.
+ * repeated after it. VM_FAULT_RETRY: the BO was reserved by somebody else, or its
+ * bytes were on their way; mmap_lock is dropped. VM_FAULT_OOM: no memory for the BO's pages or for a
+ * page table. VM_FAULT_SIGBUS: the page is outside of the BO, the BO was purged, or its
+ * contents cannot be read back from swap.
  */
 static vm_fault_t ferry_fault(struct vm_fault *vmf)
 {
@@ -130,8 +167,13 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 	if (ret)
 		return ret;
 
+	ret = ferry_fault_wait(vmf, obj);
+	if (ret)
+		return ret;
+
 	ret = ferry_fault_reserved(vmf, bo, 0);
-	dma_resv_unlock(obj->resv);
+	/* what is used is evicted last */
+	ttm_bo_unreserve(&bo->base);
 	return ret;
 }
 
@@ -144,8 +186,8 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
  * whoever waits there would keep mmap_lock's writers out.
  *
  * Return:
- * VM_FAULT_FALLBACK: try a smaller entry: this one is not possible, or the BO is
- * reserved by somebody else. And as ferry_fault(), but for VM_FAULT_RETRY.
+ * VM_FAULT_FALLBACK: try a smaller entry: this one is not possible, the BO is reserved
+ * by somebody else, or its bytes are on their way. And as ferry_fault(), but for VM_FAULT_RETRY.
  */
 static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 {
@@ -157,8 +199,13 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 	if (!dma_resv_trylock(obj->resv))
 		return VM_FAULT_FALLBACK;
 
+	if (!dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_KERNEL)) {
+		dma_resv_unlock(obj->resv);
+		return VM_FAULT_FALLBACK;
+	}
+
 	ret = ferry_fault_reserved(vmf, gem_to_ferry_bo(obj), order);
-	dma_resv_unlock(obj->resv);
+	ttm_bo_unreserve(&gem_to_ferry_bo(obj)->base);
 	return ret;
 }
 
@@ -169,10 +216,14 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 static int ferry_fault_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
 			      int len, int write)
 {
+	struct drm_gem_object *obj = vma->vm_private_data;
+	u64 offset = addr - vma->vm_start +
+		     ((vma->vm_pgoff - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT);
+
 	if (write && !(vma->vm_flags & VM_WRITE))
 		return -EACCES;
 
-	return ttm_bo_vm_access(vma, addr, buf, len, write);
+	return ferry_bo_access(gem_to_ferry_bo(obj), offset, buf, len, write);
 }
 
 const struct vm_operations_struct ferry_fault_vm_ops = {
@@ -335,7 +386,7 @@ unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long add
  */
 int ferry_fault_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
-	if (is_cow_mapping(vma->vm_flags))
+	if (ferry_compat_is_cow_mapping(vma))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
