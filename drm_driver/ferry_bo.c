@@ -15,6 +15,7 @@
 #include <drm/drm_exec.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_mode.h>
+#include <drm/drm_utils.h>
 #include <drm/drm_vma_manager.h>
 
 #include "ferry_bo.h"
@@ -22,7 +23,10 @@
 #include "ferry_drv.h"
 #include "ferry_fault.h"
 #include "ferry_insert.h"
+#include "ferry_job.h"
+#include "ferry_migrate.h"
 #include "ferry_prime.h"
+#include "ferry_reclaim.h"
 
 /**
  * DOC: Locking
@@ -74,6 +78,7 @@ static enum drm_gem_object_status ferry_bo_gem_status(struct drm_gem_object *obj
 
 static const struct drm_gem_object_funcs ferry_bo_gem_funcs = {
 	.free = ferry_bo_gem_free,
+	.export = ferry_prime_export,
 	.pin = ferry_prime_pin,
 	.unpin = ferry_prime_unpin,
 	.get_sg_table = ferry_prime_get_sg_table,
@@ -92,6 +97,19 @@ static void ferry_bo_destroy(struct ttm_buffer_object *tbo)
 	drm_gem_object_release(&tbo->base);
 	kfree(bo);
 	atomic64_dec(&ferry->stats.bos);
+}
+
+/**
+ * ferry_bo_is_ghost - is this not a BO of ours?
+ * @tbo: a TTM BO
+ *
+ * While a job carries a BO's bytes, TTM keeps the old place in a BO of its own.
+ *
+ * Return: true if it is not part of a &struct ferry_bo.
+ */
+bool ferry_bo_is_ghost(const struct ttm_buffer_object *tbo)
+{
+	return tbo->destroy != ferry_bo_destroy;
 }
 
 /**
@@ -187,6 +205,7 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 	bo->placements = args->placements;
 	bo->caching = args->caching;
 	bo->flags = args->flags;
+	bo->base.priority = FERRY_RECLAIM_PRIORITY_NEEDED;
 	bo->base.base.funcs = &ferry_bo_gem_funcs;
 	drm_gem_private_object_init(&ferry->drm, &bo->base.base, PAGE_ALIGN(args->size));
 
@@ -203,7 +222,7 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 		target.placement = args->placements & DRM_FERRY_PLACEMENT_SYSTEM ?:
 				   DRM_FERRY_PLACEMENT_APERTURE;
 	if (target.placement == DRM_FERRY_PLACEMENT_APERTURE) {
-		ret = ferry_bo_migrate(ferry, &target, 1);
+		ret = ferry_bo_migrate(ferry, &target, 1, NULL);
 		if (ret) {
 			ferry_bo_put(bo);
 			return ERR_PTR(ret);
@@ -326,8 +345,36 @@ static bool ferry_bo_targets_fit(struct ferry_device *ferry,
 	return need <= ferry->aperture.size;
 }
 
+static int ferry_bo_check_target(const struct ferry_bo_target *target)
+{
+	struct ferry_bo *bo = target->bo;
+
+	if (bo->madv == DRM_FERRY_MADV_PURGED)
+		return -ENODATA;
+	if (bo->base.pin_count && ferry_bo_placement(bo) != target->placement)
+		return -EBUSY;
+
+	return 0;
+}
+
+static int ferry_bo_migrate_one(struct ferry_device *ferry, struct ferry_bo_target *target,
+				struct ttm_operation_ctx *ctx, struct ferry_async *async)
+{
+	struct ferry_bo *bo = target->bo;
+	int ret;
+
+	bo->async = async;
+	ret = ferry_bo_place(bo, target->placement, ctx);
+	/* a move that a job does took it: else earlier work is left to wait for */
+	if (!ret && bo->async)
+		ret = ferry_job_follow(async, ferry, bo->base.base.resv);
+	bo->async = NULL;
+
+	return ret;
+}
+
 static int ferry_bo_try_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
-				unsigned int count, bool *fits)
+				unsigned int count, struct ferry_async *async, bool *fits)
 {
 	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
 	struct drm_exec exec;
@@ -346,12 +393,9 @@ static int ferry_bo_try_migrate(struct ferry_device *ferry, struct ferry_bo_targ
 	}
 
 	for (i = 0; i < count; i++) {
-		struct ferry_bo *bo = targets[i].bo;
-
-		if (bo->base.pin_count && ferry_bo_placement(bo) != targets[i].placement) {
-			ret = -EBUSY;
+		ret = ferry_bo_check_target(&targets[i]);
+		if (ret)
 			goto out_unlock;
-		}
 	}
 
 	*fits = ferry_bo_targets_fit(ferry, targets, count);
@@ -361,7 +405,7 @@ static int ferry_bo_try_migrate(struct ferry_device *ferry, struct ferry_bo_targ
 	}
 
 	for (i = 0; i < count && !ret; i++)
-		ret = ferry_bo_place(targets[i].bo, targets[i].placement, &ctx);
+		ret = ferry_bo_migrate_one(ferry, &targets[i], &ctx, async);
 
 out_unlock:
 	drm_exec_fini(&exec);
@@ -387,21 +431,22 @@ static bool ferry_bo_retry(int ret, bool fits, unsigned long deadline)
  * @ferry: the device
  * @targets: BOs and their new placements
  * @count: number of targets
+ * @async: the call whose jobs carry the bytes, or NULL to wait for them
  *
  * Checks all of them before it moves the first.
  *
  * Return: 0, -EINVAL if a BO is named twice, -EBUSY if one is pinned
- * elsewhere, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
+ * elsewhere, -ENODATA if one was purged, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
  */
 int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
-		     unsigned int count)
+		     unsigned int count, struct ferry_async *async)
 {
 	unsigned long deadline = jiffies + FERRY_BO_RETRY_JIFFIES;
 	bool fits;
 	int ret;
 
 	do {
-		ret = ferry_bo_try_migrate(ferry, targets, count, &fits);
+		ret = ferry_bo_try_migrate(ferry, targets, count, async, &fits);
 	} while (ferry_bo_retry(ret, fits, deadline));
 
 	return ret;
@@ -430,9 +475,63 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 	args->pinned = !!bo->base.pin_count;
 	args->cache = ferry_bo_cache(bo);
 	args->huge_size = ferry_insert_huge_bytes(bo);
+	args->madv = bo->madv;
+	args->pad2 = 0;
 
 	dma_resv_unlock(bo->base.base.resv);
 	return 0;
+}
+
+/**
+ * ferry_bo_wait - wait until the work on a BO that is under way has ended
+ * @bo: the BO
+ * @timeout_ns: when to give up, in CLOCK_MONOTONIC
+ *
+ * Return: 0, -ETIME or -ERESTARTSYS.
+ */
+int ferry_bo_wait(struct ferry_bo *bo, s64 timeout_ns)
+{
+	long ret;
+
+	ret = dma_resv_wait_timeout(bo->base.base.resv, dma_resv_usage_rw(true), true,
+				    drm_timeout_abs_to_jiffies(timeout_ns));
+	if (!ret)
+		return -ETIME;
+
+	return ret < 0 ? ret : 0;
+}
+
+/**
+ * ferry_bo_access - read or write a BO for a debugger
+ * @bo: the BO
+ * @offset: byte offset into the BO
+ * @buf: kernel buffer
+ * @len: bytes
+ * @write: write to the BO, else read from it
+ *
+ * Return: @len, -EIO for a range outside of the BO, -ENODATA if it was purged, -ENOMEM
+ * or -ERESTARTSYS.
+ */
+int ferry_bo_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write)
+{
+	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
+	int ret;
+
+	if (len < 1 || offset + len > bo->base.base.size)
+		return -EIO;
+
+	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
+	if (ret)
+		return ret;
+
+	ret = bo->madv == DRM_FERRY_MADV_PURGED ? -ENODATA : ttm_bo_wait_ctx(&bo->base, &ctx);
+	if (!ret && ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_SYSTEM)
+		ret = ferry_compat_bo_populate(&bo->base, &ctx);
+	if (!ret)
+		ferry_migrate_access(bo, offset, buf, len, write);
+
+	dma_resv_unlock(bo->base.base.resv);
+	return ret ?: len;
 }
 
 /* A pin makes a difference to the aperture if the BO is there and could leave. */
@@ -486,9 +585,10 @@ static int ferry_bo_try_pin_scanout(struct ferry_bo *bo, u64 *offset, bool *fits
 	}
 
 	*fits = ferry_bo_targets_fit(ferry, &target, 1);
-	if (bo->base.pin_count && ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_APERTURE)
-		ret = -EBUSY;
-	else
+	ret = ferry_bo_check_target(&target);
+	if (!ret && bo->madv != DRM_FERRY_MADV_WILLNEED)
+		ret = -EINVAL;
+	if (!ret)
 		ret = ferry_bo_place_in_aperture(bo, &place, &ctx);
 	if (ret)
 		goto out_unlock;
@@ -507,8 +607,9 @@ out_unlock:
  * @bo: the BO
  * @offset: set to its byte offset into the aperture
  *
- * Return: 0, -EINVAL if the BO may not be in the aperture, -EBUSY if another
- * device uses it in system memory, -ENOSPC, -ENOMEM or -ENODEV.
+ * Return: 0, -EINVAL if the BO may not be in the aperture or its contents are not
+ * needed, -ENODATA if they are gone, -EBUSY if another device uses it in system
+ * memory, -ENOSPC, -ENOMEM or -ENODEV.
  */
 int ferry_bo_pin_scanout(struct ferry_bo *bo, u64 *offset)
 {

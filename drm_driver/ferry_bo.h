@@ -8,6 +8,7 @@
 struct drm_device;
 struct drm_file;
 struct drm_mode_create_dumb;
+struct ferry_async;
 struct ferry_device;
 
 /**
@@ -26,6 +27,12 @@ struct ferry_bo {
 	u32 flags;
 	/** @no_space: the last allocation in the aperture found no room; under dma_resv */
 	bool no_space;
+	/** @shared: it is or was a dma-buf; under dma_resv */
+	bool shared;
+	/** @madv: DRM_FERRY_MADV_*; under dma_resv */
+	u32 madv;
+	/** @async: what its next move belongs to, if that is not waited for; under dma_resv */
+	struct ferry_async *async;
 };
 
 /**
@@ -57,7 +64,10 @@ u32 ferry_bo_placement(struct ferry_bo *bo);
 int ferry_bo_cache(struct ferry_bo *bo);
 int ferry_bo_place(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx);
 int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
-		     unsigned int count);
+		     unsigned int count, struct ferry_async *async);
+int ferry_bo_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write);
+int ferry_bo_wait(struct ferry_bo *bo, s64 timeout_ns);
+bool ferry_bo_is_ghost(const struct ttm_buffer_object *tbo);
 int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args);
 void ferry_bo_pin(struct ferry_bo *bo);
 void ferry_bo_unpin(struct ferry_bo *bo);

@@ -37,6 +37,8 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		{ "move_ns_up", &stats->move_ns_up },
 		{ "move_ns_down", &stats->move_ns_down },
 		{ "evictions", &stats->evictions },
+		{ "purged", &stats->purged },
+		{ "system_pages", &stats->system_pages },
 		{ "faults", &stats->faults },
 		{ "fault_pages", &stats->fault_pages },
 		{ "faults_2m", &stats->faults_2m },

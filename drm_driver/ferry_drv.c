@@ -22,8 +22,10 @@
 #include "ferry_drv.h"
 #include "ferry_fault.h"
 #include "ferry_ioctl.h"
+#include "ferry_job.h"
 #include "ferry_kms.h"
 #include "ferry_pm.h"
+#include "ferry_reclaim.h"
 #include "ferry_ttm.h"
 
 /**
@@ -47,6 +49,8 @@ static const struct drm_ioctl_desc ferry_drv_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(FERRY_BO_MMAP_OFFSET, ferry_ioctl_bo_mmap_offset, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(FERRY_BO_QUERY, ferry_ioctl_bo_query, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(FERRY_MIGRATE, ferry_ioctl_migrate, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(FERRY_BO_WAIT, ferry_ioctl_bo_wait, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(FERRY_BO_MADVISE, ferry_ioctl_bo_madvise, DRM_RENDER_ALLOW),
 };
 
 static const struct file_operations ferry_drv_fops = {
@@ -65,7 +69,10 @@ static const struct file_operations ferry_drv_fops = {
 };
 
 static const struct drm_driver ferry_drv_driver = {
-	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC,
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC |
+			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
+	.open = ferry_job_open,
+	.postclose = ferry_job_close,
 	.ioctls = ferry_drv_ioctls,
 	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls),
 	.fops = &ferry_drv_fops,
@@ -76,7 +83,7 @@ static const struct drm_driver ferry_drv_driver = {
 	.desc = "buffer objects in a PCI aperture",
 	FERRY_DRIVER_DATE
 	.major = 1,
-	.minor = 0,
+	.minor = 1,
 };
 
 static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
@@ -87,7 +94,15 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 	if (ret)
 		return ret;
 
+	ret = ferry_job_init(ferry);
+	if (ret)
+		return ret;
+
 	ret = ferry_ttm_init(ferry);
+	if (ret)
+		return ret;
+
+	ret = ferry_reclaim_init(ferry);
 	if (ret)
 		return ret;
 

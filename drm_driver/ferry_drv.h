@@ -8,14 +8,16 @@
 #include <drm/ttm/ttm_device.h>
 
 #include "ferry_aperture.h"
+#include "ferry_reclaim.h"
 #include "ferry_vram_mgr.h"
 
 struct ferry_kms;
+struct workqueue_struct;
 
 /**
  * struct ferry_stats - what the device has done since it was probed
  *
- * Counters only ever grow, but for @bos. They are read without a lock.
+ * Counters only ever grow, but for @bos and @system_pages. They are read without a lock.
  */
 struct ferry_stats {
 	/** @bos: BOs that exist now */
@@ -36,6 +38,10 @@ struct ferry_stats {
 	atomic64_t move_ns_down;
 	/** @evictions: moves down that made room for another BO */
 	atomic64_t evictions;
+	/** @purged: BOs whose contents were dropped, because nobody needed them */
+	atomic64_t purged;
+	/** @system_pages: pages of system memory that BOs hold now */
+	atomic64_t system_pages;
 	/** @faults: page faults handled */
 	atomic64_t faults;
 	/** @fault_pages: pages mapped by them */
@@ -60,6 +66,12 @@ struct ferry_device {
 	struct ferry_vram_mgr vram_mgr;
 	/** @kms: the display, or NULL if the device has none */
 	struct ferry_kms *kms;
+	/** @jobs_wq: carries the bytes of migrations that nobody waits for */
+	struct workqueue_struct *jobs_wq;
+	/** @jobs: jobs that were started and have not ended */
+	atomic_t jobs;
+	/** @reclaim: what memory pressure can take */
+	struct ferry_reclaim reclaim;
 	/** @scanout_pins: pins held by framebuffers on screen or on their way there */
 	atomic_t scanout_pins;
 	/** @discard: contents of the aperture cannot be saved any more: drop them */

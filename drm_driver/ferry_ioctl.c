@@ -15,6 +15,9 @@
 #include "ferry_fault.h"
 #include "ferry_insert.h"
 #include "ferry_ioctl.h"
+#include "ferry_job.h"
+#include "ferry_reclaim.h"
+#include "ferry_sync.h"
 
 #define FERRY_IOCTL_PLACEMENTS (DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE)
 
@@ -172,14 +175,72 @@ static int ferry_ioctl_lookup_targets(struct drm_file *file,
 	return 0;
 }
 
+static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file *file,
+				     const struct drm_ferry_migrate *args,
+				     struct ferry_bo_target *targets, struct ferry_job *gate)
+{
+	struct ferry_async async = { .context = file->driver_priv, .gate = gate };
+	struct ferry_sync_out *outs;
+	struct ferry_job *last;
+	int ret;
+
+	outs = ferry_sync_out(file, args->out_syncs, args->out_count);
+	if (IS_ERR(outs))
+		return PTR_ERR(outs);
+
+	/* ends after all others of this call: its fence stands for them */
+	last = ferry_job_new(ferry, 1);
+	if (!last) {
+		ret = -ENOMEM;
+		goto out_put_outs;
+	}
+
+	ret = ferry_bo_migrate(ferry, targets, args->count, &async);
+	if (!ret) {
+		ferry_job_start(last, &async);
+		ferry_sync_publish(outs, args->out_count, &last->fence);
+	}
+	ferry_job_put(last);
+
+out_put_outs:
+	ferry_sync_put_out(outs, args->out_count);
+	return ret;
+}
+
+static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_file *file,
+				       const struct drm_ferry_migrate *args,
+				       struct ferry_bo_target *targets)
+{
+	struct ferry_job *gate = NULL;
+	int ret = 0;
+
+	if (args->in_count) {
+		gate = ferry_sync_in(ferry, file, args->in_syncs, args->in_count);
+		if (IS_ERR(gate))
+			return PTR_ERR(gate);
+	}
+
+	if (args->out_count) {
+		ret = ferry_ioctl_migrate_async(ferry, file, args, targets, gate);
+	} else {
+		if (gate)
+			ret = ferry_sync_wait_in(gate);
+		if (!ret)
+			ret = ferry_bo_migrate(ferry, targets, args->count, NULL);
+	}
+
+	ferry_job_put(gate);
+	return ret;
+}
+
 /**
  * ferry_ioctl_migrate - &DRM_IOCTL_FERRY_MIGRATE
  * @drm: the device
  * @data: &struct drm_ferry_migrate
  * @file: the client
  *
- * Return: 0, -EINVAL, -EFAULT, -ENOENT, -EBUSY, -ENOSPC, -ENOMEM, -ENODEV or
- * -ERESTARTSYS.
+ * Return: 0, -EINVAL, -EFAULT, -ENOENT, -EBUSY, -ENODATA, -ENOSPC, -ENOMEM, -ENODEV
+ * or -ERESTARTSYS.
  */
 int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
 {
@@ -189,7 +250,8 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 	int ret;
 	u32 i;
 
-	if (args->flags || !args->count || args->count > DRM_FERRY_MIGRATE_MAX)
+	if (args->flags || !args->count || args->count > DRM_FERRY_MIGRATE_MAX ||
+	    args->in_count > DRM_FERRY_SYNCS_MAX || args->out_count > DRM_FERRY_SYNCS_MAX)
 		return -EINVAL;
 
 	entries = vmemdup_array_user(u64_to_user_ptr(args->entries), args->count,
@@ -205,12 +267,65 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 
 	ret = ferry_ioctl_lookup_targets(file, entries, targets, args->count);
 	if (!ret)
-		ret = ferry_bo_migrate(to_ferry_device(drm), targets, args->count);
+		ret = ferry_ioctl_migrate_targets(to_ferry_device(drm), file, args, targets);
 
 	for (i = 0; i < args->count && targets[i].bo; i++)
 		ferry_bo_put(targets[i].bo);
 	kvfree(targets);
 out_free_entries:
 	kvfree(entries);
+	return ret;
+}
+
+/**
+ * ferry_ioctl_bo_wait - &DRM_IOCTL_FERRY_BO_WAIT
+ * @drm: the device
+ * @data: &struct drm_ferry_bo_wait
+ * @file: the client
+ *
+ * Return: 0, -EINVAL, -ENOENT, -ETIME or -ERESTARTSYS.
+ */
+int ferry_ioctl_bo_wait(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_ferry_bo_wait *args = data;
+	struct ferry_bo *bo;
+	int ret;
+
+	if (args->flags)
+		return -EINVAL;
+
+	bo = ferry_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+
+	ret = ferry_bo_wait(bo, args->timeout_ns);
+	ferry_bo_put(bo);
+	return ret;
+}
+
+/**
+ * ferry_ioctl_bo_madvise - &DRM_IOCTL_FERRY_BO_MADVISE
+ * @drm: the device
+ * @data: &struct drm_ferry_bo_madvise
+ * @file: the client
+ *
+ * Return: 0, -EINVAL, -ENOENT, -EBUSY or -ERESTARTSYS.
+ */
+int ferry_ioctl_bo_madvise(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_ferry_bo_madvise *args = data;
+	struct ferry_bo *bo;
+	int ret;
+
+	if ((args->madv != DRM_FERRY_MADV_WILLNEED && args->madv != DRM_FERRY_MADV_DONTNEED) ||
+	    args->retained || args->pad)
+		return -EINVAL;
+
+	bo = ferry_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+
+	ret = ferry_reclaim_madvise(bo, args->madv, &args->retained);
+	ferry_bo_put(bo);
 	return ret;
 }

@@ -10,5 +10,7 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 int ferry_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_file *file);
 int ferry_ioctl_bo_query(struct drm_device *drm, void *data, struct drm_file *file);
 int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file);
+int ferry_ioctl_bo_wait(struct drm_device *drm, void *data, struct drm_file *file);
+int ferry_ioctl_bo_madvise(struct drm_device *drm, void *data, struct drm_file *file);
 
 #endif /* _FERRY_IOCTL_H_ */

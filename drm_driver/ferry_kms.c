@@ -127,17 +127,23 @@ static int ferry_kms_plane_atomic_check(struct drm_plane *plane,
 
 static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
+	struct ferry_bo *bo;
 	int ret;
 
 	if (!state->fb)
 		return 0;
 
-	ret = drm_gem_plane_helper_prepare_fb(plane, state);
+	bo = gem_to_ferry_bo(state->fb->obj[0]);
+	ret = ferry_bo_pin_scanout(bo, &to_ferry_plane_state(state)->offset);
 	if (ret)
 		return ret;
 
-	return ferry_bo_pin_scanout(gem_to_ferry_bo(state->fb->obj[0]),
-				    &to_ferry_plane_state(state)->offset);
+	/* a pinned BO gets no more fences of moves */
+	ret = drm_gem_plane_helper_prepare_fb(plane, state);
+	if (ret)
+		ferry_bo_unpin_scanout(bo);
+
+	return ret;
 }
 
 static void ferry_kms_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)

@@ -5,21 +5,24 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
+#include "ferry_job.h"
 #include "ferry_migrate.h"
+#include "ferry_trace.h"
 
 /**
  * DOC: Moves
  *
- * TTM decides who moves; the bytes are carried here, by the CPU, under the
- * reservation of the BO. By then its user mappings are gone and the pages of
- * the new place are there, so nobody sees a half-copied page: the next touch
- * waits for the reservation.
+ * TTM decides who moves; the bytes are carried here, by the CPU: under the
+ * reservation of the BO, or by a job whose fence the reservation then holds. By then
+ * its user mappings are gone and the pages of the new place are there, so nobody sees
+ * a half-copied page: the next touch waits for the reservation, and for the fence.
  *
  * A BO that has never had pages is not copied but cleared at the new place. So
  * either way every byte of the new place is written before anybody can see it, and
@@ -69,97 +72,114 @@ static void ferry_migrate_clear_page(void *to)
 		WRITE_ONCE(dst[i], 0);
 }
 
+static struct ferry_migrate_end ferry_migrate_end(struct ttm_resource *res, struct ttm_tt *tt)
+{
+	struct ferry_migrate_end end = {};
+
+	if (ferry_migrate_in_aperture(res)) {
+		end.aperture = true;
+		ferry_vram_cursor_init(&end.cursor, res);
+	} else if (tt && ttm_tt_is_populated(tt)) {
+		end.tt = tt;
+	}
+
+	return end;
+}
+
+static bool ferry_migrate_is_nowhere(const struct ferry_migrate_end *end)
+{
+	return !end->aperture && !end->tt;
+}
+
 /* The aperture is memory behind a BAR, which the CPU reads and writes as it likes. */
-static void *ferry_migrate_vaddr(struct ferry_device *ferry, struct ferry_vram_cursor *cursor,
+static void *ferry_migrate_vaddr(struct ferry_device *ferry, struct ferry_migrate_end *end,
 				 u64 offset)
 {
-	u64 at = ferry_vram_cursor_seek(cursor, offset);
+	u64 at;
 
+	if (!end->aperture)
+		return page_address(end->tt->pages[offset >> PAGE_SHIFT]) +
+		       offset_in_page(offset);
+
+	at = ferry_vram_cursor_seek(&end->cursor, offset);
 	return (void __force *)ferry_aperture_vaddr(&ferry->aperture, at);
 }
 
-static void ferry_migrate_clear(struct ferry_device *ferry, struct ttm_resource *to)
+static void ferry_migrate_count(struct ferry_device *ferry, struct ferry_move *move, u64 ns)
 {
-	struct ferry_vram_cursor cursor;
-	u64 offset;
+	struct ferry_stats *stats = &ferry->stats;
 
-	ferry_vram_cursor_init(&cursor, to);
-	for (offset = 0; offset < to->size; offset += PAGE_SIZE) {
-		ferry_migrate_clear_page(ferry_migrate_vaddr(ferry, &cursor, offset));
-		cond_resched();
+	if (move->from.aperture && move->to.aperture) {
+		atomic64_inc(&stats->moves_within);
+	} else if (move->to.aperture) {
+		atomic64_inc(&stats->moves_up);
+		atomic64_add(move->size, &stats->bytes_up);
+		atomic64_add(ns, &stats->move_ns_up);
+	} else {
+		atomic64_inc(&stats->moves_down);
+		atomic64_add(move->size, &stats->bytes_down);
+		atomic64_add(ns, &stats->move_ns_down);
 	}
+	if (move->evict)
+		atomic64_inc(&stats->evictions);
 }
 
-static void ferry_migrate_copy_up(struct ferry_device *ferry, struct ttm_tt *from,
-				  struct ttm_resource *to)
+/**
+ * ferry_migrate_carry - copy or clear the bytes of a move
+ * @ferry: the device
+ * @move: the move; both places stay as they are until this is done
+ *
+ * Takes no lock and no memory: it may be what a fence waits for.
+ */
+void ferry_migrate_carry(struct ferry_device *ferry, struct ferry_move *move)
 {
-	struct ferry_vram_cursor cursor;
-	u64 offset;
-
-	ferry_vram_cursor_init(&cursor, to);
-	for (offset = 0; offset < to->size; offset += PAGE_SIZE) {
-		ferry_migrate_copy_page(ferry_migrate_vaddr(ferry, &cursor, offset),
-					page_address(from->pages[offset >> PAGE_SHIFT]));
-		cond_resched();
-	}
-}
-
-static void ferry_migrate_copy_down(struct ferry_device *ferry, struct ttm_resource *from,
-				    struct ttm_tt *to)
-{
-	struct ferry_vram_cursor cursor;
-	u64 offset;
-
-	ferry_vram_cursor_init(&cursor, from);
-	for (offset = 0; offset < from->size; offset += PAGE_SIZE) {
-		ferry_migrate_copy_page(page_address(to->pages[offset >> PAGE_SHIFT]),
-					ferry_migrate_vaddr(ferry, &cursor, offset));
-		cond_resched();
-	}
-}
-
-static void ferry_migrate_copy_within(struct ferry_device *ferry, struct ttm_resource *from,
-				      struct ttm_resource *to)
-{
-	struct ferry_vram_cursor src, dst;
-	u64 offset;
-
-	ferry_vram_cursor_init(&src, from);
-	ferry_vram_cursor_init(&dst, to);
-	for (offset = 0; offset < to->size; offset += PAGE_SIZE) {
-		ferry_migrate_copy_page(ferry_migrate_vaddr(ferry, &dst, offset),
-					ferry_migrate_vaddr(ferry, &src, offset));
-		cond_resched();
-	}
-}
-
-static void ferry_migrate_up(struct ferry_device *ferry, struct ttm_buffer_object *tbo,
-			     struct ttm_resource *to)
-{
+	bool clear = ferry_migrate_is_nowhere(&move->from);
 	u64 start = ktime_get_ns();
+	u64 offset, ns;
 
-	if (tbo->ttm && ttm_tt_is_populated(tbo->ttm))
-		ferry_migrate_copy_up(ferry, tbo->ttm, to);
+	for (offset = 0; offset < move->size; offset += PAGE_SIZE) {
+		void *to = ferry_migrate_vaddr(ferry, &move->to, offset);
+
+		if (clear)
+			ferry_migrate_clear_page(to);
+		else
+			ferry_migrate_copy_page(to, ferry_migrate_vaddr(ferry, &move->from,
+									offset));
+		cond_resched();
+	}
+
+	ns = ktime_get_ns() - start;
+	ferry_migrate_count(ferry, move, ns);
+	trace_ferry_move(ferry->drm.dev, move, ns);
+}
+
+/* Hand a move over to a job: afterwards the BO is at its new place, with a fence. */
+static int ferry_migrate_defer(struct ferry_device *ferry, struct ferry_bo *bo,
+			       struct ferry_move *move, struct ttm_resource *to)
+{
+	struct dma_resv *resv = bo->base.base.resv;
+	struct ferry_async *async = bo->async;
+	struct ferry_job *job;
+	int ret;
+
+	ret = dma_resv_reserve_fences(resv, 1);
+	if (ret)
+		return ret;
+
+	job = ferry_job_new_for(ferry, resv);
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+
+	job->move = *move;
+	ret = ttm_bo_move_accel_cleanup(&bo->base, &job->fence, false, true, to);
+	if (ret)
+		job->move.size = 0;
 	else
-		ferry_migrate_clear(ferry, to);
-
-	atomic64_inc(&ferry->stats.moves_up);
-	atomic64_add(to->size, &ferry->stats.bytes_up);
-	atomic64_add(ktime_get_ns() - start, &ferry->stats.move_ns_up);
-}
-
-static void ferry_migrate_down(struct ferry_device *ferry, struct ttm_buffer_object *tbo,
-			       bool evict)
-{
-	u64 start = ktime_get_ns();
-
-	ferry_migrate_copy_down(ferry, tbo->resource, tbo->ttm);
-
-	atomic64_inc(&ferry->stats.moves_down);
-	atomic64_add(tbo->resource->size, &ferry->stats.bytes_down);
-	atomic64_add(ktime_get_ns() - start, &ferry->stats.move_ns_down);
-	if (evict)
-		atomic64_inc(&ferry->stats.evictions);
+		bo->async = NULL;
+	/* the BO has the fence even if that failed */
+	ferry_job_start(job, async);
+	ferry_job_put(job);
+	return ret;
 }
 
 /**
@@ -181,6 +201,8 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 	struct ferry_device *ferry = ttm_to_ferry_device(tbo->bdev);
 	bool was_up = ferry_migrate_in_aperture(tbo->resource);
 	bool goes_up = ferry_migrate_in_aperture(to);
+	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
+	struct ferry_move move;
 	int ret;
 
 	dma_resv_assert_held(tbo->base.resv);
@@ -190,10 +212,6 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		return 0;
 	}
 
-	ret = ttm_bo_wait_ctx(tbo, ctx);
-	if (ret)
-		return ret;
-
 	/* what goes down needs pages; what was swapped out must come back first */
 	if (!goes_up || (tbo->ttm && ferry_compat_tt_is_swapped(tbo->ttm))) {
 		ret = ferry_compat_bo_populate(tbo, ctx);
@@ -201,52 +219,50 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 			return ret;
 	}
 
-	if (was_up && goes_up) {
-		ferry_migrate_copy_within(ferry, tbo->resource, to);
-		atomic64_inc(&ferry->stats.moves_within);
-	} else if (goes_up) {
-		ferry_migrate_up(ferry, tbo, to);
-	} else {
-		ferry_migrate_down(ferry, tbo, evict);
-	}
+	move = (struct ferry_move) {
+		.from = ferry_migrate_end(tbo->resource, tbo->ttm),
+		.to = ferry_migrate_end(to, tbo->ttm),
+		.size = tbo->base.size,
+		.bo = drm_vma_node_offset_addr(&tbo->base.vma_node),
+		.evict = evict,
+	};
 
+	/* TTM cannot keep a place that is none */
+	if (bo->async && tbo->resource)
+		return ferry_migrate_defer(ferry, bo, &move, to);
+
+	ret = ttm_bo_wait_ctx(tbo, ctx);
+	if (ret)
+		return ret;
+
+	ferry_migrate_carry(ferry, &move);
 	ttm_bo_move_sync_cleanup(tbo, to);
 	return 0;
 }
 
 /**
- * ferry_migrate_access - read or write a BO in the aperture for a debugger
- * @tbo: the BO, reserved
+ * ferry_migrate_access - read or write a BO wherever it is
+ * @bo: the BO, reserved and idle; populated if it is in system memory
  * @offset: byte offset into the BO
  * @buf: kernel buffer
  * @len: bytes; the range is inside the BO
- * @write: 0 to read from the BO
- *
- * TTM's access_memory callback.
- *
- * Return: @len.
+ * @write: write to the BO, else read from it
  */
-int ferry_migrate_access(struct ttm_buffer_object *tbo, unsigned long offset,
-			 void *buf, int len, int write)
+void ferry_migrate_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write)
 {
-	struct ferry_device *ferry = ttm_to_ferry_device(tbo->bdev);
-	struct ferry_vram_cursor cursor;
-	int done;
+	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
+	struct ferry_migrate_end end = ferry_migrate_end(bo->base.resource, bo->base.ttm);
+	int done, bytes;
 
-	dma_resv_assert_held(tbo->base.resv);
+	dma_resv_assert_held(bo->base.base.resv);
 
-	ferry_vram_cursor_init(&cursor, tbo->resource);
-	for (done = 0; done < len;) {
-		u64 at = ferry_vram_cursor_seek(&cursor, offset + done);
-		int bytes = min_t(u64, cursor.end - (offset + done), len - done);
-		void __iomem *vaddr = ferry_aperture_vaddr(&ferry->aperture, at);
+	for (done = 0; done < len; done += bytes) {
+		void *vaddr = ferry_migrate_vaddr(ferry, &end, offset + done);
 
+		bytes = min_t(int, PAGE_SIZE - offset_in_page(offset + done), len - done);
 		if (write)
-			memcpy_toio(vaddr, buf + done, bytes);
+			memcpy(vaddr, buf + done, bytes);
 		else
-			memcpy_fromio(buf + done, vaddr, bytes);
-		done += bytes;
+			memcpy(buf + done, vaddr, bytes);
 	}
-
-	return len;
 }

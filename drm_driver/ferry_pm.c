@@ -48,7 +48,7 @@ static void ferry_pm_bring_home(struct ferry_device *ferry)
 
 	while ((target.bo = ferry_bo_next(ferry, &start))) {
 		if (target.bo->placements == DRM_FERRY_PLACEMENT_APERTURE) {
-			ret = ferry_bo_migrate(ferry, &target, 1);
+			ret = ferry_bo_migrate(ferry, &target, 1, NULL);
 			if (ret)
 				drm_err(&ferry->drm, "a BO cannot return to the aperture: %d\n",
 					ret);

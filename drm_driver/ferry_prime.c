@@ -25,7 +25,8 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 	struct ttm_operation_ctx ctx = { .gfp_retry_mayfail = true };
 	int ret;
 
-	if (!(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM))
+	if (!(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM) ||
+	    bo->madv != DRM_FERRY_MADV_WILLNEED)
 		return -EINVAL;
 
 	if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_SYSTEM) {
@@ -36,7 +37,39 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 			return ret;
 	}
 
+	ret = ttm_bo_wait_ctx(&bo->base, &ctx);
+	if (ret)
+		return ret;
+
 	return ferry_compat_bo_populate(&bo->base, &ctx);
+}
+
+/**
+ * ferry_prime_export - make a dma-buf of a BO
+ * @obj: the BO's GEM object
+ * @flags: DRM_CLOEXEC, DRM_RDWR
+ *
+ * Return: the dma-buf or an error pointer: -EINVAL if the BO's contents are not
+ * needed, -ENOMEM or -ERESTARTSYS.
+ */
+struct dma_buf *ferry_prime_export(struct drm_gem_object *obj, int flags)
+{
+	struct ferry_bo *bo = gem_to_ferry_bo(obj);
+	int ret;
+
+	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
+	if (ret)
+		return ERR_PTR(ret);
+
+	if (bo->madv == DRM_FERRY_MADV_WILLNEED)
+		bo->shared = true;
+	else
+		ret = -EINVAL;
+	dma_resv_unlock(obj->resv);
+	if (ret)
+		return ERR_PTR(ret);
+
+	return drm_gem_prime_export(obj, flags);
 }
 
 /**
@@ -97,9 +130,14 @@ int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
 	struct ferry_bo *bo = gem_to_ferry_bo(obj);
 	struct ferry_device *ferry = to_ferry_device(obj->dev);
+	struct ttm_operation_ctx ctx = {};
 	int ret;
 
 	dma_resv_assert_held(obj->resv);
+
+	ret = ttm_bo_wait_ctx(&bo->base, &ctx);
+	if (ret)
+		return ret;
 
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE && !obj->dma_buf &&
 	    to_ferry_vram_resource(bo->base.resource)->contiguous) {

@@ -12,6 +12,23 @@
 
 #include "ferry_bo.h"
 #include "ferry_cache.h"
+#include "ferry_migrate.h"
+
+#define FERRY_TRACE_PLACES \
+	{ 0, "nowhere" }, \
+	{ DRM_FERRY_PLACEMENT_SYSTEM, "system" }, \
+	{ DRM_FERRY_PLACEMENT_APERTURE, "aperture" }
+
+#ifndef _FERRY_TRACE_PLACE
+#define _FERRY_TRACE_PLACE
+static inline u32 ferry_trace_place(const struct ferry_migrate_end *end)
+{
+	if (end->aperture)
+		return DRM_FERRY_PLACEMENT_APERTURE;
+
+	return end->tt ? DRM_FERRY_PLACEMENT_SYSTEM : 0;
+}
+#endif
 
 /* A fault was handled: of which page, at which order was it asked for, and how did it end? */
 TRACE_EVENT(ferry_fault,
@@ -67,6 +84,31 @@ TRACE_EVENT(ferry_insert,
 	    TP_printk("dev=%s bo=0x%llx address=0x%lx pfn=0x%lx pages=%lu order=%u cache=%d",
 		      __get_str(dev), __entry->bo, __entry->address, __entry->pfn,
 		      __entry->pages, __entry->order, __entry->cache)
+);
+
+/* Bytes have arrived at another place. */
+TRACE_EVENT(ferry_move,
+	    TP_PROTO(struct device *parent, const struct ferry_move *move, u64 ns),
+	    TP_ARGS(parent, move, ns),
+	    TP_STRUCT__entry(__string(dev, dev_name(parent))
+			     __field(u64, bo)
+			     __field(u64, bytes)
+			     __field(u64, ns)
+			     __field(u32, from)
+			     __field(u32, to)
+			     __field(bool, evict)),
+	    TP_fast_assign(__assign_str(dev);
+			   __entry->bo = move->bo;
+			   __entry->bytes = move->size;
+			   __entry->ns = ns;
+			   __entry->from = ferry_trace_place(&move->from);
+			   __entry->to = ferry_trace_place(&move->to);
+			   __entry->evict = move->evict;),
+	    TP_printk("dev=%s bo=0x%llx from=%s to=%s bytes=%llu ns=%llu reason=%s",
+		      __get_str(dev), __entry->bo,
+		      __print_symbolic(__entry->from, FERRY_TRACE_PLACES),
+		      __print_symbolic(__entry->to, FERRY_TRACE_PLACES),
+		      __entry->bytes, __entry->ns, __entry->evict ? "evicted" : "asked")
 );
 
 #endif /* _FERRY_TRACE_H_ */

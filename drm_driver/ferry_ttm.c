@@ -17,6 +17,7 @@
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_migrate.h"
+#include "ferry_reclaim.h"
 #include "ferry_ttm.h"
 
 /* Pages of a 2 MiB entry */
@@ -76,18 +77,31 @@ static bool ferry_ttm_pages_run(struct page **pages)
 static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 				 struct ttm_operation_ctx *ctx)
 {
+	struct ferry_device *ferry = ttm_to_ferry_device(ttm);
 	pgoff_t run;
 	int ret;
+
+	ret = ferry_reclaim_make_room(ferry, tt->num_pages);
+	if (ret)
+		return ret;
 
 	ret = ttm_pool_alloc(&ttm->pool, tt, ctx);
 	if (ret)
 		return ret;
+
+	atomic64_add(tt->num_pages, &ferry->stats.system_pages);
 
 	for (run = 0; run < tt->num_pages / FERRY_TTM_RUN; run++)
 		__assign_bit(run, to_ferry_tt(tt)->runs,
 			     ferry_ttm_pages_run(&tt->pages[run * FERRY_TTM_RUN]));
 
 	return 0;
+}
+
+static void ferry_ttm_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt)
+{
+	ttm_pool_free(&ttm->pool, tt);
+	atomic64_sub(tt->num_pages, &ttm_to_ferry_device(ttm)->stats.system_pages);
 }
 
 /**
@@ -113,8 +127,16 @@ static void ferry_ttm_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt)
 static bool ferry_ttm_eviction_valuable(struct ttm_buffer_object *tbo,
 					const struct ttm_place *place)
 {
+	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
+
+	if (ferry_bo_is_ghost(tbo))
+		return ttm_bo_eviction_valuable(tbo, place);
 	/* what may be in the aperture only has nowhere to go */
-	if (!(ttm_to_ferry_bo(tbo)->placements & DRM_FERRY_PLACEMENT_SYSTEM))
+	if (!(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM))
+		return false;
+	/* out of system memory there is only swap; and what can be purged is not kept */
+	if (place->mem_type == TTM_PL_SYSTEM &&
+	    (bo->madv != DRM_FERRY_MADV_WILLNEED || !ferry_reclaim_can_swap()))
 		return false;
 
 	return ttm_bo_eviction_valuable(tbo, place);
@@ -124,20 +146,28 @@ static void ferry_ttm_evict_flags(struct ttm_buffer_object *tbo,
 				  struct ttm_placement *placement)
 {
 	static const struct ttm_place system = { .mem_type = TTM_PL_SYSTEM };
+	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
+
+	placement->num_placement = 1;
+	placement->placement = &system;
 
 	/* no placement at all tells TTM to drop the contents */
-	placement->num_placement = ttm_to_ferry_device(tbo->bdev)->discard ? 0 : 1;
-	placement->placement = &system;
+	if (ttm_to_ferry_device(tbo->bdev)->discard) {
+		placement->num_placement = 0;
+	} else if (bo->madv != DRM_FERRY_MADV_WILLNEED) {
+		ferry_reclaim_mark_purged(bo);
+		placement->num_placement = 0;
+	}
 }
 
 static const struct ttm_device_funcs ferry_ttm_funcs = {
 	.ttm_tt_create = ferry_ttm_tt_create,
 	.ttm_tt_populate = ferry_ttm_tt_populate,
+	.ttm_tt_unpopulate = ferry_ttm_tt_unpopulate,
 	.ttm_tt_destroy = ferry_ttm_tt_destroy,
 	.eviction_valuable = ferry_ttm_eviction_valuable,
 	.evict_flags = ferry_ttm_evict_flags,
 	.move = ferry_migrate_move,
-	.access_memory = ferry_migrate_access,
 };
 
 static void ferry_ttm_fini(struct drm_device *drm, void *arg)

@@ -229,6 +229,19 @@ void ferry_vram_mgr_print(struct ferry_vram_mgr *mgr, struct drm_printer *p)
 }
 
 /**
+ * ferry_vram_cursor_init - start a walk
+ * @cursor: the cursor
+ * @res: a resource in the aperture; must stay valid during the walk
+ */
+void ferry_vram_cursor_init(struct ferry_vram_cursor *cursor, struct ttm_resource *res)
+{
+	*cursor = (struct ferry_vram_cursor) {
+		.res = to_ferry_vram_resource(res),
+		.mm = &ttm_to_ferry_device(res->bo->bdev)->vram_mgr.mm,
+	};
+}
+
+/**
  * ferry_vram_cursor_seek - where a byte of a BO is in the aperture
  * @cursor: the cursor
  * @offset: byte offset into the BO, less than its size
@@ -240,17 +253,16 @@ void ferry_vram_mgr_print(struct ferry_vram_mgr *mgr, struct drm_printer *p)
 u64 ferry_vram_cursor_seek(struct ferry_vram_cursor *cursor, u64 offset)
 {
 	const struct ferry_vram_resource *res = cursor->res;
-	struct ferry_vram_mgr *mgr = &ttm_to_ferry_device(res->base.bo->bdev)->vram_mgr;
 
 	if (!cursor->block || offset < cursor->first) {
 		cursor->block = list_first_entry(&res->blocks, struct gpu_buddy_block, link);
 		cursor->first = 0;
-		cursor->end = gpu_buddy_block_size(&mgr->mm, cursor->block);
+		cursor->end = gpu_buddy_block_size(cursor->mm, cursor->block);
 	}
 	while (offset >= cursor->end) {
 		cursor->block = list_next_entry(cursor->block, link);
 		cursor->first = cursor->end;
-		cursor->end += gpu_buddy_block_size(&mgr->mm, cursor->block);
+		cursor->end += gpu_buddy_block_size(cursor->mm, cursor->block);
 	}
 
 	return gpu_buddy_block_offset(cursor->block) + offset - cursor->first;

@@ -53,6 +53,8 @@ struct ferry_vram_resource {
 struct ferry_vram_cursor {
 	/** @res: the resource */
 	const struct ferry_vram_resource *res;
+	/** @mm: the allocator that its blocks are of */
+	struct gpu_buddy *mm;
 	/** @block: current block */
 	struct gpu_buddy_block *block;
 	/** @first: byte offset into the BO where @block begins */
@@ -70,17 +72,7 @@ to_ferry_vram_resource(struct ttm_resource *res)
 int ferry_vram_mgr_init(struct ferry_device *ferry);
 u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr);
 void ferry_vram_mgr_print(struct ferry_vram_mgr *mgr, struct drm_printer *p);
+void ferry_vram_cursor_init(struct ferry_vram_cursor *cursor, struct ttm_resource *res);
 u64 ferry_vram_cursor_seek(struct ferry_vram_cursor *cursor, u64 offset);
-
-/**
- * ferry_vram_cursor_init - start a walk
- * @cursor: the cursor
- * @res: a resource in the aperture; must stay valid during the walk
- */
-static inline void ferry_vram_cursor_init(struct ferry_vram_cursor *cursor,
-					  struct ttm_resource *res)
-{
-	*cursor = (struct ferry_vram_cursor) { .res = to_ferry_vram_resource(res) };
-}
 
 #endif /* _FERRY_VRAM_MGR_H_ */

@@ -291,9 +291,9 @@ struct drm_ferry_sync {
  * earlier calls with out-syncs of the same open file. Then the out-syncs
  * signal. Until then faults, other moves and the display wait for the BO. Other
  * BOs that must make room are moved before the call returns, and so are pages
- * allocated. If an in-sync or an earlier call ended with an error the bytes are
- * moved all the same, and the out-syncs signal with that error. If the call
- * fails its out-syncs stay as they are.
+ * allocated. If an in-sync ended with an error the bytes are moved all the same, and
+ * the out-syncs signal with that error. If the call fails its out-syncs stay as
+ * they are.
  *
  * Errors:
  * EINVAL: @count is 0 or above %DRM_FERRY_MIGRATE_MAX; @flags is not zero; an

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/mm.h>
+#include <linux/shrinker.h>
+#include <linux/swap.h>
+
+#include <drm/drm_gem.h>
+#include <drm/drm_managed.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_device.h>
+
+#include "ferry_bo.h"
+#include "ferry_compat.h"
+#include "ferry_drv.h"
+#include "ferry_reclaim.h"
+
+/**
+ * DOC: Memory pressure
+ *
+ * When memory runs short, contents that nobody needs are dropped first, then BOs that
+ * are idle are swapped out. Nothing here waits: who asks for memory may hold any
+ * reservation, so they are only tried, and a BO with a fence that has not signalled
+ * is left alone.
+ *
+ * BOs cannot be killed like a process can: so they leave the last of the memory to
+ * others. What would go into that reserve fails with ENOMEM, after what can be purged
+ * was purged, and long before the OOM killer comes.
+ */
+
+/* The part of all memory that BOs leave free, as a power of two */
+#define FERRY_RECLAIM_RESERVE_SHIFT 5
+
+static struct ferry_device *ferry_reclaim_device(struct ferry_bo *bo)
+{
+	return ttm_to_ferry_device(bo->base.bdev);
+}
+
+/**
+ * ferry_reclaim_can_swap - is there a place to swap BOs to?
+ *
+ * Without one, swapping out would only fill other memory.
+ *
+ * Return: true if there is.
+ */
+bool ferry_reclaim_can_swap(void)
+{
+	return get_nr_swap_pages() > 0;
+}
+
+/**
+ * ferry_reclaim_mark_purged - note that a BO's contents are going
+ * @bo: the BO, reserved; the caller drops its backing
+ *
+ * Takes its mappings away.
+ */
+void ferry_reclaim_mark_purged(struct ferry_bo *bo)
+{
+	dma_resv_assert_held(bo->base.base.resv);
+
+	ttm_bo_unmap_virtual(&bo->base);
+	if (bo->madv == DRM_FERRY_MADV_PURGED)
+		return;
+
+	bo->madv = DRM_FERRY_MADV_PURGED;
+	drm_gem_lru_remove(&bo->base.base);
+	atomic64_inc(&ferry_reclaim_device(bo)->stats.purged);
+}
+
+static bool ferry_reclaim_purge(struct drm_gem_object *obj)
+{
+	struct ttm_operation_ctx ctx = { .no_wait_gpu = true };
+	struct ferry_bo *bo = gem_to_ferry_bo(obj);
+	struct ttm_placement nowhere = {};
+
+	if (bo->madv != DRM_FERRY_MADV_DONTNEED || bo->base.pin_count ||
+	    !dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP))
+		return false;
+	/* it has no pages, or those are at another place than the one that is short */
+	if (!bo->base.ttm || !ttm_tt_is_populated(bo->base.ttm))
+		return false;
+
+	ferry_reclaim_mark_purged(bo);
+	/* idle, and with a ttm: this only frees */
+	return !ttm_bo_validate(&bo->base, &nowhere, &ctx);
+}
+
+static unsigned long ferry_reclaim_purge_pages(struct ferry_device *ferry, unsigned long pages)
+{
+	unsigned long remaining = 0;
+
+	return ferry_compat_gem_lru_scan(&ferry->reclaim.purgeable, pages, &remaining,
+					 ferry_reclaim_purge);
+}
+
+static unsigned long ferry_reclaim_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct ferry_device *ferry = shrinker->private_data;
+	unsigned long pages;
+
+	if (ferry_reclaim_can_swap())
+		pages = atomic64_read(&ferry->stats.system_pages);
+	else
+		pages = READ_ONCE(ferry->reclaim.purgeable.count);
+
+	return pages ?: SHRINK_EMPTY;
+}
+
+static unsigned long ferry_reclaim_swap_out(struct ferry_device *ferry, unsigned long pages)
+{
+	struct ttm_operation_ctx ctx = { .no_wait_gpu = true };
+	unsigned long done = 0;
+	int ret;
+
+	while (done < pages) {
+		/* not out of the reserves that whoever frees memory may use */
+		ret = ttm_device_swapout(&ferry->ttm, &ctx, GFP_HIGHUSER | __GFP_NORETRY |
+					 __GFP_NOWARN | __GFP_NOMEMALLOC);
+		if (ret <= 0)
+			break;
+		done += ret;
+	}
+
+	return done;
+}
+
+static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct ferry_device *ferry = shrinker->private_data;
+	unsigned long done;
+
+	done = ferry_reclaim_purge_pages(ferry, sc->nr_to_scan);
+	/* shmem takes locks of file systems, and writes */
+	if (done < sc->nr_to_scan && ferry_reclaim_can_swap() &&
+	    (sc->gfp_mask & __GFP_FS) && (sc->gfp_mask & __GFP_IO))
+		done += ferry_reclaim_swap_out(ferry, sc->nr_to_scan - done);
+
+	return done ?: SHRINK_STOP;
+}
+
+static bool ferry_reclaim_has_room(unsigned long pages)
+{
+	long reserve = totalram_pages() >> FERRY_RECLAIM_RESERVE_SHIFT;
+
+	return si_mem_available() - reserve >= (long)pages;
+}
+
+/**
+ * ferry_reclaim_make_room - may a BO have so much memory?
+ * @ferry: the device
+ * @pages: what it wants
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
+{
+	if (ferry_reclaim_has_room(pages))
+		return 0;
+
+	ferry_reclaim_purge_pages(ferry, pages);
+	if (ferry_reclaim_has_room(pages))
+		return 0;
+
+	if (ferry_reclaim_can_swap())
+		ferry_reclaim_swap_out(ferry, pages);
+	return ferry_reclaim_has_room(pages) ? 0 : -ENOMEM;
+}
+
+/**
+ * ferry_reclaim_madvise - say if a BO's contents are needed
+ * @bo: the BO
+ * @madv: DRM_FERRY_MADV_WILLNEED or DRM_FERRY_MADV_DONTNEED
+ * @retained: set to 1 if the contents are there, to 0 if not
+ *
+ * Return: 0, -EBUSY if it is pinned or shared, or -ERESTARTSYS.
+ */
+int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained)
+{
+	struct ferry_device *ferry = ferry_reclaim_device(bo);
+	struct drm_gem_object *obj = &bo->base.base;
+	int ret;
+
+	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
+	if (ret)
+		return ret;
+
+	if (madv == DRM_FERRY_MADV_DONTNEED &&
+	    (bo->base.pin_count || bo->shared || READ_ONCE(obj->handle_count) > 1)) {
+		ret = -EBUSY;
+		goto out_unlock;
+	}
+
+	if (bo->madv != DRM_FERRY_MADV_PURGED) {
+		bo->madv = madv;
+		if (madv == DRM_FERRY_MADV_DONTNEED) {
+			bo->base.priority = FERRY_RECLAIM_PRIORITY_DONTNEED;
+			drm_gem_lru_move_tail(&ferry->reclaim.purgeable, obj);
+		} else {
+			bo->base.priority = FERRY_RECLAIM_PRIORITY_NEEDED;
+			drm_gem_lru_remove(obj);
+		}
+		ttm_bo_move_to_lru_tail_unlocked(&bo->base);
+	}
+	*retained = bo->madv != DRM_FERRY_MADV_PURGED;
+
+out_unlock:
+	dma_resv_unlock(obj->resv);
+	return ret;
+}
+
+static void ferry_reclaim_fini(struct drm_device *drm, void *arg)
+{
+	struct ferry_reclaim *reclaim = arg;
+
+	shrinker_free(reclaim->shrinker);
+	mutex_destroy(&reclaim->lock);
+}
+
+/**
+ * ferry_reclaim_init - offer memory to the kernel when it runs short
+ * @ferry: the device, with TTM
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_reclaim_init(struct ferry_device *ferry)
+{
+	struct ferry_reclaim *reclaim = &ferry->reclaim;
+
+	reclaim->shrinker = shrinker_alloc(0, "drm-ferry:%s", dev_name(ferry->drm.dev));
+	if (!reclaim->shrinker)
+		return -ENOMEM;
+
+	mutex_init(&reclaim->lock);
+	drm_gem_lru_init(&reclaim->purgeable, &reclaim->lock);
+	reclaim->shrinker->count_objects = ferry_reclaim_count;
+	reclaim->shrinker->scan_objects = ferry_reclaim_scan;
+	reclaim->shrinker->private_data = ferry;
+	shrinker_register(reclaim->shrinker);
+
+	return drmm_add_action_or_reset(&ferry->drm, ferry_reclaim_fini, reclaim);
+}

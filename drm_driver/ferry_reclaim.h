@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_RECLAIM_H_
+#define _FERRY_RECLAIM_H_
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+#include <drm/drm_gem.h>
+
+struct ferry_bo;
+struct ferry_device;
+struct shrinker;
+
+/* Priorities in TTM's lists: the lowest is evicted and swapped out first. */
+#define FERRY_RECLAIM_PRIORITY_DONTNEED 0
+#define FERRY_RECLAIM_PRIORITY_NEEDED 1
+
+/**
+ * struct ferry_reclaim - what memory pressure can take from a device
+ */
+struct ferry_reclaim {
+	/** @lock: protects @purgeable, as struct drm_gem_lru wants it; innermost */
+	struct mutex lock;
+	/** @purgeable: BOs whose contents nobody needs, the oldest first */
+	struct drm_gem_lru purgeable;
+	/** @shrinker: called when the kernel runs short of memory */
+	struct shrinker *shrinker;
+};
+
+int ferry_reclaim_init(struct ferry_device *ferry);
+int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained);
+void ferry_reclaim_mark_purged(struct ferry_bo *bo);
+int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages);
+bool ferry_reclaim_can_swap(void);
+
+#endif /* _FERRY_RECLAIM_H_ */
