@@ -271,16 +271,16 @@ int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m)
 #ifdef CONFIG_DRM_FERRY_DEBUG_CACHING
 /**
  * ferry_audit_insert - check the entries that were just made
- * @ins: the BO, and the pages
- * @mm: whose page tables
+ * @ins: the BO, the mapping and the pages
  * @address: where they begin
  */
-void ferry_audit_insert(struct ferry_insert *ins, struct mm_struct *mm, unsigned long address)
+void ferry_audit_insert(struct ferry_insert *ins, unsigned long address)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(ins->bo->base.bdev);
 	struct ferry_audit audit = { .ferry = ferry, .tracked = ferry->aperture.granted };
 
-	ferry_audit_range(&audit, ins, mm, address, address + (ins->count << PAGE_SHIFT));
+	ferry_audit_range(&audit, ins, ins->vma->vm_mm, address,
+			  address + (ins->window << PAGE_SHIFT));
 	WARN_ONCE(audit.disagreements, "ferry: a page has two cache attributes\n");
 }
 #endif

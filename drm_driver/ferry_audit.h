@@ -6,16 +6,14 @@
 
 struct ferry_device;
 struct ferry_insert;
-struct mm_struct;
 struct seq_file;
 
 int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m);
 
 #ifdef CONFIG_DRM_FERRY_DEBUG_CACHING
-void ferry_audit_insert(struct ferry_insert *ins, struct mm_struct *mm, unsigned long address);
+void ferry_audit_insert(struct ferry_insert *ins, unsigned long address);
 #else
-static inline void ferry_audit_insert(struct ferry_insert *ins, struct mm_struct *mm,
-				      unsigned long address)
+static inline void ferry_audit_insert(struct ferry_insert *ins, unsigned long address)
 {
 }
 #endif

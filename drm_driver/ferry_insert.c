@@ -182,35 +182,51 @@ vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf)
 		return ret;
 
 	ins->page = page;
-	ins->count = PMD_SIZE >> PAGE_SHIFT;
-	ferry_audit_insert(ins, vma->vm_mm, address);
+	ins->window = PMD_SIZE >> PAGE_SHIFT;
+	ins->count = ins->window;
+	ferry_audit_insert(ins, address);
 	trace_ferry_insert(ins->bo, address, pfn, ins->count, PMD_ORDER, ins->cache);
 	return VM_FAULT_NOPAGE;
 }
 
-static void ferry_insert_start_run(struct ferry_insert *ins)
+/* Entries for @run pages from @entry on, whose PFNs follow each other, where there are none. */
+static void ferry_insert_run(struct ferry_insert *ins, unsigned long address, pte_t *pte,
+			     pte_t entry, pgoff_t run)
 {
-	ins->next = pte_mkspecial(pfn_pte(ferry_insert_pfn(ins, ins->page), ins->prot));
-	ins->run = ins->aperture ? (ins->cursor.end >> PAGE_SHIFT) - ins->page : 1;
+	pgoff_t at, end;
+
+	for (at = 0; at < run; at = end + 1) {
+		/* another thread may have mapped some before the reservation was ours */
+		for (end = at; end < run && pte_none(ptep_get(pte + end)); end++)
+			;
+		if (end == at)
+			continue;
+
+		set_ptes(ins->vma->vm_mm, address + (at << PAGE_SHIFT), pte + at,
+			 pte_advance_pfn(entry, at), end - at);
+		ins->count += end - at;
+	}
 }
 
-/* Runs for each page of a window: everything it can know beforehand it does. */
-static int ferry_insert_pte(pte_t *pte, unsigned long address, void *data)
+/*
+ * Called once, with the first entry of a window and under its page table's lock: the
+ * others follow it in the same page table. A call for each costs more than the entry.
+ */
+static int ferry_insert_ptes(pte_t *pte, unsigned long address, void *data)
 {
 	struct ferry_insert *ins = data;
+	pgoff_t at, page, run;
+	pte_t entry;
 
-	if (!ins->run)
-		ferry_insert_start_run(ins);
-
-	/* another thread may have mapped it before the reservation was ours */
-	if (pte_none(ptep_get(pte))) {
-		set_pte_at(ins->vma->vm_mm, address, pte, ins->next);
-		ins->count++;
+	for (at = 0; at < ins->window; at += run) {
+		page = ins->page + at;
+		entry = pte_mkspecial(pfn_pte(ferry_insert_pfn(ins, page), ins->prot));
+		run = 1;
+		if (ins->aperture)
+			run = min(ins->window - at, (ins->cursor.end >> PAGE_SHIFT) - page);
+		ferry_insert_run(ins, address + (at << PAGE_SHIFT), pte + at, entry, run);
 	}
 
-	ins->next = pte_next_pfn(ins->next);
-	ins->page++;
-	ins->run--;
 	return 0;
 }
 
@@ -240,12 +256,12 @@ vm_fault_t ferry_insert_window(struct ferry_insert *ins, struct vm_fault *vmf)
 	limit = start + ((pages - ins->page) << PAGE_SHIFT);
 	end = min3(ALIGN_DOWN(vmf->address, PMD_SIZE) + PMD_SIZE, vma->vm_end, limit);
 
-	trace_ferry_insert(ins->bo, start, ferry_insert_pfn(ins, ins->page),
-			   (end - start) >> PAGE_SHIFT, 0, ins->cache);
-	if (apply_to_page_range(vma->vm_mm, start, end - start, ferry_insert_pte, ins))
+	ins->window = (end - start) >> PAGE_SHIFT;
+	trace_ferry_insert(ins->bo, start, ferry_insert_pfn(ins, ins->page), ins->window, 0,
+			   ins->cache);
+	if (apply_to_page_range(vma->vm_mm, start, PAGE_SIZE, ferry_insert_ptes, ins))
 		return VM_FAULT_OOM;
 
-	ins->page -= (end - start) >> PAGE_SHIFT;
-	ferry_audit_insert(ins, vma->vm_mm, start);
+	ferry_audit_insert(ins, start);
 	return VM_FAULT_NOPAGE;
 }

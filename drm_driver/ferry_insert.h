@@ -24,13 +24,11 @@ struct ferry_insert {
 	pgprot_t prot;
 	/** @cursor: its blocks, if it is in the aperture */
 	struct ferry_vram_cursor cursor;
-	/** @page: page of the BO that is mapped next */
+	/** @page: page of the BO that is mapped first */
 	pgoff_t page;
-	/** @next: entry for it, if @run is not 0 */
-	pte_t next;
-	/** @run: pages from it on whose PFNs follow each other */
-	pgoff_t run;
-	/** @count: pages that were mapped */
+	/** @window: pages from it on that have entries in the end */
+	pgoff_t window;
+	/** @count: those of them that had none before */
 	unsigned long count;
 };
 
