@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/capability.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
@@ -59,21 +62,14 @@
 /* How long to go on when other evictions are in the way */
 #define FERRY_BO_RETRY_JIFFIES HZ
 
+static unsigned int ferry_bo_aperture_only = 75;
+module_param_named(aperture_only, ferry_bo_aperture_only, uint, 0444);
+MODULE_PARM_DESC(aperture_only,
+		 "Percent of the aperture that BOs which may be nowhere else can fill, without CAP_SYS_ADMIN (default 75)");
+
 static void ferry_bo_gem_free(struct drm_gem_object *obj)
 {
 	ferry_compat_bo_fini(&gem_to_ferry_bo(obj)->base);
-}
-
-static enum drm_gem_object_status ferry_bo_gem_status(struct drm_gem_object *obj)
-{
-	struct ttm_buffer_object *tbo = &gem_to_ferry_bo(obj)->base;
-	enum drm_gem_object_status status = 0;
-
-	/* a snapshot: the answer may be old before it is printed */
-	if (!tbo->ttm || ttm_tt_is_populated(tbo->ttm))
-		status |= DRM_GEM_OBJECT_RESIDENT;
-
-	return status;
 }
 
 static const struct drm_gem_object_funcs ferry_bo_gem_funcs = {
@@ -85,15 +81,35 @@ static const struct drm_gem_object_funcs ferry_bo_gem_funcs = {
 	.vmap = ferry_prime_vmap,
 	.vunmap = ferry_prime_vunmap,
 	.mmap = ferry_fault_gem_mmap,
-	.status = ferry_bo_gem_status,
 	.vm_ops = &ferry_fault_vm_ops,
 };
+
+static void ferry_bo_account_home(struct ferry_bo *bo, s64 bytes)
+{
+	struct ferry_device *ferry = to_ferry_device(bo->base.base.dev);
+
+	if (bo->placements == DRM_FERRY_PLACEMENT_APERTURE)
+		atomic64_add(bytes, &ferry->vram_mgr.home);
+}
+
+/*
+ * May this process keep more of the aperture from everybody else? It takes no lock: two
+ * that ask at the same time may both be told yes.
+ */
+static bool ferry_bo_may_live_there(struct ferry_device *ferry, u32 placements, u64 size)
+{
+	u64 share = div_u64(ferry->aperture.size, 100) * min(ferry_bo_aperture_only, 100U);
+
+	return placements != DRM_FERRY_PLACEMENT_APERTURE || capable(CAP_SYS_ADMIN) ||
+	       atomic64_read(&ferry->vram_mgr.home) + size <= share;
+}
 
 static void ferry_bo_destroy(struct ttm_buffer_object *tbo)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(tbo->bdev);
 	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
 
+	ferry_bo_account_home(bo, -(s64)tbo->base.size);
 	drm_gem_object_release(&tbo->base);
 	kfree(bo);
 	atomic64_dec(&ferry->stats.bos);
@@ -198,6 +214,9 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 	struct ferry_bo *bo;
 	int ret;
 
+	if (!ferry_bo_may_live_there(ferry, args->placements, PAGE_ALIGN(args->size)))
+		return ERR_PTR(-ENOSPC);
+
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
@@ -210,6 +229,7 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 	drm_gem_private_object_init(&ferry->drm, &bo->base.base, PAGE_ALIGN(args->size));
 
 	atomic64_inc(&ferry->stats.bos);
+	ferry_bo_account_home(bo, bo->base.base.size);
 	/* on failure this ends in ferry_bo_destroy() */
 	ret = ttm_bo_init_validate(&ferry->ttm, &bo->base, ttm_bo_type_device, &placement,
 				   0, true, NULL, NULL, ferry_bo_destroy);

@@ -13,9 +13,16 @@
 
 #include <asm/msr.h>
 
+#include <drm/drm_gem.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
+#include <drm/ttm/ttm_resource.h>
 #include <drm/ttm/ttm_tt.h>
+
+#if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
+#include <linux/cgroup_dmem.h>
+#include <drm/drm_drv.h>
+#endif
 
 #define FERRY_NEW_API (KERNEL_VERSION(7, 0, 0) <= LINUX_VERSION_CODE)
 
@@ -153,14 +160,57 @@ ferry_compat_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
-/* 7.0: an LRU can be scanned with a ticket */
-#if FERRY_NEW_API
-#define ferry_compat_gem_lru_scan(lru, nr, remaining, shrink) \
-	drm_gem_lru_scan(lru, nr, remaining, shrink, NULL)
+/* 6.13: whether BOs can be active is told; before, it is printed in any case */
+#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
+#define FERRY_GEM_OBJECT_ACTIVE DRM_GEM_OBJECT_ACTIVE
 #else
-#define ferry_compat_gem_lru_scan(lru, nr, remaining, shrink) \
-	drm_gem_lru_scan(lru, nr, remaining, shrink)
+#define FERRY_GEM_OBJECT_ACTIVE 0
 #endif
+
+/* 6.14: control groups can limit device memory; 7.3: told by a structure */
+static inline int ferry_compat_register_dmem(struct drm_device *drm,
+					     struct ttm_resource_manager *man, u64 size)
+{
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+	struct dmem_cgroup_init init = { .size = size };
+
+	man->cg = drmm_cgroup_register_region(drm, "aperture", &init);
+	return PTR_ERR_OR_ZERO(man->cg);
+#elif KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
+	man->cg = drmm_cgroup_register_region(drm, "aperture", size);
+	return PTR_ERR_OR_ZERO(man->cg);
+#else
+	return 0;
+#endif
+}
+
+/* 7.3: one lock for all LRUs of a device; before, an LRU has the driver's */
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+#define FERRY_GEM_LRU_SHRINK_ARGS struct drm_gem_object *obj, struct ww_acquire_ctx *ticket
+#else
+#define FERRY_GEM_LRU_SHRINK_ARGS struct drm_gem_object *obj
+#endif
+
+static inline void ferry_compat_gem_lru_init(struct drm_gem_lru *lru, struct mutex *lock)
+{
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+	drm_gem_lru_init(lru);
+#else
+	drm_gem_lru_init(lru, lock);
+#endif
+}
+
+static inline unsigned long
+ferry_compat_gem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
+			  unsigned int pages, unsigned long *remaining,
+			  bool (*shrink)(FERRY_GEM_LRU_SHRINK_ARGS))
+{
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+	return drm_gem_lru_scan(drm, lru, pages, remaining, shrink, NULL);
+#else
+	return drm_gem_lru_scan(lru, pages, remaining, shrink);
+#endif
+}
 
 /* 6.16: rdmsrl() is rdmsrq() */
 static inline u64 ferry_compat_rdmsr(u32 msr)

@@ -44,6 +44,7 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		{ "faults_2m", &stats->faults_2m },
 		{ "faults_oom", &stats->faults_oom },
 		{ "aperture_fixed", &ferry->vram_mgr.fixed },
+		{ "aperture_home", &ferry->vram_mgr.home },
 	};
 	unsigned int i;
 
@@ -71,6 +72,7 @@ static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 
 static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 {
+	struct drm_printer p = drm_seq_file_printer(m);
 	struct drm_gem_object *obj = &bo->base.base;
 	struct drm_ferry_bo_query query = {};
 	int ret;
@@ -79,12 +81,21 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 	if (ret)
 		return ret;
 
-	seq_printf(m, "bo 0x%llx size %llu huge %llu placement %s allowed 0x%x caching %s flags 0x%x handles %u pinned %u\n",
+	seq_printf(m, "bo 0x%llx size %llu huge %llu placement %s allowed 0x%x caching %s flags 0x%x handles %u pinned %u madv %u blocks ",
 		   drm_vma_node_offset_addr(&obj->vma_node), query.size, query.huge_size,
 		   query.placement == DRM_FERRY_PLACEMENT_APERTURE ? "aperture" : "system",
 		   query.placements,
 		   query.caching == DRM_FERRY_CACHING_WC ? "wc" : "cached",
-		   query.flags, obj->handle_count, query.pinned);
+		   query.flags, obj->handle_count, query.pinned, query.madv);
+
+	/* it may have moved meanwhile: then this is the newer answer */
+	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
+	if (ret)
+		return ret;
+	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+		ferry_vram_mgr_print_blocks(bo->base.resource, &p);
+	dma_resv_unlock(obj->resv);
+	seq_puts(m, "\n");
 	return 0;
 }
 

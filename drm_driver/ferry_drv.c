@@ -21,6 +21,7 @@
 #include "ferry_debugfs.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
+#include "ferry_fdinfo.h"
 #include "ferry_ioctl.h"
 #include "ferry_job.h"
 #include "ferry_kms.h"
@@ -77,7 +78,7 @@ static const struct drm_driver ferry_drv_driver = {
 	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls),
 	.fops = &ferry_drv_fops,
 	.dumb_create = ferry_bo_dumb_create,
-	.show_fdinfo = drm_show_memory_stats,
+	.show_fdinfo = ferry_fdinfo_show,
 	DRM_FBDEV_TTM_DRIVER_OPS,
 	.name = "ferry",
 	.desc = "buffer objects in a PCI aperture",

@@ -66,7 +66,7 @@ void ferry_reclaim_mark_purged(struct ferry_bo *bo)
 	atomic64_inc(&ferry_reclaim_device(bo)->stats.purged);
 }
 
-static bool ferry_reclaim_purge(struct drm_gem_object *obj)
+static bool ferry_reclaim_purge(FERRY_GEM_LRU_SHRINK_ARGS)
 {
 	struct ttm_operation_ctx ctx = { .no_wait_gpu = true };
 	struct ferry_bo *bo = gem_to_ferry_bo(obj);
@@ -88,8 +88,8 @@ static unsigned long ferry_reclaim_purge_pages(struct ferry_device *ferry, unsig
 {
 	unsigned long remaining = 0;
 
-	return ferry_compat_gem_lru_scan(&ferry->reclaim.purgeable, pages, &remaining,
-					 ferry_reclaim_purge);
+	return ferry_compat_gem_lru_scan(&ferry->drm, &ferry->reclaim.purgeable, pages,
+					 &remaining, ferry_reclaim_purge);
 }
 
 static unsigned long ferry_reclaim_count(struct shrinker *shrinker, struct shrink_control *sc)
@@ -230,7 +230,7 @@ int ferry_reclaim_init(struct ferry_device *ferry)
 		return -ENOMEM;
 
 	mutex_init(&reclaim->lock);
-	drm_gem_lru_init(&reclaim->purgeable, &reclaim->lock);
+	ferry_compat_gem_lru_init(&reclaim->purgeable, &reclaim->lock);
 	reclaim->shrinker->count_objects = ferry_reclaim_count;
 	reclaim->shrinker->scan_objects = ferry_reclaim_scan;
 	reclaim->shrinker->private_data = ferry;

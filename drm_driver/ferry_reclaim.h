@@ -19,7 +19,7 @@ struct shrinker;
  * struct ferry_reclaim - what memory pressure can take from a device
  */
 struct ferry_reclaim {
-	/** @lock: protects @purgeable, as struct drm_gem_lru wants it; innermost */
+	/** @lock: protects @purgeable, as struct drm_gem_lru wants it before 7.3; innermost */
 	struct mutex lock;
 	/** @purgeable: BOs whose contents nobody needs, the oldest first */
 	struct drm_gem_lru purgeable;

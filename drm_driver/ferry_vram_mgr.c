@@ -8,6 +8,7 @@
 #include <drm/ttm/ttm_bo.h>
 
 #include "ferry_bo.h"
+#include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_vram_mgr.h"
 
@@ -195,6 +196,12 @@ int ferry_vram_mgr_init(struct ferry_device *ferry)
 	mutex_init(&mgr->lock);
 	mgr->base.func = &ferry_vram_mgr_func;
 	ttm_resource_manager_init(&mgr->base, &ferry->ttm, ferry->aperture.size);
+	ret = ferry_compat_register_dmem(&ferry->drm, &mgr->base, ferry->aperture.size);
+	if (ret) {
+		gpu_buddy_fini(&mgr->mm);
+		return ret;
+	}
+
 	ttm_set_driver_manager(&ferry->ttm, FERRY_PL_APERTURE, &mgr->base);
 	ttm_resource_manager_set_used(&mgr->base, true);
 
@@ -226,6 +233,26 @@ u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr)
 void ferry_vram_mgr_print(struct ferry_vram_mgr *mgr, struct drm_printer *p)
 {
 	ttm_resource_manager_debug(&mgr->base, p);
+}
+
+/**
+ * ferry_vram_mgr_print_blocks - where a BO lies, for debugfs
+ * @res: its resource in the aperture, which stays valid
+ * @p: where to print
+ *
+ * Prints OFFSET+SIZE, in bytes, for each piece.
+ */
+void ferry_vram_mgr_print_blocks(struct ttm_resource *res, struct drm_printer *p)
+{
+	struct ferry_vram_cursor cursor;
+	u64 offset = 0, at;
+
+	ferry_vram_cursor_init(&cursor, res);
+	while (offset < res->size) {
+		at = ferry_vram_cursor_seek(&cursor, offset);
+		drm_printf(p, "%s0x%llx+0x%llx", offset ? "," : "", at, cursor.end - offset);
+		offset = cursor.end;
+	}
 }
 
 /**

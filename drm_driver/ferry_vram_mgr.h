@@ -29,6 +29,8 @@ struct ferry_vram_mgr {
 	struct mutex lock;
 	/** @fixed: bytes held by BOs that no eviction can move: pinned, or at home nowhere else */
 	atomic64_t fixed;
+	/** @home: bytes of all BOs that may be nowhere else, wherever they are now */
+	atomic64_t home;
 };
 
 /**
@@ -72,6 +74,7 @@ to_ferry_vram_resource(struct ttm_resource *res)
 int ferry_vram_mgr_init(struct ferry_device *ferry);
 u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr);
 void ferry_vram_mgr_print(struct ferry_vram_mgr *mgr, struct drm_printer *p);
+void ferry_vram_mgr_print_blocks(struct ttm_resource *res, struct drm_printer *p);
 void ferry_vram_cursor_init(struct ferry_vram_cursor *cursor, struct ttm_resource *res);
 u64 ferry_vram_cursor_seek(struct ferry_vram_cursor *cursor, u64 offset);
 

@@ -140,7 +140,9 @@ struct drm_ferry_device_query {
  * has an unknown bit; @placement is neither 0 nor a single bit of
  * @placements; @caching or a flag is unknown; @pad or @handle is not zero.
  * ENOSPC: the BO is to start in the aperture and does not fit beside what
- * cannot be evicted.
+ * cannot be evicted; or it may be in the aperture only, and all such BOs would
+ * take more of it than the module's parameter aperture_only allows to processes
+ * without CAP_SYS_ADMIN (75 % by default).
  */
 struct drm_ferry_bo_create {
 	/**
