@@ -22,9 +22,11 @@ die() {
 
 # step TEXT COMMAND... - run COMMAND with its output in a log file, say what
 # is being done and how long it took, and say so again every ten seconds.
-# When it fails, the end of the log is shown and the step's status returned.
+# step_lines is the number of lines it will print, if that is known: then the
+# rest is estimated. When it fails, the end of the log is shown and the step's
+# status returned.
 step() {
-	local text=$1 log start told=0 pid status=0
+	local text=$1 log start told=0 pid status=0 lines rest
 	shift
 	mkdir -p "$vmdir/log"
 	log=$vmdir/log/$(echo "$text" | tr -cs 'a-zA-Z0-9.\n' '-').log
@@ -40,7 +42,13 @@ step() {
 		sleep 0.1
 		if [ $((SECONDS - start - told)) -ge 10 ]; then
 			told=$((SECONDS - start))
-			say "$text ... $told s"
+			rest=
+			if [ -n "${step_lines:-}" ]; then
+				lines=$(wc -l < "$log")
+				[ "$lines" -lt 20 ] || [ "$lines" -ge "$step_lines" ] ||
+					rest=", $((100 * lines / step_lines)) %, about $((told * (step_lines - lines) / lines)) s to go"
+			fi
+			say "$text ... $told s$rest"
 		fi
 	done
 	wait $pid || status=$?

@@ -139,6 +139,8 @@ def boot_args(kernel, accel, memory, cpus, icount, append):
     # calling that a lockup. What is stuck for good is found all the same.
     cmdline = ("console=ttyS0 panic=-1 oops=panic tsc=reliable watchdog_thresh=60 "
                "rcupdate.rcu_cpu_stall_timeout=120 " + append)
+    if os.path.basename(kernel) == "debug":
+        cmdline += " kasan_multi_shot" # each report, not the first one only
     if accel == "kvm":
         args = ["-accel", "kvm", "-cpu", "host"]
     else:
@@ -416,7 +418,7 @@ def parse(argv):
   vm-screenshot NAME [dN]   takes a picture of the screen of the n-th device
 
 Without COMMAND, on a terminal, there is an interactive shell.""")
-    p.add_argument("--kernel", default="6.12", metavar="V", help="6.12 (default), 7.x or debug, the sanitizer kernel")
+    p.add_argument("--kernel", default="6.12", metavar="V", help="6.12 (default), 7.x, or a sanitizer kernel, debug or kcsan")
     p.add_argument("--device", action="append", metavar="SPEC",
                    help="bochs-display (default), VGA, secondary-vga, ivshmem-plain[,size=64M][,path=FILE], "
                    "any QEMU -device string, or none; repeatable, the n-th has the id dN from d0")
