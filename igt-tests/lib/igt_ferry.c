@@ -125,23 +125,32 @@ static void unmap_all(void)
  */
 void igt_ferry_clean(int keep)
 {
-	char path[64], target[PATH_MAX];
+	char target[PATH_MAX];
+	struct dirent *entry;
+	bool found;
+	DIR *dir;
 
 	unmap_all();
-	for (int fd = 3; fd < 1024; fd++) {
-		ssize_t len;
+	/* from the start again after each: the list changes */
+	do {
+		found = false;
+		dir = opendir("/proc/self/fd");
+		igt_assert(dir);
+		while (!found && (entry = readdir(dir))) {
+			ssize_t len = readlinkat(dirfd(dir), entry->d_name,
+						 target, sizeof(target) - 1);
+			int fd = atoi(entry->d_name);
 
-		if (fd == keep)
-			continue;
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		len = readlink(path, target, sizeof(target) - 1);
-		if (len <= 0)
-			continue;
-		target[len] = '\0';
-		if (!strncmp(target, "/dev/dri/", 9) ||
-		    !strncmp(target, "/dmabuf:", 8))
-			close(fd);
-	}
+			if (len <= 0 || fd == keep)
+				continue;
+			target[len] = '\0';
+			found = !strncmp(target, "/dev/dri/", 9) ||
+				!strncmp(target, "/dmabuf:", 8);
+			if (found)
+				close(fd);
+		}
+		closedir(dir);
+	} while (found);
 	errno = 0;
 }
 
