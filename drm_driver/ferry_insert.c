@@ -148,8 +148,7 @@ u64 ferry_insert_huge_bytes(struct ferry_bo *bo)
  * @vmf: the fault
  *
  * Return:
- * VM_FAULT_NOPAGE: it is mapped. VM_FAULT_OOM: no memory for the page table that
- * a huge entry keeps in reserve. VM_FAULT_FALLBACK: the address, the BO or the
+ * VM_FAULT_NOPAGE: it is mapped. VM_FAULT_FALLBACK: the address, the BO or the
  * place of its pages do not allow it, or a page table is there already.
  */
 vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf)

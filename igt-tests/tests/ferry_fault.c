@@ -1001,7 +1001,7 @@ static void test_stress(int fd, const struct igt_ferry_kind *kind)
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const size_t pages = HUGE_PAGES + 48;
 	struct igt_ferry_faults faults;
-	struct timespec start = {};
+	struct timespec start = {}, wait = {};
 	struct igt_ferry_bo bo;
 	unsigned long rounds = 0;
 
@@ -1024,6 +1024,11 @@ static void test_stress(int fd, const struct igt_ferry_kind *kind)
 		if (i % 3)
 			usleep(i % 7 * 1000);
 	}
+	/* a busy machine may start one of them late */
+	igt_nsec_elapsed(&wait);
+	for (unsigned int i = 0; i < STRESS_TOUCHERS; i++)
+		while (!shared->rounds[i] && igt_seconds_elapsed(&wait) < 60)
+			usleep(1000);
 	shared->stop = true;
 	igt_waitchildren_timeout(120, "touchers of a BO that migrates");
 	nice(15);
@@ -1194,11 +1199,13 @@ static void test_table_race(int fd)
 		if (round % 50 == 25)
 			igt_ferry_audit_clean(fd, NULL);
 	}
+	/* a busy machine may start one late; the alarm ends this if it never comes */
+	for (unsigned int i = 0; i < RACERS; i++)
+		while (!readers[i].rounds)
+			sched_yield();
 	stop = true;
-	for (unsigned int i = 0; i < RACERS; i++) {
+	for (unsigned int i = 0; i < RACERS; i++)
 		pthread_join(threads[i], NULL);
-		igt_assert(readers[i].rounds);
-	}
 	alarm(0);
 	igt_ferry_faults_since(fd, &faults);
 	igt_info("%" PRIu64 " faults, %" PRIu64 " huge\n", faults.faults,
@@ -1427,27 +1434,26 @@ static void stop_failing(int sig)
 	close(file);
 }
 
-/**
- * SUBTEST: code-oom
- * Description: a fault that gets no memory says so, and the BO is whole when there is memory again
- *
- * The allocations of one process are made to fail; the kernel has its page
- * allocator do that if it was built for it.
+/*
+ * Faults for which ferry had no memory, when a process touched @p until it was ended.
+ * One in @interval of its allocations fails.
  */
-static void test_code_oom(int fd)
+static uint64_t touch_without_memory(int fd, const void *p,
+				     const char *interval)
 {
-	struct igt_ferry_bo bo;
-	uint64_t oom;
+	uint64_t oom = igt_ferry_stat(fd, "faults_oom");
 	int status;
 	pid_t pid;
 
-	igt_require_f(access(FAIL_DIR "probability", W_OK) == 0,
-		      "the kernel has no CONFIG_FAIL_PAGE_ALLOC: run this with "
-		      "the debug kernel\n");
-	igt_install_exit_handler(stop_failing);
-	oom = igt_ferry_stat(fd, "faults_oom");
-	igt_ferry_bo_init(&bo, fd, 2 * HUGE, igt_ferry_fixed_kinds);
-	/* a page of the code below is at hand: only the BO's allocations fail */
+	/* meant for the child alone, which is ready for it before it says so */
+	write_text(FAIL_DIR "task-filter", "Y");
+	write_text(FAIL_DIR "ignore-gfp-wait", "N");
+	write_text(FAIL_DIR "ignore-gfp-highmem", "N");
+	write_text(FAIL_DIR "min-order", "0");
+	write_text(FAIL_DIR "verbose", "0");
+	write_text(FAIL_DIR "times", "-1");
+	write_text(FAIL_DIR "interval", interval);
+	write_text(FAIL_DIR "probability", "100");
 	pid = fork();
 	igt_assert_lte(0, pid);
 	if (!pid) {
@@ -1456,32 +1462,67 @@ static void test_code_oom(int fd)
 
 		/* the way out of "out of memory" in a loop */
 		setrlimit(RLIMIT_CORE, &none);
+		signal(SIGALRM, SIG_DFL);
 		alarm(2);
+		/* what else it needs is at hand */
+		touch(&none, sizeof(none));
 		if (make < 0 || write(make, "1", 1) != 1)
 			_exit(2);
-		touch(bo.map, PAGE);
-		_exit(0);
+		touch(p, PAGE);
+		_exit(3);
 	}
-	write_text(FAIL_DIR "task-filter", "Y");
-	write_text(FAIL_DIR "ignore-gfp-wait", "N");
-	write_text(FAIL_DIR "ignore-gfp-highmem", "N");
-	write_text(FAIL_DIR "min-order", "0");
-	write_text(FAIL_DIR "verbose", "0");
-	write_text(FAIL_DIR "times", "-1");
-	write_text(FAIL_DIR "interval", "1");
-	write_text(FAIL_DIR "probability", "100");
 	igt_assert_eq(waitpid(pid, &status, 0), pid);
 	stop_failing(0);
 	write_text(FAIL_DIR "task-filter", "N");
-	igt_assert(!WIFEXITED(status) || WEXITSTATUS(status) != 2);
-	igt_info("%" PRIu64 " faults without memory\n",
-		 igt_ferry_stat(fd, "faults_oom") - oom);
-	igt_assert_lt_u64(oom, igt_ferry_stat(fd, "faults_oom"));
+	igt_assert_f(!WIFEXITED(status), "the child exited with %d\n",
+		     WEXITSTATUS(status));
+	return igt_ferry_stat(fd, "faults_oom") - oom;
+}
 
-	igt_ferry_check_zero(bo.map, bo.size);
-	igt_ferry_bo_fill(&bo);
-	igt_ferry_bo_check(&bo);
-	igt_ferry_audit_clean(fd, NULL);
+/**
+ * SUBTEST: code-oom
+ * Description: a fault that gets no memory says so, and the BO is whole when there is memory again
+ *
+ * The allocations of one process are made to fail, for the BO's pages and for the page
+ * table that small entries are in; the kernel has its page allocator do that if it
+ * was built for it.
+ */
+static void test_code_oom(int fd)
+{
+	static const struct {
+		const char *name, *interval;
+	} causes[] = {
+		{ "pages", "1" },
+		/* the kernel has one at hand before it asks ferry, who needs another */
+		{ "a page table", "2" },
+	};
+	struct igt_ferry_bo bo;
+	void *maps[2];
+	uint64_t oom;
+
+	igt_require_f(access(FAIL_DIR "probability", W_OK) == 0,
+		      "the kernel has no CONFIG_FAIL_PAGE_ALLOC: run this with "
+		      "the debug kernel\n");
+	require_huge(fd, HUGE);
+	igt_install_exit_handler(stop_failing);
+	igt_ferry_bo_init(&bo, fd, 2 * HUGE, igt_ferry_fixed_kinds);
+	maps[0] = bo.map;
+	/* a huge entry needs none */
+	maps[1] = map_fixed(&bo, reserve(bo.size, PAGE), 0, 2 * HUGE_PAGES);
+	for (int i = 0; i < 2; i++) {
+		oom = touch_without_memory(fd, maps[i], causes[i].interval);
+		igt_info("%" PRIu64 " faults without memory for %s\n", oom,
+			 causes[i].name);
+		igt_assert_lt_u64(0, oom);
+		/* with memory there is nothing wrong */
+		if (i == 0) {
+			igt_ferry_check_zero(bo.map, bo.size);
+			igt_ferry_bo_fill(&bo);
+		}
+		igt_ferry_check(maps[i], 0, bo.size / PAGE, bo.id, bo.gen);
+		igt_ferry_audit_clean(fd, NULL);
+	}
+	munmap(maps[1], bo.size);
 	igt_ferry_bo_fini(&bo);
 	errno = 0;
 }
