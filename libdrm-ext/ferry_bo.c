@@ -213,34 +213,13 @@ ferry_public int ferry_bo_query(struct ferry_bo *bo,
 	return ferry_copy_out(info, size, &query, sizeof(query));
 }
 
+/* Fills in the entries, and asks the kernel. */
 static int ferry_migrate(struct ferry_device *dev,
-			 const struct drm_ferry_migrate_entry *entries,
-			 uint32_t count)
-{
-	struct drm_ferry_migrate args = {
-		.entries = (uintptr_t)entries,
-		.count = count,
-	};
-
-	return ferry_ioctl(dev, DRM_IOCTL_FERRY_MIGRATE, &args);
-}
-
-ferry_public int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement)
-{
-	struct drm_ferry_migrate_entry entry = {
-		.handle = bo->handle,
-		.placement = placement,
-	};
-
-	return ferry_migrate(bo->dev, &entry, 1);
-}
-
-ferry_public int ferry_bo_migrate_many(struct ferry_device *dev,
-				       const struct ferry_bo_move *moves,
-				       uint32_t count)
+			 const struct ferry_bo_move *moves, uint32_t count,
+			 struct drm_ferry_migrate *args)
 {
 	struct drm_ferry_migrate_entry *entries;
-	int err;
+	int err = 0;
 
 	if (!count || count > DRM_FERRY_MIGRATE_MAX)
 		return -EINVAL;
@@ -249,7 +228,6 @@ ferry_public int ferry_bo_migrate_many(struct ferry_device *dev,
 	if (!entries)
 		return -ENOMEM;
 
-	err = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		if (moves[i].bo->dev != dev) {
 			err = -EINVAL;
@@ -258,9 +236,76 @@ ferry_public int ferry_bo_migrate_many(struct ferry_device *dev,
 		entries[i].handle = moves[i].bo->handle;
 		entries[i].placement = moves[i].placement;
 	}
-	if (!err)
-		err = ferry_migrate(dev, entries, count);
+	if (!err) {
+		args->entries = (uintptr_t)entries;
+		args->count = count;
+		err = ferry_ioctl(dev, DRM_IOCTL_FERRY_MIGRATE, args);
+	}
 
 	free(entries);
+	return err;
+}
+
+ferry_public int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement)
+{
+	struct drm_ferry_migrate_entry entry = {
+		.handle = bo->handle,
+		.placement = placement,
+	};
+	struct drm_ferry_migrate args = {
+		.entries = (uintptr_t)&entry,
+		.count = 1,
+	};
+
+	return ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_MIGRATE, &args);
+}
+
+ferry_public int ferry_bo_migrate_many(struct ferry_device *dev,
+				       const struct ferry_bo_move *moves,
+				       uint32_t count)
+{
+	struct drm_ferry_migrate args = { 0 };
+
+	return ferry_migrate(dev, moves, count, &args);
+}
+
+ferry_public int
+ferry_bo_migrate_sync(struct ferry_device *dev,
+		      const struct ferry_bo_move *moves, uint32_t count,
+		      const struct drm_ferry_sync *in, uint32_t in_count,
+		      const struct drm_ferry_sync *out, uint32_t out_count)
+{
+	struct drm_ferry_migrate args = {
+		.in_syncs = (uintptr_t)in,
+		.out_syncs = (uintptr_t)out,
+		.in_count = in_count,
+		.out_count = out_count,
+	};
+
+	return ferry_migrate(dev, moves, count, &args);
+}
+
+ferry_public int ferry_bo_wait(struct ferry_bo *bo, int64_t timeout_ns)
+{
+	struct drm_ferry_bo_wait args = {
+		.handle = bo->handle,
+		.timeout_ns = timeout_ns,
+	};
+
+	return ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_BO_WAIT, &args);
+}
+
+ferry_public int ferry_bo_madvise(struct ferry_bo *bo, uint32_t madv,
+				  uint32_t *retained)
+{
+	struct drm_ferry_bo_madvise args = {
+		.handle = bo->handle,
+		.madv = madv,
+	};
+	int err;
+
+	err = ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_BO_MADVISE, &args);
+	if (!err)
+		*retained = args.retained;
 	return err;
 }

@@ -52,16 +52,38 @@
 	F(S, cache, 28, 4)      \
 	F(S, flags, 32, 4)      \
 	F(S, pinned, 36, 4)     \
-	F(S, huge_size, 40, 8)
+	F(S, huge_size, 40, 8)  \
+	F(S, madv, 48, 4)       \
+	F(S, pad2, 52, 4)
 
 #define MIGRATE_ENTRY(F, S) \
 	F(S, handle, 0, 4)  \
 	F(S, placement, 4, 4)
 
-#define MIGRATE(F, S)       \
-	F(S, entries, 0, 8) \
-	F(S, count, 8, 4)   \
-	F(S, flags, 12, 4)
+#define SYNC(F, S)         \
+	F(S, handle, 0, 4) \
+	F(S, flags, 4, 4)  \
+	F(S, point, 8, 8)
+
+#define MIGRATE(F, S)          \
+	F(S, entries, 0, 8)    \
+	F(S, count, 8, 4)      \
+	F(S, flags, 12, 4)     \
+	F(S, in_syncs, 16, 8)  \
+	F(S, out_syncs, 24, 8) \
+	F(S, in_count, 32, 4)  \
+	F(S, out_count, 36, 4)
+
+#define BO_WAIT(F, S)      \
+	F(S, handle, 0, 4) \
+	F(S, flags, 4, 4)  \
+	F(S, timeout_ns, 8, 8)
+
+#define BO_MADVISE(F, S)     \
+	F(S, handle, 0, 4)   \
+	F(S, madv, 4, 4)     \
+	F(S, retained, 8, 4) \
+	F(S, pad, 12, 4)
 
 #define CHECK_FIELD(S, field, at, bytes)                   \
 	CHECK(__builtin_offsetof(struct S, field) == (at), \
@@ -82,17 +104,25 @@ CHECK_STRUCT(BO_CREATE, drm_ferry_bo_create)
 CHECK_STRUCT(BO_MMAP_OFFSET, drm_ferry_bo_mmap_offset)
 CHECK_STRUCT(BO_QUERY, drm_ferry_bo_query)
 CHECK_STRUCT(MIGRATE_ENTRY, drm_ferry_migrate_entry)
+CHECK_STRUCT(SYNC, drm_ferry_sync)
 CHECK_STRUCT(MIGRATE, drm_ferry_migrate)
+CHECK_STRUCT(BO_WAIT, drm_ferry_bo_wait)
+CHECK_STRUCT(BO_MADVISE, drm_ferry_bo_madvise)
 
-/* Direction, size, the letter 'd' and the number, as the kernel sees them. */
+/*
+ * Direction, size, the letter 'd' and the number. The size grows with the
+ * struct; the kernel goes by the number, and takes the size from the caller.
+ */
 #define CHECK_IOCTL(name, number) \
 	CHECK((name) == (number), #name " is not " #number)
 
 CHECK_IOCTL(DRM_IOCTL_FERRY_DEVICE_QUERY, 0xc0406440u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_CREATE, 0xc0206441u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_MMAP_OFFSET, 0xc0106442u);
-CHECK_IOCTL(DRM_IOCTL_FERRY_BO_QUERY, 0xc0306443u);
-CHECK_IOCTL(DRM_IOCTL_FERRY_MIGRATE, 0xc0106444u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_BO_QUERY, 0xc0386443u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_MIGRATE, 0xc0286444u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_BO_WAIT, 0x40106445u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_BO_MADVISE, 0xc0106446u);
 
 /* Values that programs are compiled with. */
 CHECK(DRM_FERRY_PLACEMENT_SYSTEM == 1, "placement");
@@ -108,4 +138,8 @@ CHECK(DRM_FERRY_CACHING_CACHED == 0, "caching");
 CHECK(DRM_FERRY_CACHING_WC == 1, "caching");
 CHECK(DRM_FERRY_BO_CONTIGUOUS == 1, "flag");
 CHECK(DRM_FERRY_MMAP_EAGER == 1, "flag");
+CHECK(DRM_FERRY_MADV_WILLNEED == 0, "advice");
+CHECK(DRM_FERRY_MADV_DONTNEED == 1, "advice");
+CHECK(DRM_FERRY_MADV_PURGED == 2, "advice");
 CHECK(DRM_FERRY_MIGRATE_MAX == 65536, "limit");
+CHECK(DRM_FERRY_SYNCS_MAX == 1024, "limit");

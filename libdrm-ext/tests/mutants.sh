@@ -26,8 +26,14 @@ mutants()
 	ferry_bo.c|s/create.placement |= DRM_FERRY_PLACEMENT_APERTURE;/;/|the start in the aperture is forgotten
 	ferry_bo.c|s/if (flags & ~FERRY_BO_FLAGS)/if (0)/|unknown flags are taken
 	ferry_bo.c|s/\.placement = placement,/.placement = DRM_FERRY_PLACEMENT_SYSTEM,/|every single move goes down
-	ferry_bo.c|s/ferry_migrate(dev, entries, count)/ferry_migrate(dev, entries, count > 1 ? count - 1 : 1)/|the last of many is left out
+	ferry_bo.c|s/args->count = count;/args->count = count > 1 ? count - 1 : 1;/|the last of many is left out
 	ferry_bo.c|s/moves\[i\].bo->dev != dev/0/|BOs of another device are taken
+	ferry_bo.c|s/\.in_count = in_count,/.in_count = 0,/|in-syncs are forgotten
+	ferry_bo.c|s/\.out_count = out_count,/.out_count = 0,/|out-syncs are forgotten
+	ferry_bo.c|s/\.timeout_ns = timeout_ns,/.timeout_ns = 0,/|a wait only looks
+	ferry_bo.c|s/\.timeout_ns = timeout_ns,/.timeout_ns = INT64_MAX,/|a wait has no end
+	ferry_bo.c|s/\.madv = madv,/.madv = DRM_FERRY_MADV_WILLNEED,/|all contents are needed for ever
+	ferry_bo.c|s/\*retained = args.retained;/*retained = 1;/|contents are always said to be there
 	ferry_bo_map.c|s/if (!bo->map_count)/if (1)/|each map() maps anew
 	ferry_bo_map.c|s/else if (!--bo->map_count)/else if (bo->map_count--)/|the first unmap() unmaps
 	ferry_bo_map.c|/^void ferry_bo_map_fini/,/^}/s/munmap.*;/;/|the mapping outlives the BO
@@ -77,7 +83,7 @@ run_all()
 
 	for dir in "$out"/[0-9]*; do
 		found=
-		for name in open bo errors twins map threads; do
+		for name in open bo errors sync twins map threads; do
 			if ! LD_LIBRARY_PATH=$dir timeout 60 \
 				"$build/tests/device-$name" >/dev/null 2>&1; then
 				found=device-$name

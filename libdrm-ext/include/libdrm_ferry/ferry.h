@@ -362,6 +362,7 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *info,
  * Returns: 0, or
  * -EINVAL: @placement is not exactly one that the BO was created with;
  * -EBUSY: the BO would have to move and is pinned;
+ * -ENODATA: its contents were purged;
  * -ENOSPC: the aperture cannot hold it beside what is pinned there or may be
  * nowhere else.
  */
@@ -381,11 +382,73 @@ int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement);
  * -EINVAL: @count is out of range, a placement is not exactly one that its BO
  * was created with, a BO is named twice or is not of @dev;
  * -EBUSY: a BO that would have to move is pinned;
+ * -ENODATA: the contents of a BO were purged;
  * -ENOSPC: the aperture cannot hold all that shall go there beside what is
  * pinned there or may be nowhere else. BOs of one call do not evict each other.
  */
 int ferry_bo_migrate_many(struct ferry_device *dev,
 			  const struct ferry_bo_move *moves, uint32_t count);
+
+/**
+ * ferry_bo_migrate_sync() - move several BOs, in order with other work
+ * @dev: the device of all of them
+ * @moves: @count BOs and where they shall go
+ * @count: from 1 to %DRM_FERRY_MIGRATE_MAX
+ * @in: @in_count syncobjs, or points of such, to wait for
+ * @in_count: up to %DRM_FERRY_SYNCS_MAX
+ * @out: @out_count syncobjs, or points of such, to signal
+ * @out_count: up to %DRM_FERRY_SYNCS_MAX
+ *
+ * Syncobjs are those of ferry_device_fd(), as drmSyncobjCreate() makes them.
+ *
+ * Without out-syncs this waits for the in-syncs and is then
+ * ferry_bo_migrate_many(). With out-syncs it returns when the BOs have their
+ * new place, and the bytes follow: after the in-syncs, and after earlier calls
+ * with out-syncs on the same device. Then the out-syncs signal, with the error
+ * of an in-sync that had one. Until then whoever touches a BO waits. Out-syncs
+ * of a call that failed stay as they are.
+ *
+ * Returns: 0, or as ferry_bo_migrate_many(), and
+ * -EINVAL: @in_count or @out_count is out of range, flags of a sync are not
+ * zero, or an in-sync has no fence yet at its point;
+ * -ENOENT: there is no such syncobj.
+ */
+int ferry_bo_migrate_sync(struct ferry_device *dev,
+			  const struct ferry_bo_move *moves, uint32_t count,
+			  const struct drm_ferry_sync *in, uint32_t in_count,
+			  const struct drm_ferry_sync *out, uint32_t out_count);
+
+/**
+ * ferry_bo_wait() - wait until a BO is idle
+ * @bo: the BO
+ * @timeout_ns: when to give up: nanoseconds of CLOCK_MONOTONIC, absolute as for
+ *	drmSyncobjWait(); 0 or the past only looks, INT64_MAX waits for ever
+ *
+ * Waits for moves, and for other devices' use, that are under way now. It is
+ * for timing and for order: memory accesses wait by themselves.
+ *
+ * Returns: 0, or
+ * -ETIME: the BO was still busy then.
+ */
+int ferry_bo_wait(struct ferry_bo *bo, int64_t timeout_ns);
+
+/**
+ * ferry_bo_madvise() - say whether a BO's contents are needed
+ * @bo: the BO
+ * @madv: %DRM_FERRY_MADV_DONTNEED: they may be dropped when memory or the
+ *	aperture runs short; %DRM_FERRY_MADV_WILLNEED: they may not, as at first
+ * @retained: out: 1 if the contents are there, 0 if they were dropped
+ *
+ * A BO whose contents were dropped stays without: touching its mapping raises
+ * SIGBUS, and all that is left to do with it is ferry_bo_del(). So ask with
+ * %DRM_FERRY_MADV_WILLNEED before using a BO again.
+ *
+ * Returns: 0, or
+ * -EINVAL: @madv is neither of the two;
+ * -EBUSY: %DRM_FERRY_MADV_DONTNEED for a BO that is pinned or shared: it is or
+ * was a dma-buf, or another open file has a handle of it.
+ */
+int ferry_bo_madvise(struct ferry_bo *bo, uint32_t madv, uint32_t *retained);
 
 #if defined(__cplusplus)
 }
