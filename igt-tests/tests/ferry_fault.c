@@ -932,9 +932,11 @@ static void *stress_thread(void *arg)
 {
 	struct stress_thread *t = arg;
 	size_t pages = t->bo->size / PAGE;
-	uint32_t gen = t->bo->gen;
+	uint32_t gen = t->bo->gen, next;
 
-	while (!t->shared->stop && gen < 0x7fff) {
+	while (!t->shared->stop) {
+		/* words have 16 bits for it */
+		next = gen < 0xffff ? gen + 1 : 1;
 		for (size_t base = 0; base + 16 <= pages; base += 16) {
 			size_t own = base + t->number;
 			size_t still = base + STRESS_TOUCHERS +
@@ -942,11 +944,11 @@ static void *stress_thread(void *arg)
 			char *p = (char *)t->bo->map + own * PAGE;
 
 			igt_ferry_check(p, own, 1, t->bo->id, gen);
-			igt_ferry_fill(p, own, 1, t->bo->id, gen + 1);
+			igt_ferry_fill(p, own, 1, t->bo->id, next);
 			igt_ferry_check((char *)t->bo->map + still * PAGE,
 					still, 1, t->bo->id, t->bo->gen);
 		}
-		gen++;
+		gen = next;
 		t->shared->rounds[t->number]++;
 	}
 	for (size_t base = 0; base + 16 <= pages; base += 16) {
