@@ -13,7 +13,7 @@ export PREFIX DESTDIR
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all module user igt demo test bench shell install uninstall dkms docs lint clean help
+.PHONY: all module user igt demo test coverage bench shell install uninstall dkms docs lint clean help
 
 # Headers of KDIR, or the newest supported ones that are installed.
 all: module user igt
@@ -34,6 +34,9 @@ demo: user
 
 test: user igt
 	@set -f; vm/test --kernel "$(KERNEL)" $(TEST)
+
+coverage: user igt
+	@set -f; vm/coverage $(TEST)
 
 bench:
 	@bench/run --kernel "$(KERNEL)"
@@ -65,6 +68,7 @@ help:
 	@echo "make            build the module (KDIR=headers), the library and the tests"
 	@echo "make demo       run ferry in a virtual machine; pictures and a report in build/demo"
 	@echo "make test       run all tests there; TEST=name[@subtest] runs one, KERNEL=7.x another kernel"
+	@echo "make coverage   which lines of the driver the tests run; build/coverage"
 	@echo "make bench      run the benchmarks there; tables in build/bench"
 	@echo "make shell      a shell in the virtual machine (vm/run --help says more)"
 	@echo "make install    install the module for this host's kernel, and the library (PREFIX, DESTDIR)"

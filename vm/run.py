@@ -480,6 +480,9 @@ def main(argv):
         return BROKEN
     if status is None:
         status = machine.status
+    counts = os.path.join(machine.directory, "job", "gcov")
+    if os.environ.get("FERRY_COVERAGE") and os.path.isdir(counts):
+        shutil.copytree(counts, os.path.join(os.environ["FERRY_COVERAGE"], os.path.basename(machine.directory)))
     text = splats.report(machine.console)
     if text:
         say("the kernel found fault with itself:\n" + text)
