@@ -10,6 +10,7 @@ The exit status is COMMAND's, except:
 import argparse
 import ctypes
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -68,7 +69,8 @@ class Qemu:
         self.given = []
         self.process = None
         self.buffer = b""
-        self.greeted = False
+        self.commands = 0
+        self.events = []
         self.args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
                      "-display", "none", "-vga", "none", "-machine", "q35",
                      "-chardev", "file,id=serial,path=%s" % console.replace(",", ",,"),
@@ -91,27 +93,45 @@ class Qemu:
         for s in self.given:
             s.close()
         self.given = []
+        self.greet()
+
+    def greet(self):
+        """Have QEMU tell its events from now on; its answer need not be waited for."""
+        self.sockets["qmp"].sendall(b'{"execute": "qmp_capabilities", "id": 0}\n')
+
+    def qmp_read(self):
+        """Wait for what QEMU says next. An event is noted, anything else returned."""
+        s = self.sockets["qmp"]
+        while b"\n" not in self.buffer:
+            more = s.recv(65536)
+            if not more:
+                raise Trouble("QEMU closed its control socket")
+            self.buffer += more
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        answer = json.loads(line)
+        if "event" in answer:
+            self.events.append(answer["event"])
+        return answer
+
+    def qmp_has_said(self, data):
+        """Note the events in what the control socket gave."""
+        self.buffer += data
+        while b"\n" in self.buffer:
+            self.qmp_read()
 
     def qmp(self, command, **arguments):
-        """Send a command and wait for its result; events are dropped."""
+        """Send a command and wait for its result."""
+        self.commands += 1
         s = self.sockets["qmp"]
-        if not self.greeted:
-            self.greeted = True
-            self.qmp("qmp_capabilities")
         s.settimeout(30)
-        s.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        s.sendall(json.dumps({"execute": command, "id": self.commands, "arguments": arguments}).encode() + b"\n")
         while True:
-            while b"\n" not in self.buffer:
-                more = s.recv(65536)
-                if not more:
-                    raise Trouble("QEMU closed its control socket")
-                self.buffer += more
-            line, self.buffer = self.buffer.split(b"\n", 1)
-            answer = json.loads(line)
+            answer = self.qmp_read()
+            if answer.get("id") != self.commands:
+                continue
             if "return" in answer:
                 return answer["return"]
-            if "error" in answer:
-                raise Trouble("QEMU: " + answer["error"]["desc"])
+            raise Trouble("QEMU: " + answer["error"]["desc"])
 
     def end(self):
         if self.process and self.process.poll() is None:
@@ -196,22 +216,41 @@ def probe_worked(console):
         return False
 
 
-def device_args(specs):
-    """QEMU arguments for the --device options; the n-th has the id dN."""
-    args = []
-    for n, spec in enumerate(s for s in specs if s != "none"):
-        model, *options = spec.split(",")
-        if model.startswith("ivshmem-plain") and not any(o.startswith("memdev=") for o in options):
-            size = next((o[5:] for o in options if o.startswith("size=")), "64M")
-            path = next((o[5:] for o in options if o.startswith("path=")), None)
-            options = [o for o in options if not o.startswith(("size=", "path="))]
-            backend = "memory-backend-file,mem-path=" + path if path else "memory-backend-memfd"
-            args += ["-object", "%s,id=mem%d,size=%s,share=on" % (backend, n, size)]
-            options.append("memdev=mem%d" % n)
-        if not any(o.startswith("id=") for o in options):
-            options.insert(0, "id=d%d" % n)
-        args += ["-device", ",".join([model, *options])]
-    return args
+class Device:
+    """A device that --device asks for; the n-th has the id dN."""
+
+    def __init__(self, number, spec, directory, options):
+        model, *given = spec.split(",")
+        self.backend = []
+        self.memory = None
+        self.blocks = set()
+        if model.startswith("ivshmem-plain") and not any(o.startswith("memdev=") for o in given):
+            size = next((o[5:] for o in given if o.startswith("size=")), "64M")
+            self.memory = next((o[5:] for o in given if o.startswith("path=")), None)
+            given = [o for o in given if not o.startswith(("size=", "path="))]
+            if options.sleep and not self.memory:
+                self.memory = os.path.join(directory, "memory-%d" % number)
+            backend = "memory-backend-file,mem-path=" + self.memory if self.memory else "memory-backend-memfd"
+            self.backend = ["-object", "%s,id=mem%d,size=%s,share=on" % (backend, number, size)]
+            given.append("memdev=mem%d" % number)
+        if options.hotplug:
+            # The root bus takes no device while the machine runs, a port of its own does.
+            self.backend += ["-device", "pcie-root-port,id=port%d,chassis=%d,slot=%d" % (number, number, number)]
+            given.append("bus=port%d" % number)
+        if not any(o.startswith("id=") for o in given):
+            given.insert(0, "id=d%d" % number)
+        self.properties = {"driver": model, **dict(o.split("=", 1) for o in given if "=" in o)}
+        self.id = self.properties["id"]
+        self.memdev = "memdev" in self.properties
+        self.args = [*self.backend, "-device", ",".join([model, *given])]
+
+    def lose_memory(self):
+        """What a device without power does."""
+        if self.memory:
+            with open(self.memory, "r+b") as f:
+                size = os.fstat(f.fileno()).st_size
+                for _ in range(0, size, 1 << 20):
+                    f.write(b"\xdb" * min(1 << 20, size))
 
 
 def new_run_directory():
@@ -241,6 +280,15 @@ def drive_args(*images):
     return args
 
 
+def swap_args(path, size):
+    if not re.fullmatch(r"\d+[MG]", size):
+        raise Trouble("--swap takes a size as in 512M or 2G")
+    with open(path, "wb") as f:
+        f.truncate(int(size[:-1]) << {"M": 20, "G": 30}[size[-1]])
+    return ["-drive", "if=none,id=swap,format=raw,cache=unsafe,file=" + path.replace(",", ",,"),
+            "-device", "virtio-blk-pci,drive=swap,serial=swap"]
+
+
 class Machine:
     """The machine that COMMAND runs in."""
 
@@ -250,6 +298,8 @@ class Machine:
         self.trouble = None
         self.requests = b""
         self.saved_tty = None
+        self.wake_at = None
+        self.hibernated = False
 
     def prepare(self):
         o = self.o
@@ -270,22 +320,33 @@ class Machine:
         self.write_job()
         # Both carry the same PCI id.
         append = "modprobe.blacklist=bochs " if o.driver == "ferry" else ""
-        qemu = Qemu(boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append), self.console)
-        qemu.args += drive_args(*images)
-        qemu.args += device_args(o.device or ["bochs-display"])
-        qemu.args += share_args("ferry", TOP, readonly=True)
-        qemu.args += share_args("job", os.path.join(self.directory, "job"))
+        append += "vm.sleep " if o.sleep else ""
+        specs = [d for d in o.device or ["bochs-display"] if d != "none"]
+        self.devices = [Device(n, spec, self.directory, o) for n, spec in enumerate(specs)]
+        args = boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append)
+        args += drive_args(*images)
+        if o.swap:
+            args += swap_args(os.path.join(self.directory, "swap"), o.swap)
+        for device in self.devices:
+            args += device.args
+        args += share_args("ferry", TOP, readonly=True)
+        args += share_args("job", os.path.join(self.directory, "job"))
         if o.share:
             os.makedirs(o.share, exist_ok=True)
-            qemu.args += share_args("share", os.path.realpath(o.share))
+            args += share_args("share", os.path.realpath(o.share))
+        self.arguments = args
+        self.make_qemu()
+
+    def make_qemu(self):
+        qemu = Qemu(self.arguments, self.console)
         qemu.args += ["-device", "virtio-serial-pci"]
         for port in ("ctl", "out", "err"):
             qemu.socket(port)
             qemu.args += ["-device", "virtserialport,chardev=%s,name=%s" % (port, port)]
-        if o.tty:
+        if self.o.tty:
             qemu.socket("tty")
             qemu.args += ["-device", "virtconsole,chardev=tty,name=tty"]
-        qemu.args += o.qemu
+        qemu.args += self.o.qemu
         self.qemu = qemu
 
     def tell(self, kernel, accel):
@@ -298,6 +359,7 @@ class Machine:
         o = self.o
         size = shutil.get_terminal_size()
         config = {"driver": o.driver, "share": "yes" if o.share else "", "tty": int(o.tty), "repo": TOP,
+                  "sleep": "yes" if o.sleep else "",
                   "term": os.environ.get("TERM", "linux"), "rows": size.lines, "columns": size.columns}
         with open(os.path.join(self.directory, "job", "config"), "w") as f:
             for name, value in config.items():
@@ -328,7 +390,41 @@ class Machine:
             path = os.path.join(self.o.share or self.directory, os.path.basename(args[0]) + ".png")
             self.screenshot(path, *args[1:2])
             return "ok " + path
+        if word == "picture":
+            path = os.path.join(self.directory, "picture.png")
+            self.screenshot(path, *args[:1])
+            with open(path, "rb") as f:
+                return "ok " + hashlib.sha256(f.read()).hexdigest()
+        if word == "wake" and args:
+            self.wake_at = time.monotonic() + float(args[0])
+            return "ok"
+        if word in ("unplug", "plug") and args:
+            self.plug(word == "plug", args[0])
+            return "ok"
         return "error unknown request"
+
+    def ram_blocks(self):
+        text = self.qemu.qmp("human-monitor-command", **{"command-line": "info ramblock"})
+        return {line.split()[0] for line in text.splitlines()[1:] if line}
+
+    def plug(self, there, name):
+        """Ask the guest to give a device away, or plug it in again."""
+        device = next((d for d in self.devices if d.id == name), None)
+        if not device:
+            raise Trouble("there is no device '%s'" % name)
+        if not there:
+            device.blocks = self.ram_blocks()
+            self.qemu.qmp("device_del", id=name)
+            return
+        # QEMU takes some time to part with the device that the guest has given away,
+        # and a bit more with its memory; it aborts if that comes twice.
+        for _ in range(200):
+            there = any(o["name"] == name for o in self.qemu.qmp("qom-list", path="/machine/peripheral"))
+            if not there and (device.memdev or device.blocks != self.ram_blocks()):
+                self.qemu.qmp("device_add", **device.properties)
+                return
+            time.sleep(0.05)
+        raise Trouble("the guest has not given '%s' away" % name)
 
     def control(self, data):
         self.requests += data
@@ -344,13 +440,13 @@ class Machine:
     def loop(self):
         """Pass data on until QEMU has ended and all it said has been read."""
         sockets = self.qemu.sockets
-        sources = {sockets["ctl"]: self.control}
+        sources = {sockets["ctl"]: self.control, sockets["qmp"]: self.qemu.qmp_has_said}
         sources[sockets["out"]] = lambda data: write_all(1, data)
         sources[sockets["err"]] = lambda data: write_all(2, data)
         if self.o.tty:
             sources[sockets["tty"]] = lambda data: write_all(1, data)
             sources[sys.stdin] = sockets["tty"].sendall
-        deadline = time.monotonic() + self.o.timeout if self.o.timeout else None
+        deadline = self.deadline
         console = open(self.console, "rb") if self.o.verbose else None
         looked = time.monotonic()
         while True:
@@ -361,34 +457,73 @@ class Machine:
                     raise Trouble("guests die on this host's KVM; take --accel tcg. QEMU says: " + self.qemu_says())
             ready = select.select(list(sources), [], [], 0 if gone else 0.2)[0]
             for s in ready:
-                data = os.read(s.fileno(), 65536)
+                try:
+                    data = os.read(s.fileno(), 65536)
+                except ConnectionResetError:
+                    data = b""
                 if data:
                     sources[s](data)
                 else:
                     del sources[s]
             if console:
                 write_all(2, console.read())
+            if self.o.sleep:
+                self.power_down()
+                self.wake()
             if gone and not ready:
                 return
             if deadline and time.monotonic() > deadline:
                 raise TimeoutError
 
-    def run(self):
+    def power_down(self):
+        """Do to the devices what a suspend does to real ones."""
+        events = self.qemu.events
+        while events:
+            event = events.pop(0)
+            if event in ("SUSPEND", "SUSPEND_DISK"):
+                for device in self.devices:
+                    device.lose_memory()
+            self.hibernated = self.hibernated or event == "SUSPEND_DISK"
+
+    def wake(self):
+        """Press a key, if it was asked for: an emulated clock wakes no machine from idle."""
+        if self.wake_at and time.monotonic() > self.wake_at:
+            self.wake_at = None
+            self.qemu.qmp("send-key", keys=[{"type": "qcode", "data": "shift"}])
+
+    def boot(self):
         with open(os.path.join(self.directory, "qemu.log"), "w") as log:
             log.write(shlex.join(self.qemu.args) + "\n")
             log.flush()
             self.qemu.start(log)
         with open(os.path.join(self.directory, "qemu.pid"), "w") as f:
             f.write("%d\n" % self.qemu.process.pid)
+
+    def run(self):
         if self.o.tty:
             self.saved_tty = termios.tcgetattr(0)
             tty.setraw(0)
+        self.deadline = time.monotonic() + self.o.timeout if self.o.timeout else None
         try:
-            self.loop()
+            while True:
+                self.hibernated = False
+                self.boot()
+                self.loop()
+                if not self.hibernated:
+                    return
+                self.qemu.end()
+                self.make_qemu()
         finally:
             if self.saved_tty:
                 termios.tcsetattr(0, termios.TCSADRAIN, self.saved_tty)
             self.qemu.end()
+            self.forget()
+
+    def forget(self):
+        """What is large, and of no use any more."""
+        for name in os.listdir(self.directory):
+            if name == "swap" or name.startswith("memory-"):
+                os.unlink(os.path.join(self.directory, name))
 
     def console_text(self):
         with open(self.console, errors="replace") as f:
@@ -416,6 +551,10 @@ def parse(argv):
   /mnt/ferry         this repository, read-only, and the working directory
   /mnt/share         the directory given with --share, read-write
   vm-screenshot NAME [dN]   takes a picture of the screen of the n-th device
+  vm-host picture [dN]      prints a checksum of what is on the screen
+  vm-wake S                 with --sleep: presses a key in S seconds, which wakes from idle
+  vm-host unplug dN         with --hotplug: asks the guest to give the device away
+  vm-host plug dN           plugs it in again
 
 Without COMMAND, on a terminal, there is an interactive shell.""")
     p.add_argument("--kernel", default="6.12", metavar="V", help="6.12 (default), 7.x, or a sanitizer kernel, debug or kcsan")
@@ -427,6 +566,10 @@ Without COMMAND, on a terminal, there is an interactive shell.""")
     p.add_argument("--share", metavar="DIR", help="read-write in the guest at /mnt/share")
     p.add_argument("--memory", default="1536M", help="default 1536M")
     p.add_argument("--cpus", type=int, default=2, help="default 2")
+    p.add_argument("--swap", metavar="SIZE", help="swap space on a disk, as in 2G; none by default")
+    p.add_argument("--sleep", action="store_true", help="the guest may be suspended, with --swap also to disk: it has "
+                   "copies of the directories from here, and ivshmem loses its contents")
+    p.add_argument("--hotplug", action="store_true", help="devices can be unplugged and plugged in")
     p.add_argument("--timeout", type=float, metavar="S", help="end the machine after S seconds, boot "
                    "included; 0 is never (default 600, interactively 0)")
     p.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto",
