@@ -8,6 +8,8 @@
 
 #include <drm/drm_print.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_aperture.h"
 #include "ferry_cache.h"
 #include "ferry_drv.h"
@@ -72,8 +74,9 @@ static int ferry_aperture_pick_bar(struct ferry_device *ferry)
  * What to ask for, and what to settle for. Memory of the host wants to be cached,
  * as the other side maps it; everything else is drawn to.
  */
-static int ferry_aperture_wishes(struct ferry_device *ferry, bool host_memory,
-				 enum drm_ferry_cache wishes[2])
+VISIBLE_IF_KUNIT
+int ferry_aperture_wishes(struct ferry_device *ferry, const char *param, bool host_memory,
+			  enum drm_ferry_cache wishes[2])
 {
 	static const struct {
 		const char *name;
@@ -85,23 +88,24 @@ static int ferry_aperture_wishes(struct ferry_device *ferry, bool host_memory,
 	};
 	unsigned int i;
 
-	if (!strcmp(aperture_cache, "auto")) {
+	if (!strcmp(param, "auto")) {
 		wishes[0] = host_memory ? DRM_FERRY_CACHE_WB : DRM_FERRY_CACHE_WC;
 		wishes[1] = DRM_FERRY_CACHE_WC;
 		return 0;
 	}
 
 	for (i = 0; i < ARRAY_SIZE(choices); i++) {
-		if (strcmp(aperture_cache, choices[i].name))
+		if (strcmp(param, choices[i].name))
 			continue;
 		wishes[0] = choices[i].cache;
 		wishes[1] = choices[i].cache;
 		return 0;
 	}
 
-	drm_err(&ferry->drm, "aperture_cache=%s is not auto, wb, wc or uc\n", aperture_cache);
+	drm_err(&ferry->drm, "aperture_cache=%s is not auto, wb, wc or uc\n", param);
 	return -EINVAL;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_aperture_wishes);
 
 /* Reserve and map the aperture once, and read back what that gave. */
 static int ferry_aperture_map(struct ferry_aperture *aperture, enum drm_ferry_cache wish)
@@ -171,7 +175,7 @@ int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory)
 	int bar;
 	int ret;
 
-	ret = ferry_aperture_wishes(ferry, host_memory, wishes);
+	ret = ferry_aperture_wishes(ferry, aperture_cache, host_memory, wishes);
 	if (ret)
 		return ret;
 

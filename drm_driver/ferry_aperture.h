@@ -3,6 +3,7 @@
 #define _FERRY_APERTURE_H_
 
 #include <linux/io-mapping.h>
+#include <linux/kconfig.h>
 #include <linux/types.h>
 
 #include <drm/ferry_drm.h>
@@ -32,6 +33,10 @@ struct ferry_aperture {
 };
 
 int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory);
+#if IS_ENABLED(CONFIG_KUNIT)
+int ferry_aperture_wishes(struct ferry_device *ferry, const char *param, bool host_memory,
+			  enum drm_ferry_cache wishes[2]);
+#endif
 
 /**
  * ferry_aperture_pfn - page frame of a byte of the aperture

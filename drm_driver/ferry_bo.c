@@ -21,6 +21,8 @@
 #include <drm/drm_utils.h>
 #include <drm/drm_vma_manager.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
@@ -136,6 +138,7 @@ void ferry_bo_put(struct ferry_bo *bo)
 {
 	drm_gem_object_put(&bo->base.base);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_put);
 
 /**
  * ferry_bo_lookup - BO of a handle
@@ -150,6 +153,7 @@ struct ferry_bo *ferry_bo_lookup(struct drm_file *file, u32 handle)
 
 	return obj ? gem_to_ferry_bo(obj) : NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_lookup);
 
 /**
  * ferry_bo_next - go through all BOs of a device
@@ -268,6 +272,7 @@ u32 ferry_bo_placement(struct ferry_bo *bo)
 
 	return DRM_FERRY_PLACEMENT_SYSTEM;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_placement);
 
 /**
  * ferry_bo_cache - cache attribute of a BO's mappings where it is now
@@ -471,6 +476,7 @@ int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets
 
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_migrate);
 
 /**
  * ferry_bo_query - tell what a BO is
@@ -501,6 +507,7 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 	dma_resv_unlock(bo->base.base.resv);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_query);
 
 /**
  * ferry_bo_wait - wait until the work on a BO that is under way has ended
@@ -520,6 +527,7 @@ int ferry_bo_wait(struct ferry_bo *bo, s64 timeout_ns)
 
 	return ret < 0 ? ret : 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_wait);
 
 /**
  * ferry_bo_access - read or write a BO for a debugger
@@ -537,7 +545,7 @@ int ferry_bo_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool wr
 	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
 	int ret;
 
-	if (len < 1 || offset + len > bo->base.base.size)
+	if (len < 1 || len > bo->base.base.size || offset > bo->base.base.size - len)
 		return -EIO;
 
 	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
@@ -553,6 +561,7 @@ int ferry_bo_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool wr
 	dma_resv_unlock(bo->base.base.resv);
 	return ret ?: len;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_access);
 
 /* A pin makes a difference to the aperture if the BO is there and could leave. */
 static void ferry_bo_account_pin(struct ferry_bo *bo, s64 bytes)
@@ -572,6 +581,7 @@ void ferry_bo_pin(struct ferry_bo *bo)
 	ferry_bo_account_pin(bo, bo->base.base.size);
 	ttm_bo_pin(&bo->base);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_pin);
 
 /**
  * ferry_bo_unpin - undo ferry_bo_pin()
@@ -582,6 +592,7 @@ void ferry_bo_unpin(struct ferry_bo *bo)
 	ttm_bo_unpin(&bo->base);
 	ferry_bo_account_pin(bo, -(s64)bo->base.base.size);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_unpin);
 
 static int ferry_bo_try_pin_scanout(struct ferry_bo *bo, u64 *offset, bool *fits)
 {

@@ -4,6 +4,8 @@
 
 #include <asm/pgtable.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_cache.h"
 #include "ferry_compat.h"
 
@@ -26,6 +28,7 @@ const char *ferry_cache_name(int cache)
 
 	return cache >= 0 && cache < ARRAY_SIZE(names) ? names[cache] : "unknown";
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_cache_name);
 
 /**
  * ferry_cache_decode - cache attribute of a page table entry
@@ -51,6 +54,7 @@ int ferry_cache_decode(u64 entry, bool large, u64 pat)
 
 	return types[(pat >> (slot * 8)) & 7];
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_cache_decode);
 
 /**
  * ferry_cache_of_entry - cache attribute of an entry on this CPU
@@ -63,6 +67,7 @@ int ferry_cache_of_entry(u64 entry, bool large)
 {
 	return ferry_cache_decode(entry, large, ferry_compat_rdmsr(MSR_IA32_CR_PAT));
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_cache_of_entry);
 
 /**
  * ferry_cache_of_kernel_address - cache attribute of the kernel's own mapping
@@ -81,6 +86,7 @@ int ferry_cache_of_kernel_address(const void *vaddr)
 
 	return ferry_cache_of_entry(pte_val(*pte), level != PG_LEVEL_4K);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_cache_of_kernel_address);
 
 /**
  * ferry_cache_pgprot - protection with a cache attribute
@@ -100,3 +106,4 @@ pgprot_t ferry_cache_pgprot(enum drm_ferry_cache cache, pgprot_t prot)
 		return pgprot_noncached(prot);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_cache_pgprot);

@@ -225,4 +225,11 @@ static inline u64 ferry_compat_rdmsr(u32 msr)
 	return val;
 }
 
+/* 6.13: namespaces are strings */
+#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
+#define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
+#else
+#define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
+#endif
+
 #endif /* _FERRY_COMPAT_H_ */

@@ -12,6 +12,8 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
@@ -373,6 +375,7 @@ unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long add
 
 	return ferry_compat_get_unmapped_area(filp, addr, len, pgoff, flags);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_fault_get_unmapped_area);
 
 /**
  * ferry_fault_gem_mmap - set up a mapping of a BO
@@ -431,3 +434,4 @@ int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 	drm_gem_object_put(obj);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_fault_mmap);

@@ -10,6 +10,8 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_audit.h"
 #include "ferry_bo.h"
 #include "ferry_cache.h"
@@ -43,6 +45,7 @@ pgoff_t ferry_insert_page_of(struct vm_area_struct *vma, unsigned long address)
 	return ((address - vma->vm_start) >> PAGE_SHIFT) + vma->vm_pgoff -
 	       drm_vma_node_start(&obj->vma_node);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_insert_page_of);
 
 /**
  * ferry_insert_init - look where a BO is
@@ -230,6 +233,30 @@ static int ferry_insert_ptes(pte_t *pte, unsigned long address, void *data)
 }
 
 /**
+ * ferry_insert_range - the addresses around a fault that one page table serves
+ * @address: where the fault was, inside of the mapping and of the BO
+ * @vm_start: where the mapping begins
+ * @vm_end: where it ends
+ * @first: page of the BO at @vm_start
+ * @pages: pages of the BO
+ *
+ * Return: what the mapping and the BO have of the 2 MiB around @address.
+ */
+VISIBLE_IF_KUNIT struct ferry_insert_range
+ferry_insert_range(unsigned long address, unsigned long vm_start, unsigned long vm_end,
+		   pgoff_t first, pgoff_t pages)
+{
+	unsigned long table = ALIGN_DOWN(address, PMD_SIZE);
+
+	return (struct ferry_insert_range) {
+		.start = max(table, vm_start),
+		.end = min3(table + PMD_SIZE, vm_end,
+			    vm_start + ((pages - first) << PAGE_SHIFT)),
+	};
+}
+EXPORT_SYMBOL_IF_KUNIT(ferry_insert_range);
+
+/**
  * ferry_insert_window - map the pages around a fault with 4 KiB entries
  * @ins: the BO
  * @vmf: the fault
@@ -243,24 +270,22 @@ static int ferry_insert_ptes(pte_t *pte, unsigned long address, void *data)
 vm_fault_t ferry_insert_window(struct ferry_insert *ins, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	pgoff_t pages = ins->bo->base.base.size >> PAGE_SHIFT;
-	unsigned long start, end, limit;
+	struct ferry_insert_range range;
 
 	/* a huge entry came while this fault waited: nothing is left to do */
 	if (pmd_leaf(pmdp_get(vmf->pmd)))
 		return VM_FAULT_NOPAGE;
 
-	start = max(ALIGN_DOWN(vmf->address, PMD_SIZE), vma->vm_start);
-	ins->page = ferry_insert_page_of(vma, start);
-	limit = start + ((pages - ins->page) << PAGE_SHIFT);
-	end = min3(ALIGN_DOWN(vmf->address, PMD_SIZE) + PMD_SIZE, vma->vm_end, limit);
-
-	ins->window = (end - start) >> PAGE_SHIFT;
-	trace_ferry_insert(ins->bo, start, ferry_insert_pfn(ins, ins->page), ins->window, 0,
+	range = ferry_insert_range(vmf->address, vma->vm_start, vma->vm_end,
+				   ferry_insert_page_of(vma, vma->vm_start),
+				   ins->bo->base.base.size >> PAGE_SHIFT);
+	ins->page = ferry_insert_page_of(vma, range.start);
+	ins->window = (range.end - range.start) >> PAGE_SHIFT;
+	trace_ferry_insert(ins->bo, range.start, ferry_insert_pfn(ins, ins->page), ins->window, 0,
 			   ins->cache);
-	if (apply_to_page_range(vma->vm_mm, start, PAGE_SIZE, ferry_insert_ptes, ins))
+	if (apply_to_page_range(vma->vm_mm, range.start, PAGE_SIZE, ferry_insert_ptes, ins))
 		return VM_FAULT_OOM;
 
-	ferry_audit_insert(ins, start);
+	ferry_audit_insert(ins, range.start);
 	return VM_FAULT_NOPAGE;
 }

@@ -32,6 +32,16 @@ struct ferry_insert {
 	unsigned long count;
 };
 
+/**
+ * struct ferry_insert_range - a range of addresses
+ */
+struct ferry_insert_range {
+	/** @start: the first */
+	unsigned long start;
+	/** @end: the first after it */
+	unsigned long end;
+};
+
 u64 ferry_insert_page_sizes(struct ferry_device *ferry);
 u64 ferry_insert_huge_bytes(struct ferry_bo *bo);
 pgoff_t ferry_insert_page_of(struct vm_area_struct *vma, unsigned long address);
@@ -39,5 +49,9 @@ void ferry_insert_init(struct ferry_insert *ins, struct ferry_bo *bo,
 		       struct vm_area_struct *vma);
 vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf);
 vm_fault_t ferry_insert_window(struct ferry_insert *ins, struct vm_fault *vmf);
+#if IS_ENABLED(CONFIG_KUNIT)
+struct ferry_insert_range ferry_insert_range(unsigned long address, unsigned long vm_start,
+					     unsigned long vm_end, pgoff_t first, pgoff_t pages);
+#endif
 
 #endif /* _FERRY_INSERT_H_ */

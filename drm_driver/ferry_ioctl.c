@@ -10,6 +10,8 @@
 #include <drm/drm_vma_manager.h>
 #include <drm/ferry_drm.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_bo.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
@@ -53,6 +55,7 @@ int ferry_ioctl_device_query(struct drm_device *drm, void *data, struct drm_file
 	args->features = ferry->kms ? DRM_FERRY_FEATURE_DISPLAY : 0;
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_device_query);
 
 /**
  * ferry_ioctl_bo_create - &DRM_IOCTL_FERRY_BO_CREATE
@@ -98,6 +101,7 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 	args->handle = handle;
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_create);
 
 /**
  * ferry_ioctl_bo_mmap_offset - &DRM_IOCTL_FERRY_BO_MMAP_OFFSET
@@ -125,6 +129,7 @@ int ferry_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_fi
 	ferry_bo_put(bo);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_mmap_offset);
 
 /**
  * ferry_ioctl_bo_query - &DRM_IOCTL_FERRY_BO_QUERY
@@ -151,6 +156,7 @@ int ferry_ioctl_bo_query(struct drm_device *drm, void *data, struct drm_file *fi
 	ferry_bo_put(bo);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_query);
 
 static int ferry_ioctl_lookup_targets(struct drm_file *file,
 				      const struct drm_ferry_migrate_entry *entries,
@@ -276,6 +282,7 @@ out_free_entries:
 	kvfree(entries);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_migrate);
 
 /**
  * ferry_ioctl_bo_wait - &DRM_IOCTL_FERRY_BO_WAIT
@@ -302,6 +309,7 @@ int ferry_ioctl_bo_wait(struct drm_device *drm, void *data, struct drm_file *fil
 	ferry_bo_put(bo);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_wait);
 
 /**
  * ferry_ioctl_bo_madvise - &DRM_IOCTL_FERRY_BO_MADVISE
@@ -329,3 +337,4 @@ int ferry_ioctl_bo_madvise(struct drm_device *drm, void *data, struct drm_file *
 	ferry_bo_put(bo);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_madvise);

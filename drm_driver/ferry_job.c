@@ -12,6 +12,8 @@
 #include <drm/drm_file.h>
 #include <drm/drm_managed.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_drv.h"
 #include "ferry_job.h"
 #include "ferry_migrate.h"
@@ -279,6 +281,7 @@ int ferry_job_open(struct drm_device *drm, struct drm_file *file)
 	file->driver_priv = context;
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_job_open);
 
 /**
  * ferry_job_close - end a client's context; its jobs go on
@@ -292,6 +295,7 @@ void ferry_job_close(struct drm_device *drm, struct drm_file *file)
 	dma_fence_put(context->last);
 	kfree(context);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_job_close);
 
 static void ferry_job_fini(struct drm_device *drm, void *arg)
 {
@@ -316,3 +320,4 @@ int ferry_job_init(struct ferry_device *ferry)
 
 	return drmm_add_action_or_reset(&ferry->drm, ferry_job_fini, ferry);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_job_init);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/io.h>
+#include <linux/iosys-map.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include <asm/cpufeature.h>
+
+#include <drm/drm_cache.h>
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
@@ -63,13 +67,23 @@ static void ferry_migrate_copy_page(void *to, const void *from)
 	}
 }
 
-static void ferry_migrate_clear_page(void *to)
+/*
+ * A plain load from write-combined memory waits for the bus each time. Streaming loads
+ * take whole lines; emulators and hypervisors are not trusted with them, see
+ * drm_memcpy_from_wc(), which would fall back to string instructions there.
+ */
+static bool ferry_migrate_can_stream(struct ferry_device *ferry)
 {
-	u64 *dst = to;
-	int i;
+	return ferry->aperture.granted == DRM_FERRY_CACHE_WC &&
+	       boot_cpu_has(X86_FEATURE_XMM4_1) && !boot_cpu_has(X86_FEATURE_HYPERVISOR);
+}
 
-	for (i = 0; i < PAGE_SIZE / sizeof(u64); i++)
-		WRITE_ONCE(dst[i], 0);
+static void ferry_migrate_stream_page(void *to, const void *from)
+{
+	struct iosys_map src = IOSYS_MAP_INIT_VADDR_IOMEM((void __iomem __force *)from);
+	struct iosys_map dst = IOSYS_MAP_INIT_VADDR(to);
+
+	drm_memcpy_from_wc(&dst, &src, PAGE_SIZE);
 }
 
 static struct ferry_migrate_end ferry_migrate_end(struct ttm_resource *res, struct ttm_tt *tt)
@@ -134,17 +148,23 @@ static void ferry_migrate_count(struct ferry_device *ferry, struct ferry_move *m
 void ferry_migrate_carry(struct ferry_device *ferry, struct ferry_move *move)
 {
 	bool clear = ferry_migrate_is_nowhere(&move->from);
+	bool stream = move->from.aperture && ferry_migrate_can_stream(ferry);
 	u64 start = ktime_get_ns();
 	u64 offset, ns;
 
 	for (offset = 0; offset < move->size; offset += PAGE_SIZE) {
 		void *to = ferry_migrate_vaddr(ferry, &move->to, offset);
+		const void *from;
 
-		if (clear)
-			ferry_migrate_clear_page(to);
-		else
-			ferry_migrate_copy_page(to, ferry_migrate_vaddr(ferry, &move->from,
-									offset));
+		if (clear) {
+			memset(to, 0, PAGE_SIZE);
+		} else {
+			from = ferry_migrate_vaddr(ferry, &move->from, offset);
+			if (stream)
+				ferry_migrate_stream_page(to, from);
+			else
+				ferry_migrate_copy_page(to, from);
+		}
 		cond_resched();
 	}
 

@@ -9,6 +9,8 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
@@ -206,6 +208,7 @@ out_unlock:
 	dma_resv_unlock(obj->resv);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_reclaim_madvise);
 
 static void ferry_reclaim_fini(struct drm_device *drm, void *arg)
 {
@@ -238,3 +241,4 @@ int ferry_reclaim_init(struct ferry_device *ferry)
 
 	return drmm_add_action_or_reset(&ferry->drm, ferry_reclaim_fini, reclaim);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_reclaim_init);

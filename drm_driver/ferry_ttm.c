@@ -13,6 +13,8 @@
 #include <drm/ttm/ttm_pool.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
@@ -196,6 +198,7 @@ int ferry_ttm_init(struct ferry_device *ferry)
 
 	return drmm_add_action_or_reset(drm, ferry_ttm_fini, &ferry->ttm);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_ttm_init);
 
 /**
  * ferry_ttm_evict_all - move every BO out of the aperture

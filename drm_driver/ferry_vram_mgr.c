@@ -7,6 +7,8 @@
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_bo.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
@@ -207,6 +209,7 @@ int ferry_vram_mgr_init(struct ferry_device *ferry)
 
 	return drmm_add_action_or_reset(&ferry->drm, ferry_vram_mgr_fini, mgr);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_vram_mgr_init);
 
 /**
  * ferry_vram_mgr_free_bytes - how much of the aperture nobody holds
@@ -224,6 +227,7 @@ u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr)
 
 	return avail;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_vram_mgr_free_bytes);
 
 /**
  * ferry_vram_mgr_print - state of the aperture for debugfs
@@ -267,6 +271,7 @@ void ferry_vram_cursor_init(struct ferry_vram_cursor *cursor, struct ttm_resourc
 		.mm = &ttm_to_ferry_device(res->bo->bdev)->vram_mgr.mm,
 	};
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_vram_cursor_init);
 
 /**
  * ferry_vram_cursor_seek - where a byte of a BO is in the aperture
@@ -294,3 +299,4 @@ u64 ferry_vram_cursor_seek(struct ferry_vram_cursor *cursor, u64 offset)
 
 	return gpu_buddy_block_offset(cursor->block) + offset - cursor->first;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_vram_cursor_seek);

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/sizes.h>
+
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/ferry_drm.h>
+
+#include <kunit/test.h>
+
+#include "../ferry_bo.h"
+#include "../ferry_drv.h"
+#include "../ferry_ioctl.h"
+#include "../ferry_reclaim.h"
+#include "ferry_kunit_helpers.h"
+
+#define SYSTEM DRM_FERRY_PLACEMENT_SYSTEM
+#define APERTURE DRM_FERRY_PLACEMENT_APERTURE
+#define BOTH (SYSTEM | APERTURE)
+
+/* 1 MiB of aperture, and BOs of a quarter of it */
+#define FERRY_BO_TEST_ORDER 8
+#define FERRY_BO_TEST_APERTURE (PAGE_SIZE << FERRY_BO_TEST_ORDER)
+#define FERRY_BO_TEST_SIZE (FERRY_BO_TEST_APERTURE / 4)
+
+struct ferry_bo_test {
+	struct ferry_device *ferry;
+	struct drm_file *file;
+};
+
+static int ferry_bo_test_init(struct kunit *test)
+{
+	struct ferry_bo_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->ferry = ferry_kunit_device_with_memory(test, FERRY_BO_TEST_ORDER);
+	t->file = ferry_kunit_open(test, t->ferry);
+	test->priv = t;
+	return 0;
+}
+
+static struct ferry_bo *ferry_bo_test_create(struct kunit *test, u32 placements, u32 placement)
+{
+	struct ferry_bo_test *t = test->priv;
+	u32 handle = ferry_kunit_create(test, t->ferry, t->file, FERRY_BO_TEST_SIZE, placements,
+					placement);
+
+	return ferry_kunit_lookup(test, t->file, handle);
+}
+
+static struct drm_ferry_bo_query ferry_bo_test_query(struct kunit *test, struct ferry_bo *bo)
+{
+	struct drm_ferry_bo_query query = {};
+
+	KUNIT_ASSERT_EQ(test, ferry_bo_query(bo, &query), 0);
+	return query;
+}
+
+static u32 ferry_bo_test_place(struct kunit *test, struct ferry_bo *bo)
+{
+	return ferry_bo_test_query(test, bo).placement;
+}
+
+static int ferry_bo_test_move(struct kunit *test, struct ferry_bo *bo, u32 placement)
+{
+	struct ferry_bo_test *t = test->priv;
+	struct ferry_bo_target target = { .bo = bo, .placement = placement };
+
+	return ferry_bo_migrate(t->ferry, &target, 1, NULL);
+}
+
+/* Writes a word of its own to each page, or looks if it is there. */
+static void ferry_bo_test_bytes(struct kunit *test, struct ferry_bo *bo, u64 seed, bool write)
+{
+	u64 offset;
+
+	for (offset = 0; offset < bo->base.base.size; offset += PAGE_SIZE) {
+		u64 want = seed ? seed + offset : 0, word = write ? want : ~want;
+
+		KUNIT_ASSERT_EQ(test, ferry_bo_access(bo, offset, &word, sizeof(word), write),
+				sizeof(word));
+		KUNIT_ASSERT_EQ_MSG(test, word, want, "byte %llu", offset);
+	}
+}
+
+static void ferry_bo_test_pin(struct ferry_bo *bo, bool pin)
+{
+	dma_resv_lock(bo->base.base.resv, NULL);
+	if (pin)
+		ferry_bo_pin(bo);
+	else
+		ferry_bo_unpin(bo);
+	dma_resv_unlock(bo->base.base.resv);
+}
+
+/* From where, with pages or without, pinned or not, and where to. */
+struct ferry_bo_move {
+	u32 from;
+	bool touched;
+	bool pinned;
+	u32 to;
+	int ret;
+};
+
+static const struct ferry_bo_move ferry_bo_move_cases[] = {
+	{ SYSTEM, false, false, SYSTEM, 0 },
+	{ SYSTEM, false, false, APERTURE, 0 },
+	{ SYSTEM, true, false, SYSTEM, 0 },
+	{ SYSTEM, true, false, APERTURE, 0 },
+	{ SYSTEM, true, true, SYSTEM, 0 },
+	{ SYSTEM, true, true, APERTURE, -EBUSY },
+	{ APERTURE, false, false, APERTURE, 0 },
+	{ APERTURE, false, false, SYSTEM, 0 },
+	{ APERTURE, true, false, APERTURE, 0 },
+	{ APERTURE, true, false, SYSTEM, 0 },
+	{ APERTURE, true, true, APERTURE, 0 },
+	{ APERTURE, true, true, SYSTEM, -EBUSY },
+};
+
+static void ferry_bo_move_desc(const struct ferry_bo_move *move, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s%s%s to %s",
+		 move->from == SYSTEM ? "system" : "aperture", move->touched ? " touched" : "",
+		 move->pinned ? " pinned" : "", move->to == SYSTEM ? "system" : "aperture");
+}
+
+KUNIT_ARRAY_PARAM(ferry_bo_move, ferry_bo_move_cases, ferry_bo_move_desc);
+
+static void ferry_bo_test_moves(struct kunit *test)
+{
+	const struct ferry_bo_move *move = test->param_value;
+	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, move->from);
+
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo), move->from);
+	if (move->touched)
+		ferry_bo_test_bytes(test, bo, 77, true);
+	if (move->pinned)
+		ferry_bo_test_pin(bo, true);
+
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, bo, move->to), move->ret);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo), move->ret ? move->from : move->to);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_query(test, bo).pinned, move->pinned);
+	ferry_bo_test_bytes(test, bo, move->touched ? 77 : 0, false);
+
+	/* once it is not pinned any more it goes */
+	if (move->pinned) {
+		ferry_bo_test_pin(bo, false);
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, bo, move->to), 0);
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo), move->to);
+		ferry_bo_test_bytes(test, bo, 77, false);
+	}
+}
+
+/* There and back many times: the bytes and the accounts stay. */
+static void ferry_bo_test_there_and_back(struct kunit *test)
+{
+	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, 0);
+	struct ferry_bo_test *t = test->priv;
+	unsigned int i;
+
+	ferry_bo_test_bytes(test, bo, 99, true);
+	for (i = 0; i < 50; i++) {
+		KUNIT_ASSERT_EQ(test, ferry_bo_test_move(test, bo, i & 1 ? SYSTEM : APERTURE), 0);
+		KUNIT_EXPECT_EQ(test, ferry_vram_mgr_free_bytes(&t->ferry->vram_mgr),
+				FERRY_BO_TEST_APERTURE - (i & 1 ? 0 : FERRY_BO_TEST_SIZE));
+	}
+	ferry_bo_test_bytes(test, bo, 99, false);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.moves_up), 25);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.moves_down), 25);
+}
+
+/* A full aperture: the one that was used least recently goes, with its bytes. */
+static void ferry_bo_test_evict(struct kunit *test)
+{
+	struct ferry_bo_test *t = test->priv;
+	struct ferry_bo *bo[6];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bo); i++) {
+		bo[i] = ferry_bo_test_create(test, BOTH, APERTURE);
+		ferry_bo_test_bytes(test, bo[i], 1000 * i + 1, true);
+	}
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.evictions), 2);
+	for (i = 0; i < ARRAY_SIZE(bo); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, ferry_bo_test_place(test, bo[i]),
+				    i < 2 ? SYSTEM : APERTURE, "BO %u", i);
+		ferry_bo_test_bytes(test, bo[i], 1000 * i + 1, false);
+	}
+}
+
+/* What is pinned or at home in the aperture stays, and then there is no space. */
+static void ferry_bo_test_no_space(struct kunit *test)
+{
+	struct ferry_bo_test *t = test->priv;
+	struct ferry_bo *bo[4], *more;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bo); i++) {
+		bo[i] = ferry_bo_test_create(test, i & 1 ? APERTURE : BOTH, APERTURE);
+		if (!(i & 1))
+			ferry_bo_test_pin(bo[i], true);
+	}
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.fixed), FERRY_BO_TEST_APERTURE);
+
+	more = ferry_bo_test_create(test, BOTH, SYSTEM);
+	ferry_bo_test_bytes(test, more, 5, true);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, more, APERTURE), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, more), SYSTEM);
+	for (i = 0; i < ARRAY_SIZE(bo); i++)
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo[i]), APERTURE);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.evictions), 0);
+
+	ferry_bo_test_pin(bo[0], false);
+	ferry_bo_test_pin(bo[2], false);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.fixed),
+			2 * FERRY_BO_TEST_SIZE);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, more, APERTURE), 0);
+	ferry_bo_test_bytes(test, more, 5, false);
+}
+
+/* All or nothing: if they do not fit together, none moves. */
+static void ferry_bo_test_together(struct kunit *test)
+{
+	struct ferry_bo_test *t = test->priv;
+	struct ferry_bo_target targets[5];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(targets); i++)
+		targets[i] = (struct ferry_bo_target) {
+			.bo = ferry_bo_test_create(test, BOTH, SYSTEM),
+			.placement = APERTURE,
+		};
+	KUNIT_EXPECT_EQ(test, ferry_bo_migrate(t->ferry, targets, 5, NULL), -ENOSPC);
+	for (i = 0; i < ARRAY_SIZE(targets); i++)
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, targets[i].bo), SYSTEM);
+	KUNIT_EXPECT_EQ(test, ferry_bo_migrate(t->ferry, targets, 4, NULL), 0);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, targets[i].bo), APERTURE);
+
+	/* the same one twice */
+	targets[4].bo = targets[0].bo;
+	KUNIT_EXPECT_EQ(test, ferry_bo_migrate(t->ferry, targets, 5, NULL), -EINVAL);
+}
+
+/* Needed, not needed, needed again; then purged, which is for good. */
+static void ferry_bo_test_madvise(struct kunit *test)
+{
+	struct ferry_bo_test *t = test->priv;
+	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, APERTURE);
+	u32 retained = 7;
+	unsigned int i;
+	u64 word;
+
+	ferry_bo_test_bytes(test, bo, 3, true);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_query(test, bo).madv, DRM_FERRY_MADV_WILLNEED);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained), 0);
+	KUNIT_EXPECT_EQ(test, retained, 1);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_query(test, bo).madv, DRM_FERRY_MADV_DONTNEED);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_WILLNEED, &retained), 0);
+	KUNIT_EXPECT_EQ(test, retained, 1);
+	ferry_bo_test_bytes(test, bo, 3, false);
+
+	/* it was used last, and goes first all the same */
+	for (i = 0; i < 3; i++)
+		ferry_bo_test_create(test, BOTH, APERTURE);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained), 0);
+	ferry_bo_test_create(test, BOTH, APERTURE);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.purged), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.evictions), 0);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_query(test, bo).madv, DRM_FERRY_MADV_PURGED);
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, i ? DRM_FERRY_MADV_WILLNEED :
+							    DRM_FERRY_MADV_DONTNEED, &retained),
+				0);
+		KUNIT_EXPECT_EQ(test, retained, 0);
+	}
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_query(test, bo).madv, DRM_FERRY_MADV_PURGED);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, bo, APERTURE), -ENODATA);
+	KUNIT_EXPECT_EQ(test, ferry_bo_access(bo, 0, &word, sizeof(word), false), -ENODATA);
+}
+
+/* Others rely on it. */
+static void ferry_bo_test_madvise_busy(struct kunit *test)
+{
+	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, SYSTEM);
+	u32 retained = 0;
+
+	ferry_bo_test_bytes(test, bo, 3, true);
+	ferry_bo_test_pin(bo, true);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_WILLNEED, &retained), 0);
+	KUNIT_EXPECT_EQ(test, retained, 1);
+	ferry_bo_test_pin(bo, false);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained), 0);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_WILLNEED, &retained), 0);
+
+	dma_resv_lock(bo->base.base.resv, NULL);
+	bo->shared = true;
+	dma_resv_unlock(bo->base.base.resv);
+	KUNIT_EXPECT_EQ(test, ferry_reclaim_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained),
+			-EBUSY);
+}
+
+/* Nothing outside of the BO, to the byte. */
+static void ferry_bo_test_access(struct kunit *test)
+{
+	static const s64 offsets[] = { -8, -1, 0, 1, PAGE_SIZE - 4, FERRY_BO_TEST_SIZE - 9,
+				       FERRY_BO_TEST_SIZE - 8, FERRY_BO_TEST_SIZE - 7,
+				       FERRY_BO_TEST_SIZE, S64_MAX, S64_MIN };
+	u32 places[] = { SYSTEM, APERTURE };
+	unsigned int i, j;
+
+	for (j = 0; j < ARRAY_SIZE(places); j++) {
+		struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, places[j]);
+
+		for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+			u64 offset = offsets[i], word = 0x0123456789abcdefull, back = 0;
+			int want = offset <= FERRY_BO_TEST_SIZE - 8 ? 8 : -EIO;
+
+			KUNIT_EXPECT_EQ_MSG(test, ferry_bo_access(bo, offset, &word, 8, true), want,
+					    "write at %lld", offset);
+			KUNIT_EXPECT_EQ_MSG(test, ferry_bo_access(bo, offset, &back, 8, false),
+					    want, "read at %lld", offset);
+			KUNIT_EXPECT_EQ(test, back, want < 0 ? 0 : word);
+		}
+		KUNIT_EXPECT_EQ(test, ferry_bo_access(bo, 0, NULL, 0, false), -EIO);
+		KUNIT_EXPECT_EQ(test, ferry_bo_access(bo, 0, NULL, -1, false), -EIO);
+	}
+}
+
+/* The whole BO reads as zero, in memory that was full of something else. */
+static void ferry_bo_test_zeroed(struct kunit *test)
+{
+	struct ferry_bo *bo;
+	u64 *page, offset;
+	unsigned int i;
+
+	page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	for (i = 0; i < 2; i++) {
+		bo = ferry_bo_test_create(test, BOTH, i ? SYSTEM : APERTURE);
+		for (offset = 0; offset < bo->base.base.size; offset += PAGE_SIZE) {
+			memset(page, 0xff, PAGE_SIZE);
+			KUNIT_ASSERT_EQ(test, ferry_bo_access(bo, offset, page, PAGE_SIZE, false),
+					PAGE_SIZE);
+			KUNIT_ASSERT_NULL(test, memchr_inv(page, 0, PAGE_SIZE));
+		}
+	}
+}
+
+/* The last handle is the end of a BO, and what it had is free. */
+static void ferry_bo_test_end_of_life(struct kunit *test)
+{
+	struct ferry_bo_test *t = test->priv;
+	u32 handle[2];
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		handle[i] = ferry_kunit_create(test, t->ferry, t->file, FERRY_BO_TEST_SIZE, BOTH,
+					       APERTURE);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.bos), 2);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, drm_gem_handle_delete(t->file, handle[i]), 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.bos), 1 - i);
+		KUNIT_EXPECT_NULL(test, ferry_bo_lookup(t->file, handle[i]));
+	}
+	KUNIT_EXPECT_EQ(test, ferry_vram_mgr_free_bytes(&t->ferry->vram_mgr),
+			FERRY_BO_TEST_APERTURE);
+}
+
+static struct kunit_case ferry_bo_tests[] = {
+	KUNIT_CASE_PARAM(ferry_bo_test_moves, ferry_bo_move_gen_params),
+	KUNIT_CASE(ferry_bo_test_there_and_back),
+	KUNIT_CASE(ferry_bo_test_evict),
+	KUNIT_CASE(ferry_bo_test_no_space),
+	KUNIT_CASE(ferry_bo_test_together),
+	KUNIT_CASE(ferry_bo_test_madvise),
+	KUNIT_CASE(ferry_bo_test_madvise_busy),
+	KUNIT_CASE(ferry_bo_test_access),
+	KUNIT_CASE(ferry_bo_test_zeroed),
+	KUNIT_CASE(ferry_bo_test_end_of_life),
+	{ }
+};
+
+static struct kunit_suite ferry_bo_suite = {
+	.name = "ferry_bo",
+	.init = ferry_bo_test_init,
+	.test_cases = ferry_bo_tests,
+};
+
+kunit_test_suite(ferry_bo_suite);

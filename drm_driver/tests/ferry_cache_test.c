@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include <asm/memtype.h>
+#include <asm/set_memory.h>
+
+#include <kunit/test.h>
+
+#include "../ferry_cache.h"
+#include "../ferry_compat.h"
+
+/* The codes of the page attribute table, as the processor's manual has them. */
+static const struct {
+	u8 code;
+	int cache;
+} ferry_cache_codes[] = {
+	{ 0, DRM_FERRY_CACHE_UC },
+	{ 1, DRM_FERRY_CACHE_WC },
+	{ 2, FERRY_CACHE_UNKNOWN },
+	{ 3, FERRY_CACHE_UNKNOWN },
+	{ 4, DRM_FERRY_CACHE_WT },
+	{ 5, DRM_FERRY_CACHE_WP },
+	{ 6, DRM_FERRY_CACHE_WB },
+	{ 7, DRM_FERRY_CACHE_UC_MINUS },
+};
+
+/* Bits of an entry that choose the slot: PWT, PCD, and PAT, which moves. */
+static u64 ferry_cache_test_entry(unsigned int slot, bool large)
+{
+	return (slot & 1 ? BIT(3) : 0) | (slot & 2 ? BIT(4) : 0) |
+	       (slot & 4 ? BIT(large ? 12 : 7) : 0);
+}
+
+/* Every code in every slot, for both kinds of entry; the other slots have another code. */
+static void ferry_cache_test_decode(struct kunit *test)
+{
+	unsigned int slot, code, large;
+
+	for (code = 0; code < 8; code++) {
+		u64 others = 0x0101010101010101ull * ((code + 1) % 8);
+
+		KUNIT_ASSERT_EQ(test, ferry_cache_codes[code].code, code);
+		for (slot = 0; slot < 8; slot++) {
+			u64 pat = (others & ~(0xffull << (slot * 8))) | ((u64)code << (slot * 8));
+
+			for (large = 0; large < 2; large++) {
+				u64 entry = ferry_cache_test_entry(slot, large);
+
+				KUNIT_EXPECT_EQ_MSG(test, ferry_cache_decode(entry, large, pat),
+						    ferry_cache_codes[code].cache,
+						    "slot %u code %u large %u", slot, code, large);
+			}
+		}
+	}
+}
+
+/* What else is in an entry makes no difference, above all not the other kind's PAT bit. */
+static void ferry_cache_test_decode_other_bits(struct kunit *test)
+{
+	const u64 pat = 0x0407050600070106ull; /* Linux's own */
+	unsigned int slot, bit, large;
+
+	for (large = 0; large < 2; large++) {
+		for (slot = 0; slot < 8; slot++) {
+			u64 entry = ferry_cache_test_entry(slot, large);
+			int want = ferry_cache_decode(entry, large, pat);
+
+			for (bit = 0; bit < 64; bit++) {
+				if (bit == 3 || bit == 4 || bit == (large ? 12 : 7))
+					continue;
+				KUNIT_EXPECT_EQ_MSG(test,
+						    ferry_cache_decode(entry | BIT_ULL(bit), large,
+								       pat),
+						    want, "bit %u of slot %u", bit, slot);
+			}
+		}
+	}
+}
+
+/* There and back: an entry made for an attribute has it, on this processor. */
+static void ferry_cache_test_pgprot(struct kunit *test)
+{
+	static const struct {
+		enum drm_ferry_cache asked;
+		int made;
+	} cases[] = {
+		{ DRM_FERRY_CACHE_WB, DRM_FERRY_CACHE_WB },
+		{ DRM_FERRY_CACHE_WC, DRM_FERRY_CACHE_WC },
+		{ DRM_FERRY_CACHE_UC_MINUS, DRM_FERRY_CACHE_UC_MINUS },
+		{ DRM_FERRY_CACHE_UC, DRM_FERRY_CACHE_UC_MINUS },
+		{ DRM_FERRY_CACHE_WT, DRM_FERRY_CACHE_UC_MINUS },
+		{ DRM_FERRY_CACHE_WP, DRM_FERRY_CACHE_UC_MINUS },
+	};
+	unsigned int i;
+
+	if (!pat_enabled())
+		kunit_skip(test, "PAT is off");
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		pgprot_t prot = ferry_cache_pgprot(cases[i].asked, PAGE_SHARED);
+
+		KUNIT_EXPECT_EQ_MSG(test, ferry_cache_of_entry(pgprot_val(prot), false),
+				    cases[i].made, "asked for %s",
+				    ferry_cache_name(cases[i].asked));
+		KUNIT_EXPECT_EQ(test, pgprot_val(prot) & ~_PAGE_CACHE_MASK,
+				pgprot_val(PAGE_SHARED) & ~_PAGE_CACHE_MASK);
+	}
+}
+
+/* The kernel's own mapping of a page, before, while and after it is another one. */
+static void ferry_cache_test_kernel_address(struct kunit *test)
+{
+	unsigned long page;
+	void *gone;
+
+	page = __get_free_page(GFP_KERNEL);
+	KUNIT_ASSERT_NE(test, page, 0);
+	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_CACHE_WB);
+	if (pat_enabled() && !set_memory_wc(page, 1)) {
+		KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page),
+				DRM_FERRY_CACHE_WC);
+		set_memory_wb(page, 1);
+	}
+	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_CACHE_WB);
+	free_page(page);
+
+	gone = vmalloc(PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, gone);
+	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address(gone), DRM_FERRY_CACHE_WB);
+	/* behind each area is a page that is never mapped */
+	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address(gone + PAGE_SIZE),
+			FERRY_CACHE_UNKNOWN);
+	vfree(gone);
+}
+
+static void ferry_cache_test_name(struct kunit *test)
+{
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_UC), "uncached");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_UC_MINUS), "uncached-minus");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WC), "write-combining");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WT), "write-through");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WP), "write-protected");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WB), "write-back");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(FERRY_CACHE_UNKNOWN), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WB + 1), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(INT_MIN), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(INT_MAX), "unknown");
+}
+
+static struct kunit_case ferry_cache_tests[] = {
+	KUNIT_CASE(ferry_cache_test_decode),
+	KUNIT_CASE(ferry_cache_test_decode_other_bits),
+	KUNIT_CASE(ferry_cache_test_pgprot),
+	KUNIT_CASE(ferry_cache_test_kernel_address),
+	KUNIT_CASE(ferry_cache_test_name),
+	{ }
+};
+
+static struct kunit_suite ferry_cache_suite = {
+	.name = "ferry_cache",
+	.test_cases = ferry_cache_tests,
+};
+
+kunit_test_suite(ferry_cache_suite);

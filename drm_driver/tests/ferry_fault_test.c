@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/sizes.h>
+#include <linux/uaccess.h>
+
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_vma_manager.h>
+#include <drm/ferry_drm.h>
+
+#include <kunit/test.h>
+
+#include "../ferry_bo.h"
+#include "../ferry_drv.h"
+#include "../ferry_fault.h"
+#include "../ferry_insert.h"
+#include "../ferry_ioctl.h"
+#include "ferry_kunit_helpers.h"
+
+#define BOTH (DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE)
+
+#define FERRY_FAULT_TEST_ORDER 8
+
+struct ferry_fault_test {
+	struct ferry_device *ferry;
+	struct drm_file *file;
+};
+
+static int ferry_fault_test_init(struct kunit *test)
+{
+	struct ferry_fault_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->ferry = ferry_kunit_device_with_memory(test, FERRY_FAULT_TEST_ORDER);
+	t->file = ferry_kunit_open(test, t->ferry);
+	test->priv = t;
+	return 0;
+}
+
+/* A mapping of a BO: how far before the end of a page table it begins, and how long it is. */
+struct ferry_fault_window {
+	unsigned long pages;
+	unsigned long first;
+	unsigned long length;
+	unsigned long before;
+	unsigned long touch;
+};
+
+/*
+ * The window holds the touched page, and nothing that is not the VMA's, the BO's and that
+ * page table's; and it leaves out nothing that is.
+ */
+static void ferry_fault_test_one_window(struct kunit *test, const struct ferry_fault_window *w)
+{
+	const unsigned long table = 7ul * PMD_SIZE;
+	unsigned long start = table - w->before * PAGE_SIZE;
+	unsigned long end = start + w->length * PAGE_SIZE;
+	unsigned long address = start + w->touch * PAGE_SIZE + 123;
+	struct ferry_insert_range got;
+	unsigned long page;
+
+	got = ferry_insert_range(address, start, end, w->first, w->pages);
+	for (page = table - 10 * PAGE_SIZE; page < table + 10 * PAGE_SIZE; page += PAGE_SIZE) {
+		unsigned long shown = w->first + (page - start) / PAGE_SIZE;
+		bool want = page >= start && page < end && shown < w->pages &&
+			    page / PMD_SIZE == address / PMD_SIZE;
+
+		KUNIT_ASSERT_EQ_MSG(test, page >= got.start && page < got.end, want,
+				    "BO of %lu, from %lu, %lu long, %lu before, touched at %lu",
+				    w->pages, w->first, w->length, w->before, w->touch);
+	}
+}
+
+/*
+ * Every mapping of a BO of up to 6 pages, at every distance from the end of a page
+ * table, touched at every page.
+ */
+static void ferry_fault_test_window(struct kunit *test)
+{
+	struct ferry_fault_window w;
+
+	for (w.pages = 1; w.pages <= 6; w.pages++)
+		for (w.first = 0; w.first < w.pages; w.first++)
+			for (w.length = 1; w.length <= 8; w.length++)
+				for (w.before = 0; w.before <= 8; w.before++)
+					for (w.touch = 0; w.touch < w.length &&
+					     w.first + w.touch < w.pages; w.touch++)
+						ferry_fault_test_one_window(test, &w);
+}
+
+static void ferry_fault_test_one_large(struct kunit *test, unsigned long start, unsigned long end,
+				       unsigned long address, unsigned long pages)
+{
+	unsigned long table = ALIGN_DOWN(address, PMD_SIZE);
+	struct ferry_insert_range got;
+
+	if (address >= end || (address - start) / PAGE_SIZE >= pages)
+		return;
+	got = ferry_insert_range(address, start, end, 0, pages);
+	KUNIT_ASSERT_EQ(test, got.start, max(start, table));
+	KUNIT_ASSERT_EQ(test, got.end, min3(end, table + PMD_SIZE, start + pages * PAGE_SIZE));
+	KUNIT_ASSERT_LE(test, got.end - got.start, PMD_SIZE);
+}
+
+/* The same at the sizes that matter: one page table and its neighbours. */
+static void ferry_fault_test_window_large(struct kunit *test)
+{
+	static const unsigned long at[] = { 0, 1, 511, 512, 513, 1023, 1024, 1535 };
+	const unsigned int n = ARRAY_SIZE(at);
+	unsigned int i, j, k, l;
+
+	for (i = 0; i < n; i++) {
+		unsigned long start = 64ul * SZ_1G + at[i] * PAGE_SIZE;
+
+		for (j = 1; j < n; j++)
+			for (k = 0; k < n; k++)
+				for (l = 1; l < n; l++)
+					ferry_fault_test_one_large(test, start,
+								   start + at[l] * PAGE_SIZE,
+								   start + at[k] * PAGE_SIZE,
+								   at[j]);
+	}
+}
+
+/* Which page an address shows: the mapping's place in the BO, and the BO's fake offset. */
+static void ferry_fault_test_page_of(struct kunit *test)
+{
+	struct ferry_fault_test *t = test->priv;
+	struct vm_area_struct vma = { .vm_start = 5ul * SZ_1G };
+	u64 size = 9 * PAGE_SIZE;
+	unsigned long first, page;
+	struct ferry_bo *bo;
+	unsigned int i;
+
+	/* several, so that fake offsets are not all the first one */
+	for (i = 0; i < 3; i++) {
+		bo = ferry_kunit_lookup(test, t->file,
+					ferry_kunit_create(test, t->ferry, t->file, size, BOTH, 0));
+		vma.vm_private_data = &bo->base.base;
+		for (first = 0; first < 9; first++) {
+			vma.vm_pgoff = drm_vma_node_start(&bo->base.base.vma_node) + first;
+			for (page = 0; page < 9 - first; page++)
+				KUNIT_EXPECT_EQ(test,
+						ferry_insert_page_of(&vma, vma.vm_start +
+								     page * PAGE_SIZE + 7),
+						first + page);
+		}
+	}
+}
+
+/* The bit for an eager mapping is above all fake offsets, and comes off again. */
+static void ferry_fault_test_eager_bit(struct kunit *test)
+{
+	struct ferry_fault_test *t = test->priv;
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, FERRY_FAULT_EAGER & (FERRY_FAULT_EAGER - 1), 0);
+	KUNIT_EXPECT_GT(test, FERRY_FAULT_EAGER,
+			(u64)(DRM_FILE_PAGE_OFFSET_START + DRM_FILE_PAGE_OFFSET_SIZE)
+			<< PAGE_SHIFT);
+	/* an offset is signed for the C library */
+	KUNIT_EXPECT_LE(test, FERRY_FAULT_EAGER, (u64)S64_MAX);
+
+	for (i = 0; i < 4; i++) {
+		struct drm_ferry_bo_mmap_offset lazy = {}, eager = {};
+
+		lazy.handle = ferry_kunit_create(test, t->ferry, t->file, SZ_64K, BOTH, 0);
+		eager.handle = lazy.handle;
+		eager.flags = DRM_FERRY_MMAP_EAGER;
+		KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &lazy, t->file),
+				0);
+		KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &eager, t->file),
+				0);
+		KUNIT_EXPECT_EQ(test, eager.offset, lazy.offset | FERRY_FAULT_EAGER);
+		KUNIT_EXPECT_EQ(test, lazy.offset & (FERRY_FAULT_EAGER | (PAGE_SIZE - 1)), 0);
+		KUNIT_EXPECT_EQ(test, lazy.offset,
+				drm_vma_node_offset_addr(&ferry_kunit_lookup(test, t->file,
+									     lazy.handle)
+							 ->base.base.vma_node));
+	}
+}
+
+static unsigned long ferry_fault_test_offset(struct kunit *test, u32 handle, u32 flags)
+{
+	struct ferry_fault_test *t = test->priv;
+	struct drm_ferry_bo_mmap_offset args = { .handle = handle, .flags = flags };
+
+	KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &args, t->file), 0);
+	return args.offset;
+}
+
+static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
+				      unsigned long first, unsigned long len)
+{
+	struct ferry_fault_test *t = test->priv;
+	unsigned long pgoff = (offset >> PAGE_SHIFT) + first;
+	unsigned long wish = 40ul * SZ_1G;
+	unsigned long got;
+
+	got = ferry_fault_get_unmapped_area(t->file->filp, 0, len, pgoff, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(got));
+	KUNIT_EXPECT_EQ(test, got & ~PAGE_MASK, 0);
+	KUNIT_EXPECT_LE(test, got + len, TASK_SIZE);
+	KUNIT_EXPECT_NULL(test, find_vma_intersection(current->mm, got, got + len));
+	if (len >= PMD_SIZE)
+		KUNIT_EXPECT_EQ_MSG(test, (got - first * PAGE_SIZE) % PMD_SIZE, 0,
+				    "from page %lu, %lu bytes", first, len);
+
+	got = ferry_fault_get_unmapped_area(t->file->filp, wish, len, pgoff, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, got, wish);
+	got = ferry_fault_get_unmapped_area(t->file->filp, wish + PAGE_SIZE, len, pgoff,
+					    MAP_SHARED | MAP_FIXED);
+	KUNIT_EXPECT_EQ(test, got, wish + PAGE_SIZE);
+}
+
+/* An address for every part of a BO: 2 MiB of it at a multiple of 2 MiB, or as asked. */
+static void ferry_fault_test_unmapped_area(struct kunit *test)
+{
+	static const unsigned long firsts[] = { 0, 1, 5, 511, 512, 700 };
+	static const unsigned long lengths[] = { 1, 511, 512, 513, 1024 };
+	struct ferry_fault_test *t = test->priv;
+	unsigned int i, j, eager;
+	u32 handle;
+
+	/* gives this thread an address space */
+	KUNIT_ASSERT_NE(test, kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
+					    MAP_ANONYMOUS | MAP_PRIVATE, 0), 0);
+	ferry_kunit_create(test, t->ferry, t->file, 3 * PAGE_SIZE, BOTH, 0);
+	handle = ferry_kunit_create(test, t->ferry, t->file, 4 * SZ_2M, BOTH, 0);
+	for (eager = 0; eager < 2; eager++) {
+		unsigned long offset = ferry_fault_test_offset(test, handle, eager);
+
+		for (i = 0; i < ARRAY_SIZE(firsts); i++)
+			for (j = 0; j < ARRAY_SIZE(lengths); j++)
+				ferry_fault_test_one_area(test, offset, firsts[i],
+							  lengths[j] * PAGE_SIZE);
+	}
+}
+
+static void ferry_fault_test_one_range(struct kunit *test, unsigned long offset,
+				       unsigned long len, bool inside)
+{
+	struct ferry_fault_test *t = test->priv;
+	unsigned long address;
+
+	address = vm_mmap(t->file->filp, 0, len, PROT_READ | PROT_WRITE, MAP_SHARED, offset);
+	if (inside) {
+		KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(address), "%lu+%lu", offset, len);
+		vm_munmap(address, len);
+	} else {
+		KUNIT_EXPECT_EQ_MSG(test, (long)address, -EINVAL, "%lu+%lu", offset, len);
+	}
+	address = vm_mmap(t->file->filp, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, offset);
+	KUNIT_EXPECT_EQ(test, (long)address, -EINVAL);
+}
+
+/* Every range around a small BO: mapped if it is inside of it, and only then. */
+static void ferry_fault_test_mmap_range(struct kunit *test)
+{
+	struct ferry_fault_test *t = test->priv;
+	const unsigned long pages = 4;
+	unsigned long base, first, length;
+	u32 handle;
+
+	/* between two others, whose pages it could show by mistake */
+	ferry_kunit_create(test, t->ferry, t->file, 4 * PAGE_SIZE, BOTH, 0);
+	handle = ferry_kunit_create(test, t->ferry, t->file, pages * PAGE_SIZE, BOTH, 0);
+	ferry_kunit_create(test, t->ferry, t->file, 4 * PAGE_SIZE, BOTH, 0);
+	base = ferry_fault_test_offset(test, handle, 0);
+	KUNIT_ASSERT_NE(test, kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
+					    MAP_ANONYMOUS | MAP_PRIVATE, 0), 0);
+
+	/* what begins inside of a neighbour may be a mapping of that */
+	for (first = 0; first < pages; first++)
+		for (length = 1; length <= pages + 2; length++)
+			ferry_fault_test_one_range(test, base + first * PAGE_SIZE,
+						   length * PAGE_SIZE, first + length <= pages);
+}
+
+/* Touched from the first page to the last, and back, in either place: its own bytes. */
+static void ferry_fault_test_touch(struct kunit *test)
+{
+	struct ferry_fault_test *t = test->priv;
+	const u32 places[] = { DRM_FERRY_PLACEMENT_SYSTEM, DRM_FERRY_PLACEMENT_APERTURE };
+	const unsigned long size = 33 * PAGE_SIZE;
+	unsigned long address, at;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		u32 handle = ferry_kunit_create(test, t->ferry, t->file, size, BOTH, places[i]);
+		struct ferry_bo *bo = ferry_kunit_lookup(test, t->file, handle);
+
+		address = kunit_vm_mmap(test, t->file->filp, 0, size, PROT_READ | PROT_WRITE,
+					MAP_SHARED, ferry_fault_test_offset(test, handle, 0));
+		KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address) || !address);
+		for (at = 0; at < size; at += PAGE_SIZE) {
+			u64 word = at + i + 1;
+
+			KUNIT_ASSERT_EQ(test, put_user(word, (u64 __user *)(address + at)), 0);
+		}
+		for (at = 0; at < size; at += PAGE_SIZE) {
+			u64 word = 0;
+
+			KUNIT_ASSERT_EQ(test, ferry_bo_access(bo, at, &word, 8, false), 8);
+			KUNIT_EXPECT_EQ(test, word, at + i + 1);
+		}
+	}
+	KUNIT_EXPECT_GT(test, atomic64_read(&t->ferry->stats.faults), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.faults_oom), 0);
+}
+
+static struct kunit_case ferry_fault_tests[] = {
+	KUNIT_CASE(ferry_fault_test_window),
+	KUNIT_CASE(ferry_fault_test_window_large),
+	KUNIT_CASE(ferry_fault_test_page_of),
+	KUNIT_CASE(ferry_fault_test_eager_bit),
+	KUNIT_CASE(ferry_fault_test_unmapped_area),
+	KUNIT_CASE(ferry_fault_test_mmap_range),
+	KUNIT_CASE(ferry_fault_test_touch),
+	{ }
+};
+
+static struct kunit_suite ferry_fault_suite = {
+	.name = "ferry_fault",
+	.init = ferry_fault_test_init,
+	.test_cases = ferry_fault_tests,
+};
+
+kunit_test_suite(ferry_fault_suite);

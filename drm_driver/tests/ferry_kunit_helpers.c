@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * A ferry device without a PCI device: everything above the BAR is the driver's own,
+ * and the BAR is memory, or nothing at all where only its addresses matter.
+ */
+
+#include <linux/file.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_kunit_helpers.h>
+#include <drm/ferry_drm.h>
+
+#include <kunit/resource.h>
+#include <kunit/test.h>
+
+#include "../ferry_bo.h"
+#include "../ferry_compat.h"
+#include "../ferry_drv.h"
+#include "../ferry_fault.h"
+#include "../ferry_ioctl.h"
+#include "../ferry_job.h"
+#include "../ferry_reclaim.h"
+#include "../ferry_ttm.h"
+#include "ferry_kunit_helpers.h"
+
+static const struct file_operations ferry_kunit_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.mmap = ferry_fault_mmap,
+	.get_unmapped_area = ferry_fault_get_unmapped_area,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+};
+
+static const struct drm_driver ferry_kunit_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
+	.open = ferry_job_open,
+	.postclose = ferry_job_close,
+	.fops = &ferry_kunit_fops,
+	.name = "ferry-kunit",
+	.desc = "ferry without a device",
+	FERRY_DRIVER_DATE
+};
+
+static struct ferry_device *ferry_kunit_alloc(struct kunit *test)
+{
+	struct ferry_device *ferry;
+	struct device *dev;
+
+	dev = drm_kunit_helper_alloc_device(test);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+
+	ferry = drm_kunit_helper_alloc_drm_device_with_driver(test, dev, struct ferry_device, drm,
+							      &ferry_kunit_driver);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ferry);
+	ferry->aperture.asked = DRM_FERRY_CACHE_WB;
+	ferry->aperture.granted = DRM_FERRY_CACHE_WB;
+	return ferry;
+}
+
+/* As the driver's probe does it, from where the BAR is known. */
+static void ferry_kunit_start(struct kunit *test, struct ferry_device *ferry)
+{
+	KUNIT_ASSERT_EQ(test, ferry_job_init(ferry), 0);
+	KUNIT_ASSERT_EQ(test, ferry_ttm_init(ferry), 0);
+	KUNIT_ASSERT_EQ(test, ferry_reclaim_init(ferry), 0);
+	KUNIT_ASSERT_EQ(test, ferry_vram_mgr_init(ferry), 0);
+}
+
+/**
+ * ferry_kunit_device - a device whose aperture has addresses and no memory
+ * @test: the test; it owns the device
+ * @aperture_size: bytes
+ *
+ * Return: the device.
+ */
+struct ferry_device *ferry_kunit_device(struct kunit *test, u64 aperture_size)
+{
+	struct ferry_device *ferry = ferry_kunit_alloc(test);
+
+	ferry->aperture.base = SZ_1G;
+	ferry->aperture.size = aperture_size;
+	ferry_kunit_start(test, ferry);
+	return ferry;
+}
+
+static void ferry_kunit_free_pages(void *data)
+{
+	struct page *page = data;
+
+	__free_pages(page, page_private(page));
+}
+
+/**
+ * ferry_kunit_device_with_memory - a device whose aperture is ordinary memory
+ * @test: the test; it owns the device
+ * @order: pages of the aperture, as a power of two
+ *
+ * The memory is full of what somebody else left there.
+ *
+ * Return: the device.
+ */
+struct ferry_device *ferry_kunit_device_with_memory(struct kunit *test, unsigned int order)
+{
+	struct ferry_device *ferry;
+	struct page *page;
+
+	page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, order);
+	if (!page)
+		kunit_skip(test, "no %lu KiB of memory in one piece", PAGE_SIZE << order >> 10);
+	set_page_private(page, order);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ferry_kunit_free_pages, page), 0);
+	memset(page_address(page), 0xa5, PAGE_SIZE << order);
+
+	ferry = ferry_kunit_alloc(test);
+	ferry->aperture.base = page_to_phys(page);
+	ferry->aperture.size = PAGE_SIZE << order;
+	ferry->aperture.io.iomem = (void __iomem __force *)page_address(page);
+	ferry_kunit_start(test, ferry);
+	return ferry;
+}
+
+static void ferry_kunit_close(void *file)
+{
+	__fput_sync(file);
+}
+
+/**
+ * ferry_kunit_open - a client
+ * @test: the test; it closes the file
+ * @ferry: the device
+ *
+ * Return: its file.
+ */
+struct drm_file *ferry_kunit_open(struct kunit *test, struct ferry_device *ferry)
+{
+	struct file *file = mock_drm_getfile(ferry->drm.render, O_RDWR);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ferry_kunit_close, file), 0);
+	return file->private_data;
+}
+
+/**
+ * ferry_kunit_create - create a BO
+ * @test: the test
+ * @ferry: the device
+ * @file: the client
+ * @size: bytes
+ * @placements: mask of DRM_FERRY_PLACEMENT_*
+ * @placement: where it starts, or 0
+ *
+ * Return: its handle.
+ */
+u32 ferry_kunit_create(struct kunit *test, struct ferry_device *ferry, struct drm_file *file,
+		       u64 size, u32 placements, u32 placement)
+{
+	struct drm_ferry_bo_create args = {
+		.size = size,
+		.placements = placements,
+		.placement = placement,
+	};
+
+	KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_create(&ferry->drm, &args, file), 0);
+	KUNIT_ASSERT_NE(test, args.handle, 0);
+	return args.handle;
+}
+
+static void ferry_kunit_put(void *bo)
+{
+	ferry_bo_put(bo);
+}
+
+/**
+ * ferry_kunit_lookup - the BO of a handle
+ * @test: the test; it has the reference
+ * @file: the client
+ * @handle: the handle
+ *
+ * Return: the BO.
+ */
+struct ferry_bo *ferry_kunit_lookup(struct kunit *test, struct drm_file *file, u32 handle)
+{
+	struct ferry_bo *bo = ferry_bo_lookup(file, handle);
+
+	KUNIT_ASSERT_NOT_NULL(test, bo);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ferry_kunit_put, bo), 0);
+	return bo;
+}
+
+MODULE_DESCRIPTION("KUnit tests of ferry");
+MODULE_AUTHOR("The ferry developers");
+MODULE_LICENSE("Dual MIT/GPL");
+FERRY_IMPORT_KUNIT_EXPORTS;
