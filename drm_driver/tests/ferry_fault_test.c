@@ -204,7 +204,9 @@ static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(got));
 	KUNIT_EXPECT_EQ(test, got & ~PAGE_MASK, 0);
 	KUNIT_EXPECT_LE(test, got + len, TASK_SIZE);
+	mmap_read_lock(current->mm);
 	KUNIT_EXPECT_NULL(test, find_vma_intersection(current->mm, got, got + len));
+	mmap_read_unlock(current->mm);
 	if (len >= PMD_SIZE)
 		KUNIT_EXPECT_EQ_MSG(test, (got - first * PAGE_SIZE) % PMD_SIZE, 0,
 				    "from page %lu, %lu bytes", first, len);
