@@ -3,13 +3,18 @@
  * The limit of the migration benchmarks: how fast the kernel itself copies
  * between ordinary pages and a PCI memory BAR that is mapped write-combining.
  *
- * Write "up|down METHOD SIZE REPEAT [PLACE]" to the file copy in
+ * Write "up|down|clear METHOD SIZE REPEAT [PLACE]" to the file copy in
  * /sys/kernel/debug/ferry_bench and read the median nanoseconds of one copy from
  * it, out of at most 256. METHOD is
  *
  *   plain   memcpy()
  *   io      memcpy_toio() or memcpy_fromio()
  *   words   64 bytes into registers, and out again
+ *   nt      stores that pass the caches: memcpy_flushcache(), which is MOVNTI
+ *   sse     streaming loads down (MOVNTDQA), streaming stores up (MOVNTDQ), by pages
+ *   two     words, the second half by another processor
+ *
+ * clear has plain, io, words and nt, on the BAR.
  *
  * With PLACE, "same" or "apart", the addresses of both sides are, or are not, the
  * same modulo 128 MiB: software emulation keeps translations by the low bits of
@@ -25,8 +30,13 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/sort.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
+#include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
 
 static char *pci = "0000:00:02.0";
 module_param(pci, charp, 0444);
@@ -71,6 +81,90 @@ static void ferry_bench_words(u64 *to, const u64 *from, size_t size)
 	}
 }
 
+/* 64 bytes at a time with vector registers, which the kernel has to ask for. */
+static void ferry_bench_sse_page(void *to, const void *from, bool up)
+{
+	size_t i;
+
+	kernel_fpu_begin();
+	for (i = 0; i < PAGE_SIZE; i += 64, to += 64, from += 64) {
+		if (up)
+			asm("movdqa (%0), %%xmm0\n"
+			    "movdqa 16(%0), %%xmm1\n"
+			    "movdqa 32(%0), %%xmm2\n"
+			    "movdqa 48(%0), %%xmm3\n"
+			    "movntdq %%xmm0, (%1)\n"
+			    "movntdq %%xmm1, 16(%1)\n"
+			    "movntdq %%xmm2, 32(%1)\n"
+			    "movntdq %%xmm3, 48(%1)\n"
+			    :: "r" (from), "r" (to) : "memory");
+		else
+			asm("movntdqa (%0), %%xmm0\n"
+			    "movntdqa 16(%0), %%xmm1\n"
+			    "movntdqa 32(%0), %%xmm2\n"
+			    "movntdqa 48(%0), %%xmm3\n"
+			    "movaps %%xmm0, (%1)\n"
+			    "movaps %%xmm1, 16(%1)\n"
+			    "movaps %%xmm2, 32(%1)\n"
+			    "movaps %%xmm3, 48(%1)\n"
+			    :: "r" (from), "r" (to) : "memory");
+	}
+	kernel_fpu_end();
+}
+
+struct ferry_bench_half {
+	struct work_struct work;
+	void *to;
+	const void *from;
+	size_t size;
+};
+
+static void ferry_bench_half_work(struct work_struct *work)
+{
+	struct ferry_bench_half *half = container_of(work, struct ferry_bench_half, work);
+
+	ferry_bench_words(half->to, half->from, half->size);
+}
+
+static void ferry_bench_two(void *to, const void *from, size_t size)
+{
+	struct ferry_bench_half half = {
+		.to = to + size / 2,
+		.from = from + size / 2,
+		.size = size / 2,
+	};
+
+	INIT_WORK_ONSTACK(&half.work, ferry_bench_half_work);
+	queue_work(system_unbound_wq, &half.work);
+	ferry_bench_words(to, from, size / 2);
+	flush_work(&half.work);
+	destroy_work_on_stack(&half.work);
+}
+
+/* @buf is all zero when the BAR is to be cleared by stores that pass the caches. */
+static void ferry_bench_clear_once(void __iomem *mem, const void *buf, size_t size, char method)
+{
+	u64 *plain = (void __force *)mem;
+	size_t i;
+
+	switch (method) {
+	case 'i':
+		memset_io(mem, 0, size);
+		break;
+	case 'w':
+		for (i = 0; i < size / sizeof(u64); i++)
+			WRITE_ONCE(plain[i], 0);
+		break;
+	case 'n':
+		for (i = 0; i < size; i += PAGE_SIZE)
+			memcpy_flushcache((void *)plain + i, buf, PAGE_SIZE);
+		break;
+	default:
+		memset(plain, 0, size);
+	}
+	wmb();
+}
+
 static void ferry_bench_copy_once(void __iomem *mem, void *buf, size_t size, bool up, char method)
 {
 	void *plain = (void __force *)mem;
@@ -85,6 +179,16 @@ static void ferry_bench_copy_once(void __iomem *mem, void *buf, size_t size, boo
 	case 'w':
 		ferry_bench_words(up ? plain : buf, up ? buf : plain, size);
 		break;
+	case 'n':
+		memcpy_flushcache(up ? plain : buf, up ? buf : plain, size);
+		break;
+	case 's':
+		for (size_t i = 0; i < size; i += PAGE_SIZE)
+			ferry_bench_sse_page((up ? plain : buf) + i, (up ? buf : plain) + i, up);
+		break;
+	case 't':
+		ferry_bench_two(up ? plain : buf, up ? buf : plain, size);
+		break;
 	default:
 		memcpy(up ? plain : buf, up ? buf : plain, size);
 	}
@@ -92,12 +196,12 @@ static void ferry_bench_copy_once(void __iomem *mem, void *buf, size_t size, boo
 	wmb();
 }
 
-static int ferry_bench_copy(bool up, char method, size_t size, unsigned int repeat, char place)
+static int ferry_bench_copy(char dir, char method, size_t size, unsigned int repeat, char place)
 {
 	size_t len = pci_resource_len(ferry_bench_pdev, bar), offset = 0;
 	void *buf;
 
-	if (!size || size % 64 || !repeat || repeat > ARRAY_SIZE(ferry_bench_samples) ||
+	if (!size || size % PAGE_SIZE || !repeat || repeat > ARRAY_SIZE(ferry_bench_samples) ||
 	    size > len)
 		return -EINVAL;
 
@@ -119,7 +223,11 @@ static int ferry_bench_copy(bool up, char method, size_t size, unsigned int repe
 	for (unsigned int i = 0; i < repeat; i++) {
 		u64 start = ktime_get_ns();
 
-		ferry_bench_copy_once(ferry_bench_mem + offset, buf, size, up, method);
+		if (dir == 'c')
+			ferry_bench_clear_once(ferry_bench_mem + offset, buf, size, method);
+		else
+			ferry_bench_copy_once(ferry_bench_mem + offset, buf, size, dir == 'u',
+					      method);
 		ferry_bench_samples[i] = ktime_get_ns() - start;
 		cond_resched();
 	}
@@ -133,6 +241,8 @@ static int ferry_bench_copy(bool up, char method, size_t size, unsigned int repe
 static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, size_t len,
 				 loff_t *pos)
 {
+	static const char * const dirs[] = { "up", "down", "clear" };
+	static const char * const methods[] = { "plain", "io", "words", "nt", "sse", "two" };
 	char buf[64], dir[8], method[8], place[8] = "";
 	unsigned int repeat;
 	size_t size;
@@ -146,15 +256,16 @@ static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, siz
 
 	if (sscanf(buf, "%7s %7s %zu %u %7s", dir, method, &size, &repeat, place) < 4)
 		return -EINVAL;
-	if (strcmp(dir, "up") && strcmp(dir, "down"))
+	if (match_string(dirs, ARRAY_SIZE(dirs), dir) < 0 ||
+	    match_string(methods, ARRAY_SIZE(methods), method) < 0)
 		return -EINVAL;
-	if (strcmp(method, "plain") && strcmp(method, "io") && strcmp(method, "words"))
-		return -EINVAL;
+	if (!boot_cpu_has(X86_FEATURE_XMM4_1) && !strcmp(method, "sse"))
+		return -EOPNOTSUPP;
 	if (*place && strcmp(place, "same") && strcmp(place, "apart"))
 		return -EINVAL;
 
 	mutex_lock(&ferry_bench_lock);
-	ret = ferry_bench_copy(!strcmp(dir, "up"), *method, size, repeat, *place);
+	ret = ferry_bench_copy(*dir, *method, size, repeat, *place);
 	mutex_unlock(&ferry_bench_lock);
 
 	return ret ?: len;
