@@ -398,10 +398,23 @@ static int ferry_bo_migrate_one(struct ferry_device *ferry, struct ferry_bo_targ
 	return ret;
 }
 
+static int ferry_bo_migrate_to(struct ferry_device *ferry, struct ferry_bo_target *targets,
+			       unsigned int count, u32 placement, struct ferry_async *async)
+{
+	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < count && !ret; i++)
+		if (targets[i].placement == placement)
+			ret = ferry_bo_migrate_one(ferry, &targets[i], &ctx, async);
+
+	return ret;
+}
+
 static int ferry_bo_try_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
 				unsigned int count, struct ferry_async *async, bool *fits)
 {
-	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
 	struct drm_exec exec;
 	unsigned int i;
 	int ret = 0;
@@ -429,8 +442,11 @@ static int ferry_bo_try_migrate(struct ferry_device *ferry, struct ferry_bo_targ
 		goto out_unlock;
 	}
 
-	for (i = 0; i < count && !ret; i++)
-		ret = ferry_bo_migrate_one(ferry, &targets[i], &ctx, async);
+	/* who leaves the aperture makes room for who goes there */
+	ret = ferry_bo_migrate_to(ferry, targets, count, DRM_FERRY_PLACEMENT_SYSTEM, async);
+	if (!ret)
+		ret = ferry_bo_migrate_to(ferry, targets, count, DRM_FERRY_PLACEMENT_APERTURE,
+					  async);
 
 out_unlock:
 	drm_exec_fini(&exec);
