@@ -17,7 +17,7 @@ pci=
 rounds=12
 bin=$(dirname "$0")
 kmod=$bin
-rows="touch-aperture touch-4k touch-system migrate copy"
+rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate copy"
 while getopts p:r:b:k:R: opt; do
 	case $opt in
 	p) pci=$OPTARG ;;
@@ -30,6 +30,8 @@ while getopts p:r:b:k:R: opt; do
 done
 
 touch_size=$((32 << 20))
+cost_sizes="$((4 << 10)) $((16 << 10)) $((64 << 10)) $((256 << 10)) $((1 << 20))
+	$((2 << 20)) $((4 << 20)) $((8 << 20)) $((32 << 20))" # and the whole aperture
 migrate_sizes="$((4 << 10)) $((64 << 10)) $((1 << 20)) $((32 << 20))"
 
 fail() { echo "bench: $*" >&2; exit 1; }
@@ -130,8 +132,24 @@ touch() {
 	sample "$1" "$2" $touch_size "$bin/bench-touch" "$1" "$2" "$3" $touch_size ${4:+"$4"}
 }
 
+remap() { # subject, path
+	wants remap-after-move || return
+	cache=
+	sample remap-after-move "$1" $touch_size \
+		"$bin/bench-touch" remap-after-move "$1" "$2" $touch_size "$bar_start" "$bar_size"
+}
+
+cost() { # subject, path
+	wants cost-per-page || return
+	cache=
+	for size in $cost_sizes $bar_size; do
+		[ "$size" -le "$bar_size" ] || continue
+		sample cost-per-page "$1" "$size" "$bin/bench-touch" cost-per-page "$1" "$2" "$size" "$bar_start"
+	done
+}
+
 skip_all() { # subject, reason
-	for row in touch-aperture touch-4k; do
+	for row in touch-aperture touch-4k remap-after-move; do
 		wants $row && skip $row "$1" $touch_size "$2"
 	done
 	wants migrate && skip_migrate "$1" "$2"
@@ -148,6 +166,10 @@ with_ferry() {
 	done
 	touch touch-aperture ferry-eager "$path" "$bar_start"
 	touch touch-system ferry "$path"
+	remap ferry "$path"
+	for subject in ferry ferry-4k; do
+		cost $subject "$(node card)"
+	done
 	if wants migrate; then
 		cache=$(granted)
 		for size in $migrate_sizes; do
@@ -169,6 +191,11 @@ with_bochs() {
 	for row in touch-aperture touch-4k; do
 		touch $row bochs "$path" "$bar_start" | sed "s/\$/ buffers=$helper/"
 	done
+	if [ $helper = vram ]; then
+		remap bochs "$path"
+	elif wants remap-after-move; then
+		skip remap-after-move bochs $touch_size "this kernel's bochs keeps buffers in system memory only"
+	fi
 	wants migrate || return
 	if [ $helper = shmem ]; then
 		skip_migrate bochs "this kernel's bochs keeps buffers in system memory only"
@@ -221,6 +248,7 @@ without_driver() {
 	for row in touch-aperture touch-4k; do
 		touch $row resource0_wc "$dev/resource${bar}_wc" "$bar_start"
 	done
+	cost resource0_wc "$dev/resource${bar}_wc"
 	echo 0 >"$dev/enable"
 	touch_system_peers
 	wants migrate || wants copy || return

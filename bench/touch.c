@@ -4,13 +4,16 @@
  * write one byte to each of its pages, and the same once more when every page
  * table entry is there.
  *
- *   bench-touch ROW SUBJECT PATH SIZE [BAR_START]
+ *   bench-touch ROW SUBJECT PATH SIZE [BAR_START [BAR_SIZE]]
  *
- * ROW is touch-aperture; touch-system, for memory of the system; or touch-4k,
- * the first again at an address where no entry of 2 MiB fits.
+ * ROW is touch-aperture; touch-system, for memory of the system; touch-4k, the
+ * first again at an address where no entry of 2 MiB fits; remap-after-move, where
+ * memory that is mapped has moved to the aperture, and the touch alone is timed;
+ * or cost-per-page, touch-aperture for any size up to the whole aperture.
  *
  * SUBJECT is
  *   ferry          PATH is its node; a BO where ROW wants it
+ *   ferry-4k       the same, at an address where no entry of 2 MiB fits
  *   ferry-eager    the same, mapped eagerly
  *   bochs          PATH is its card node; a dumb buffer that is shown, so that it
  *                  is in video memory
@@ -32,6 +35,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <xf86drm.h>
+#include <xf86drmMode.h>
 
 #include "ferry_drm.h"
 
@@ -41,19 +45,25 @@
 #define MFD_HUGE_2MB (21U << 26)
 #endif
 
+/* Mappings of a small size, of which the median is taken */
+#define MAX_MAPPINGS 64
+
 struct memory {
 	int fd;
 	uint64_t offset;
 	size_t size;
 	bool misaligned;
+	void *hint; /* where the last mapping was, if it is misaligned */
+	uint32_t handle; /* of a BO of ferry */
 };
 
-static void open_ferry(struct memory *mem, const char *path, uint32_t placement,
+static void open_ferry(struct memory *mem, const char *path,
+		       uint32_t placements, uint32_t placement,
 		       uint32_t mmap_flags)
 {
 	struct drm_ferry_bo_create create = {
 		.size = mem->size,
-		.placements = placement,
+		.placements = placements,
 		.placement = placement,
 	};
 	struct drm_ferry_bo_mmap_offset off = { .flags = mmap_flags };
@@ -63,10 +73,20 @@ static void open_ferry(struct memory *mem, const char *path, uint32_t placement,
 		die("cannot open %s", path);
 	if (drmIoctl(mem->fd, DRM_IOCTL_FERRY_BO_CREATE, &create))
 		die("cannot create a BO of %zu bytes", mem->size);
-	off.handle = create.handle;
+	mem->handle = off.handle = create.handle;
 	if (drmIoctl(mem->fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &off))
 		die("cannot get the BO's offset");
 	mem->offset = off.offset;
+}
+
+/* What is on the screen is pinned: a BO that needs the whole aperture needs it dark. */
+static void darken(const char *path)
+{
+	struct screen scr;
+
+	screen_open(&scr, path);
+	if (drmModeSetCrtc(scr.fd, scr.crtc, 0, 0, 0, NULL, 0, NULL))
+		die("cannot switch the display off");
 }
 
 static void open_bochs(struct memory *mem, const char *path)
@@ -126,10 +146,16 @@ static void open_subject(struct memory *mem, const char *row,
 				     DRM_FERRY_PLACEMENT_APERTURE :
 				     DRM_FERRY_PLACEMENT_SYSTEM;
 
-	if (!strcmp(subject, "ferry"))
-		open_ferry(mem, path, placement, 0);
+	mem->misaligned = !strcmp(row, "touch-4k") ||
+			  !strcmp(subject, "ferry-4k");
+	if (!strcmp(row, "cost-per-page") && !strncmp(subject, "ferry", 5))
+		darken(path);
+
+	if (!strcmp(subject, "ferry") || !strcmp(subject, "ferry-4k"))
+		open_ferry(mem, path, placement, placement, 0);
 	else if (!strcmp(subject, "ferry-eager"))
-		open_ferry(mem, path, placement, DRM_FERRY_MMAP_EAGER);
+		open_ferry(mem, path, placement, placement,
+			   DRM_FERRY_MMAP_EAGER);
 	else if (!strcmp(subject, "bochs"))
 		open_bochs(mem, path);
 	else if (!strcmp(subject, "vgem"))
@@ -144,22 +170,24 @@ static void open_subject(struct memory *mem, const char *row,
 		die("unknown subject %s", subject);
 }
 
-static volatile uint8_t *map(const struct memory *mem)
+static volatile uint8_t *map(struct memory *mem)
 {
 	int flags = MAP_SHARED;
-	void *hint = NULL, *p;
+	void *p;
 
-	if (mem->misaligned) {
+	if (mem->misaligned && !mem->hint) {
 		/* An address one page past a multiple of 2 MiB, which is free. */
 		p = mmap(NULL, mem->size + 2 * HUGE_PAGE, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			die("no address space");
 		munmap(p, mem->size + 2 * HUGE_PAGE);
-		hint = (void *)((((uintptr_t)p | (HUGE_PAGE - 1)) + 1) + PAGE);
-		flags |= MAP_FIXED_NOREPLACE;
+		mem->hint =
+			(void *)((((uintptr_t)p | (HUGE_PAGE - 1)) + 1) + PAGE);
 	}
-	p = mmap(hint, mem->size, PROT_READ | PROT_WRITE, flags, mem->fd,
+	if (mem->misaligned)
+		flags |= MAP_FIXED_NOREPLACE;
+	p = mmap(mem->hint, mem->size, PROT_READ | PROT_WRITE, flags, mem->fd,
 		 mem->offset);
 	if (p == MAP_FAILED)
 		die("cannot map %zu bytes", mem->size);
@@ -204,47 +232,176 @@ static void report(const char *row, const char *suffix, const char *subject,
 	putchar('\n');
 }
 
+/* mmap() and the first touch, and the second, in nanoseconds; the mapping stays. */
+static volatile uint8_t *timed_map(struct memory *mem, uint64_t *first,
+				   uint64_t *again)
+{
+	uint64_t start = now_ns();
+	volatile uint8_t *p = map(mem);
+
+	touch(p, mem->size);
+	*first = now_ns() - start;
+
+	start = now_ns();
+	touch(p, mem->size);
+	*again = now_ns() - start;
+	return p;
+}
+
+static void bench_touch(struct memory *mem, const char *row,
+			const char *subject, const char *bar_start)
+{
+	int counter = fault_counter_open();
+	long faults, faults_again;
+	uint64_t first, again;
+	volatile uint8_t *p;
+
+	fault_counter_start(counter);
+	p = map(mem);
+	touch(p, mem->size);
+	faults = fault_counter_read(counter);
+	fault_counter_start(counter);
+	touch(p, mem->size);
+	faults_again = fault_counter_read(counter);
+	close(counter);
+	munmap((void *)p, mem->size);
+
+	timed_map(mem, &first, &again);
+	report(row, "", subject, mem->size, first, faults, bar_start);
+	report(row, "-again", subject, mem->size, again, faults_again,
+	       bar_start);
+}
+
+static void bench_cost(struct memory *mem, const char *row, const char *subject,
+		       const char *bar_start)
+{
+	size_t mappings = (8ul << 20) / mem->size;
+	int counter = fault_counter_open();
+	uint64_t ns[MAX_MAPPINGS], again;
+	volatile uint8_t *p;
+	long faults;
+
+	mappings = mappings < 1 ? 1 : mappings;
+	mappings = mappings > MAX_MAPPINGS ? MAX_MAPPINGS : mappings;
+	fault_counter_start(counter);
+	p = map(mem);
+	touch(p, mem->size);
+	faults = fault_counter_read(counter);
+	close(counter);
+	for (size_t i = 0; i < mappings; i++) {
+		munmap((void *)p, mem->size);
+		p = timed_map(mem, &ns[i], &again);
+	}
+	report(row, "", subject, mem->size, median(ns, mappings), faults,
+	       bar_start);
+}
+
+/* Something whose memory comes to the aperture, and leaves it, while it is mapped */
+struct mover {
+	void (*move)(struct mover *mover, bool up);
+	/* of ferry: the BO */
+	struct memory *mem;
+	/* of bochs: the one that is touched, and those that take its place */
+	struct screen scr;
+	struct shown_bo *bos;
+	unsigned int count;
+};
+
+static void ferry_move(struct mover *mover, bool up)
+{
+	struct drm_ferry_migrate_entry entry = {
+		.handle = mover->mem->handle,
+		.placement = up ? DRM_FERRY_PLACEMENT_APERTURE :
+				  DRM_FERRY_PLACEMENT_SYSTEM,
+	};
+	struct drm_ferry_migrate migrate = { .entries = (uintptr_t)&entry,
+					     .count = 1 };
+
+	if (drmIoctl(mover->mem->fd, DRM_IOCTL_FERRY_MIGRATE, &migrate))
+		die("cannot move a BO");
+}
+
+static void bochs_move(struct mover *mover, bool up)
+{
+	/* all the others together leave it no room */
+	for (unsigned int i = 1; !up && i < mover->count; i++)
+		shown_bo_show(&mover->scr, &mover->bos[i]);
+	if (up)
+		shown_bo_show(&mover->scr, &mover->bos[0]);
+}
+
+static void bench_remap(struct memory *mem, const char *row,
+			const char *subject, const char *path,
+			const char *bar_start, uint64_t bar_size)
+{
+	struct mover mover = { .mem = mem };
+	int counter = fault_counter_open();
+	volatile uint8_t *p;
+	uint64_t start, ns;
+	long faults;
+
+	if (!strcmp(subject, "ferry")) {
+		open_ferry(mem, path,
+			   DRM_FERRY_PLACEMENT_APERTURE |
+				   DRM_FERRY_PLACEMENT_SYSTEM,
+			   DRM_FERRY_PLACEMENT_SYSTEM, 0);
+		mover.move = ferry_move;
+		p = map(mem);
+	} else if (!strcmp(subject, "bochs") && bar_size) {
+		mover.count = 1 + bar_size / mem->size;
+		mover.bos = calloc(mover.count, sizeof(*mover.bos));
+		if (!mover.bos)
+			die("out of memory");
+		screen_open(&mover.scr, path);
+		for (unsigned int i = 0; i < mover.count; i++)
+			shown_bo_create(&mover.scr, &mover.bos[i], mem->size);
+		mover.move = bochs_move;
+		p = shown_bo_map(&mover.scr, &mover.bos[0]);
+	} else {
+		errno = 0;
+		die("%s does not move memory", subject);
+	}
+
+	touch(p, mem->size);
+	mover.move(&mover, true);
+	fault_counter_start(counter);
+	touch(p, mem->size);
+	faults = fault_counter_read(counter);
+	close(counter);
+
+	mover.move(&mover, false);
+	touch(p, mem->size);
+	mover.move(&mover, true);
+	start = now_ns();
+	touch(p, mem->size);
+	ns = now_ns() - start;
+	report(row, "", subject, mem->size, ns, faults, bar_start);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t start, first, again;
 	struct memory mem = { 0 };
 	const char *row, *subject;
-	long faults, faults_again;
-	volatile uint8_t *p;
-	int counter;
 
-	if (argc != 5 && argc != 6) {
-		fprintf(stderr, "usage: %s ROW SUBJECT PATH SIZE [BAR_START]\n",
+	if (argc < 5 || argc > 7) {
+		fprintf(stderr,
+			"usage: %s ROW SUBJECT PATH SIZE [BAR_START [BAR_SIZE]]\n",
 			argv[0]);
 		return 2;
 	}
 	row = argv[1];
 	subject = argv[2];
 	mem.size = strtoull(argv[4], NULL, 0);
-	mem.misaligned = !strcmp(row, "touch-4k");
+	if (!strcmp(row, "remap-after-move")) {
+		bench_remap(&mem, row, subject, argv[3], argv[5],
+			    argc == 7 ? strtoull(argv[6], NULL, 0) : 0);
+		return 0;
+	}
+
 	open_subject(&mem, row, subject, argv[3]);
-
-	counter = fault_counter_open();
-	fault_counter_start(counter);
-	p = map(&mem);
-	touch(p, mem.size);
-	faults = fault_counter_read(counter);
-	fault_counter_start(counter);
-	touch(p, mem.size);
-	faults_again = fault_counter_read(counter);
-	close(counter);
-	munmap((void *)p, mem.size);
-
-	start = now_ns();
-	p = map(&mem);
-	touch(p, mem.size);
-	first = now_ns() - start;
-
-	start = now_ns();
-	touch(p, mem.size);
-	again = now_ns() - start;
-
-	report(row, "", subject, mem.size, first, faults, argv[5]);
-	report(row, "-again", subject, mem.size, again, faults_again, argv[5]);
+	if (!strcmp(row, "cost-per-page"))
+		bench_cost(&mem, row, subject, argv[5]);
+	else
+		bench_touch(&mem, row, subject, argv[5]);
 	return 0;
 }
