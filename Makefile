@@ -7,13 +7,15 @@
 KERNEL ?= 6.12
 KDIR ?=
 TEST ?=
+TIME ?= 600
+SEED ?= 1
 PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all module user igt demo test coverage bench shell install uninstall dkms docs lint clean help
+.PHONY: all module user igt demo test coverage fuzz bench shell install uninstall dkms docs lint clean help
 
 # Headers of KDIR, or the newest supported ones that are installed.
 all: module user igt
@@ -37,6 +39,9 @@ test: user igt
 
 coverage: user igt
 	@set -f; vm/coverage $(TEST)
+
+fuzz:
+	@igt-tests/fuzz/run --time "$(TIME)" --seed "$(SEED)"
 
 bench:
 	@bench/run --kernel "$(KERNEL)"
@@ -69,6 +74,7 @@ help:
 	@echo "make demo       run ferry in a virtual machine; pictures and a report in build/demo"
 	@echo "make test       run all tests there; TEST=name[@subtest] runs one, KERNEL=7.x another kernel"
 	@echo "make coverage   which lines of the driver the tests run; build/coverage"
+	@echo "make fuzz       fuzz the driver on the sanitizer kernel (TIME=600 seconds, SEED=1)"
 	@echo "make bench      run the benchmarks there; tables in build/bench"
 	@echo "make shell      a shell in the virtual machine (vm/run --help says more)"
 	@echo "make install    install the module for this host's kernel, and the library (PREFIX, DESTDIR)"
