@@ -347,8 +347,13 @@ void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,
 	}
 }
 
-void igt_ferry_check(const void *map, size_t first_page, size_t pages,
-		     uint32_t id, uint32_t gen)
+/**
+ * __igt_ferry_check - verify the contents of some pages of a BO
+ * @text: says what is wrong, if it is
+ * @len: bytes of @text
+ */
+bool __igt_ferry_check(const void *map, size_t first_page, size_t pages,
+		       uint32_t id, uint32_t gen, char *text, size_t len)
 {
 	const volatile uint64_t *p = map;
 
@@ -358,17 +363,31 @@ void igt_ferry_check(const void *map, size_t first_page, size_t pages,
 		for (size_t i = 0; i < WORDS_PER_PAGE; i++, p++) {
 			uint64_t got = *p;
 
-			igt_assert_f(
-				got == word + i,
+			if (got == word + i)
+				continue;
+			snprintf(
+				text, len,
 				"BO %u generation %u page %zu word %zu: %#" PRIx64
 				" and not %#" PRIx64
-				" (which would be BO %u generation %u page %zu)\n",
+				" (which would be BO %u generation %u page %zu)",
 				id, gen, page, i, got, word + i,
 				(unsigned int)(got >> 48),
 				(unsigned int)(got >> 32 & 0xffff),
 				(size_t)((got & 0xffffffff) / WORDS_PER_PAGE));
+			return false;
 		}
 	}
+	return true;
+}
+
+void igt_ferry_check(const void *map, size_t first_page, size_t pages,
+		     uint32_t id, uint32_t gen)
+{
+	char text[256] = "";
+
+	igt_assert_f(__igt_ferry_check(map, first_page, pages, id, gen, text,
+				       sizeof(text)),
+		     "%s\n", text);
 }
 
 void igt_ferry_check_zero(const void *map, size_t size)

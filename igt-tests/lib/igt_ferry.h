@@ -77,6 +77,8 @@ void igt_ferry_bo_check(const struct igt_ferry_bo *bo);
 /* Contents: every 8 bytes name the BO, the generation, the page and the word */
 void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,
 		    uint32_t gen);
+bool __igt_ferry_check(const void *map, size_t first_page, size_t pages,
+		       uint32_t id, uint32_t gen, char *text, size_t len);
 void igt_ferry_check(const void *map, size_t first_page, size_t pages,
 		     uint32_t id, uint32_t gen);
 void igt_ferry_check_zero(const void *map, size_t size);

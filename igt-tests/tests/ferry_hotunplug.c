@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry hotunplug
+ * Category: Core
+ * Description: The device goes away in every way that there is, under full load, and comes back
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+
+#include <drm_fourcc.h>
+#include <xf86drmMode.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+#include "igt_ferry_module.h"
+
+IGT_TEST_DESCRIPTION(
+	"The device goes away in every way that there is, under full load");
+
+#define PAGE FERRY_PAGE_SIZE
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+
+#define CHILDREN 6
+#define ROUNDS 4
+#define WARM_UP 2
+
+/* What may be lost over all rounds: free memory moves by some megabytes by itself. */
+#define LEAK_KIB 24576
+#define LEAK_SLAB_KIB 2048
+
+static unsigned int rounds = ROUNDS;
+
+/**
+ * struct shared - what parent and children see of each other
+ * @working: children that have their BOs and are at work
+ * @gone: the device has been taken away
+ * @operations: what all of them did
+ */
+struct shared {
+	unsigned int working;
+	bool gone;
+	unsigned long operations;
+};
+
+static volatile struct shared *shared;
+
+static int write_file(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (file < 0)
+		return -errno;
+	if (write(file, text, strlen(text)) < 0)
+		err = -errno;
+	close(file);
+	return err;
+}
+
+static void did_something(void)
+{
+	__atomic_add_fetch(&shared->operations, 1, __ATOMIC_RELAXED);
+}
+
+static void at_work(void)
+{
+	__atomic_add_fetch(&shared->working, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The only error that taking the device away may give */
+static bool is_gone(int err)
+{
+	if (!err) {
+		did_something();
+		return false;
+	}
+	igt_assert_f(err == -ENODEV, "%s\n", strerror(-err));
+	return true;
+}
+
+/* What a client has: a BO of every kind, with contents */
+struct set {
+	struct igt_ferry_bo bo[8];
+	unsigned int count;
+};
+
+static void set_add(struct set *set, int fd, size_t pages,
+		    const struct igt_ferry_kind *kind, uint32_t where)
+{
+	struct igt_ferry_bo *bo = &set->bo[set->count++];
+
+	igt_ferry_bo_init(bo, fd, pages * PAGE, kind);
+	igt_ferry_bo_fill(bo);
+	if (kind->placements == FERRY_PLACEMENT_BOTH)
+		ferry_bo_migrate(fd, bo->handle, where);
+}
+
+static void set_init(struct set *set, int fd)
+{
+	set->count = 0;
+	set_add(set, fd, 40, &igt_ferry_fixed_kinds[0], 0);
+	set_add(set, fd, 40, &igt_ferry_fixed_kinds[1], 0);
+	set_add(set, fd, 40, &igt_ferry_fixed_kinds[2], 0);
+	set_add(set, fd, 530, &igt_ferry_movable_kinds[0], DOWN);
+	set_add(set, fd, 40, &igt_ferry_movable_kinds[0], UP);
+	set_add(set, fd, 40, &igt_ferry_movable_kinds[1], UP);
+}
+
+static void set_check(const struct set *set)
+{
+	for (unsigned int i = 0; i < set->count; i++)
+		igt_ferry_bo_check(&set->bo[i]);
+}
+
+struct toucher {
+	struct set *set;
+	volatile bool stop;
+	uint64_t sum;
+};
+
+/* Reads all the time, before, while and after. Any signal ends the process. */
+static void *touch_thread(void *arg)
+{
+	struct toucher *t = arg;
+
+	while (!t->stop) {
+		for (unsigned int i = 0; i < t->set->count; i++) {
+			volatile uint64_t *p = t->set->bo[i].map;
+
+			for (size_t page = 0; page < t->set->bo[i].size / PAGE;
+			     page++)
+				t->sum += p[page * (PAGE / sizeof(*p))];
+		}
+		/* leave some time to those who do more than this */
+		usleep(500);
+	}
+	return NULL;
+}
+
+static bool migrate_once(int fd, struct set *set, unsigned int n)
+{
+	struct igt_ferry_bo *bo = &set->bo[3 + n % 3];
+
+	return is_gone(
+		__ferry_bo_migrate(fd, bo->handle, n / 3 & 1 ? DOWN : UP));
+}
+
+static bool create_once(int fd, unsigned int n)
+{
+	const struct igt_ferry_kind *kind = &igt_ferry_fixed_kinds[n % 4];
+	struct igt_ferry_bo bo;
+	uint64_t offset = 0;
+	int err;
+
+	if (is_gone(__igt_ferry_bo_init(&bo, fd, (1 + n % 37) * PAGE, kind)) ||
+	    is_gone(__ferry_bo_mmap_offset(fd, bo.handle, &offset)))
+		return true;
+	bo.map = mmap(NULL, bo.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		      offset);
+	if (bo.map == MAP_FAILED)
+		return is_gone(-errno);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fill(&bo);
+	igt_ferry_bo_check(&bo);
+	munmap(bo.map, bo.size);
+	err = __ferry_bo_close(fd, bo.handle);
+	return is_gone(err);
+}
+
+/* Writes the next generation, and reads it back. Never gone: it is only memory. */
+static bool write_once(struct set *set, unsigned int n)
+{
+	struct igt_ferry_bo *bo = &set->bo[n % set->count];
+
+	igt_ferry_bo_fill(bo);
+	igt_ferry_bo_check(bo);
+	did_something();
+	return shared->gone;
+}
+
+struct flipper {
+	struct igt_ferry_bo bo[2];
+	uint32_t fb[2];
+	uint32_t crtc;
+};
+
+/* Any step of it may find the device gone. */
+static bool flipper_init(struct flipper *f, int fd)
+{
+	static const struct igt_ferry_kind kind = { "framebuffer",
+						    FERRY_PLACEMENT_BOTH, DOWN,
+						    DRM_FERRY_CACHING_CACHED,
+						    DRM_FERRY_BO_CONTIGUOUS };
+	drmModeRes *res = drmModeGetResources(fd);
+	drmModeConnector *connector;
+	drmModeModeInfo mode;
+
+	if (!res)
+		return false;
+	connector = drmModeGetConnector(fd, res->connectors[0]);
+	igt_assert(connector && connector->count_modes);
+	mode = connector->modes[connector->count_modes - 1];
+	for (int i = 0; i < 2; i++) {
+		uint32_t pitches[4] = { mode.hdisplay * 4 }, offsets[4] = {};
+		uint32_t handles[4] = {};
+
+		igt_ferry_bo_init(&f->bo[i], fd, pitches[0] * mode.vdisplay,
+				  &kind);
+		igt_ferry_bo_fill(&f->bo[i]);
+		handles[0] = f->bo[i].handle;
+		igt_assert_eq(drmModeAddFB2(fd, mode.hdisplay, mode.vdisplay,
+					    DRM_FORMAT_XRGB8888, handles,
+					    pitches, offsets, &f->fb[i], 0),
+			      0);
+	}
+	f->crtc = res->crtcs[0];
+	igt_assert_eq(drmModeSetCrtc(fd, f->crtc, f->fb[0], 0, 0,
+				     &connector->connector_id, 1, &mode),
+		      0);
+	drmModeFreeConnector(connector);
+	drmModeFreeResources(res);
+	return true;
+}
+
+static bool flip_once(struct flipper *f, int fd, unsigned int n)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	char event[256];
+
+	if (drmModePageFlip(fd, f->crtc, f->fb[n & 1], DRM_MODE_PAGE_FLIP_EVENT,
+			    NULL))
+		return is_gone(-errno);
+	did_something();
+	/* its event may never come, if the device goes now: that ends this poll */
+	for (int i = 0; i < 100 && !shared->gone; i++) {
+		if (poll(&pfd, 1, 50) != 1 || !(pfd.revents & POLLIN))
+			continue;
+		return read(fd, event, sizeof(event)) <= 0;
+	}
+	igt_assert_f(shared->gone, "no event for 5 s\n");
+	return true;
+}
+
+/* One client: works until the device is gone, then finds everything it had. */
+static void client(int parent, int number)
+{
+	struct drm_ferry_device_query query;
+	struct flipper flipper = {};
+	struct toucher toucher = {};
+	struct set set;
+	pthread_t thread;
+	bool flips;
+	int fd;
+
+	ferry_device_query(parent, &query);
+	flips = number == 0 && query.features & DRM_FERRY_FEATURE_DISPLAY;
+	/* the parent's file is the display's master */
+	fd = flips ? parent : igt_ferry_reopen(parent, O_RDWR);
+	set_init(&set, fd);
+	toucher.set = &set;
+	igt_assert_eq(pthread_create(&thread, NULL, touch_thread, &toucher), 0);
+	if (flips)
+		flips = flipper_init(&flipper, fd);
+	at_work();
+	for (unsigned int n = 0;; n++) {
+		bool gone;
+
+		if (flips)
+			gone = flip_once(&flipper, fd, n);
+		else if (number % 3 == 0)
+			gone = write_once(&set, n);
+		else if (number % 3 == 1)
+			gone = migrate_once(fd, &set, n);
+		else
+			gone = create_once(fd, n);
+		if (gone)
+			break;
+	}
+
+	/* taken away in order: every byte is kept, those of the aperture as well */
+	set_check(&set);
+	for (int i = 0; flips && i < 2; i++)
+		igt_ferry_bo_check(&flipper.bo[i]);
+	while (!shared->gone)
+		usleep(1000);
+	set_check(&set);
+	for (unsigned int i = 0; i < set.count; i++)
+		igt_ferry_bo_fill(&set.bo[i]);
+	set_check(&set);
+	toucher.stop = true;
+	pthread_join(thread, NULL);
+	igt_assert_eq(__ferry_bo_migrate(fd, set.bo[3].handle, UP), -ENODEV);
+	if (!flips)
+		close(fd);
+	set_check(&set);
+}
+
+/* A way to take the device away, and to bring it back */
+struct way {
+	const char *name;
+	const char *describe;
+	void (*require)(void);
+	void (*remove)(void);
+	void (*back)(void);
+};
+
+static bool is_present(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s",
+		 igt_ferry_module_slot());
+	return access(path, F_OK) == 0;
+}
+
+static void wait_present(bool present)
+{
+	struct timespec start = {};
+
+	while (is_present() != present) {
+		igt_assert_f(igt_seconds_elapsed(&start) < 60,
+			     "the device did not %s in time\n",
+			     present ? "come" : "go");
+		usleep(2000);
+	}
+}
+
+static void unbind_remove(void)
+{
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
+}
+
+static void unbind_back(void)
+{
+	igt_assert_eq(igt_ferry_module_bind(), 0);
+}
+
+static void sysfs_remove(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove",
+		 igt_ferry_module_slot());
+	igt_assert_eq(write_file(path, "1"), 0);
+	igt_assert(!is_present());
+}
+
+static void sysfs_back(void)
+{
+	igt_assert_eq(write_file("/sys/bus/pci/rescan", "1"), 0);
+	igt_assert(is_present());
+}
+
+#define WANTED "vm/run --hotplug --device secondary-vga"
+
+/* Wants a host that answers, and the device at a port of its own: its bus is not the first. */
+static void eject_require(void)
+{
+	igt_require_f(!system("command -v vm-host > /dev/null"),
+		      "no host that could unplug it: " WANTED "\n");
+	igt_require_f(strncmp(igt_ferry_module_slot(), "0000:00:", 8),
+		      "nothing can be unplugged from this bus: " WANTED "\n");
+}
+
+static void eject_remove(void)
+{
+	igt_assert_eq(system("vm-host unplug d0"), 0);
+	wait_present(false);
+}
+
+static void eject_back(void)
+{
+	igt_assert_eq(system("vm-host plug d0"), 0);
+	wait_present(true);
+}
+
+static void no_requirement(void)
+{
+}
+
+static const struct way ways[] = {
+	{ "unbind", "Its driver is unbound and bound again", no_requirement,
+	  unbind_remove, unbind_back },
+	{ "remove", "It is removed from the bus and found again by a scan",
+	  no_requirement, sysfs_remove, sysfs_back },
+	{ "eject", "The host unplugs it and plugs it in again", eject_require,
+	  eject_remove, eject_back },
+};
+
+static long meminfo_kib(const char *field)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	size_t len = strlen(field);
+	char line[128];
+	long kib = -1;
+
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, field, len) && line[len] == ':')
+			kib = strtol(line + len + 1, NULL, 10);
+	fclose(file);
+	return kib;
+}
+
+static void memory_get(long *available, long *slab)
+{
+	usleep(500000);
+	sync();
+	write_file("/proc/sys/vm/drop_caches", "3");
+	*available = meminfo_kib("MemAvailable");
+	*slab = meminfo_kib("SUnreclaim");
+}
+
+/* The driver has the device before its nodes are there. */
+static bool has_node(void)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	for (int i = 0; i < 16; i++) {
+		bool match;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		match = igt_ferry_is_device(fd);
+		close(fd);
+		if (match)
+			return true;
+	}
+	return false;
+}
+
+static int reopen(void)
+{
+	struct timespec start = {};
+	int fd;
+
+	while (!igt_ferry_module_is_bound() || !has_node()) {
+		igt_assert_f(igt_seconds_elapsed(&start) < 60,
+			     "the device is not there again\n");
+		usleep(2000);
+	}
+	errno = 0;
+	fd = igt_ferry_open();
+	igt_assert_fd(fd);
+	return fd;
+}
+
+static void once(const struct way *way, unsigned int round)
+{
+	int fd = reopen(), prime;
+	struct igt_ferry_bo bo;
+	void *map;
+
+	memset((void *)shared, 0, sizeof(*shared));
+	igt_ferry_bo_init(&bo, fd, 30 * PAGE, &igt_ferry_movable_kinds[0]);
+	igt_ferry_bo_fill(&bo);
+	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_RDWR | DRM_CLOEXEC,
+					 &prime),
+		      0);
+	map = mmap(NULL, bo.size, PROT_READ | PROT_WRITE, MAP_SHARED, prime, 0);
+	igt_assert(map != MAP_FAILED);
+	ferry_bo_migrate(fd, bo.handle, UP);
+
+	igt_fork(child, CHILDREN)
+	{
+		client(fd, child);
+	}
+	/* at another moment each time, with all of them at work */
+	while (shared->working < CHILDREN)
+		usleep(1000);
+	usleep(20000 + round * 7919 % 60000);
+	way->remove();
+	shared->gone = true;
+	igt_waitchildren_timeout(120, "clients of a device that is gone");
+
+	igt_ferry_bo_check(&bo);
+	igt_ferry_check(map, 0, bo.size / PAGE, bo.id, bo.gen);
+	munmap(map, bo.size);
+	close(prime);
+	munmap(bo.map, bo.size);
+	close(fd);
+	way->back();
+}
+
+/**
+ * SUBTEST: %s
+ * Description: with clients touching, writing, migrating, creating and flipping, again and again
+ *
+ * arg[1]:
+ *
+ * @unbind:	its driver is unbound and bound again
+ * @remove:	it is removed from the bus and found again by a scan
+ * @eject:	the host unplugs it and plugs it in again
+ */
+static void test(const struct way *way)
+{
+	unsigned long operations = 0;
+	long available = 0, slab = 0, available2, slab2;
+	struct set set;
+	int fd;
+
+	way->require();
+	for (unsigned int round = 0; round < rounds + WARM_UP; round++) {
+		if (round == WARM_UP)
+			memory_get(&available, &slab);
+		once(way, round);
+		operations += shared->operations;
+		if (rounds > 20 && round % 10 == 0)
+			igt_info("round %u\n", round);
+	}
+	fd = reopen();
+	set_init(&set, fd);
+	set_check(&set);
+	for (unsigned int i = 0; i < set.count; i++)
+		igt_ferry_bo_fini(&set.bo[i]);
+	close(fd);
+	memory_get(&available2, &slab2);
+	igt_info(
+		"%u times with %lu operations; %+ld KiB available, %+ld KiB of slabs\n",
+		rounds, operations, available2 - available, slab2 - slab);
+	igt_assert_lt(0, operations);
+	igt_assert_lt(available - available2, LEAK_KIB);
+	igt_assert_lt(slab2 - slab, LEAK_SLAB_KIB);
+}
+
+/* Whatever a failed subtest has left: the device shall be there again. */
+static void bring_back(void)
+{
+	if (!is_present())
+		write_file("/sys/bus/pci/rescan", "1");
+	if (!is_present() && !system("command -v vm-host > /dev/null")) {
+		if (!system("vm-host plug d0"))
+			wait_present(true);
+	}
+	igt_ferry_module_restore();
+}
+
+static int option(int opt, int index, void *data)
+{
+	(void)index;
+	(void)data;
+	if (opt != 'r')
+		return -1;
+	rounds = strtoul(optarg, NULL, 10);
+	return 0;
+}
+
+static const struct option options[] = {
+	{ "rounds", required_argument, NULL, 'r' },
+	{ NULL, 0, NULL, 0 },
+};
+
+igt_main_args("", options,
+	      "  --rounds N\thow often the device goes in each subtest\n",
+	      option, NULL)
+{
+	igt_fixture
+	{
+		int fd = igt_ferry_open();
+
+		igt_ferry_module_begin(fd);
+		igt_ferry_module_require();
+		close(fd);
+		shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		igt_assert(shared != MAP_FAILED);
+	}
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
+		igt_describe(ways[i].describe);
+		igt_subtest(ways[i].name)
+		{
+			igt_ferry_clean(-1);
+			bring_back();
+			test(&ways[i]);
+		}
+	}
+
+	igt_fixture
+	{
+		bring_back();
+	}
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry suspend
+ * Category: Power management
+ * Description: Suspend to idle, to memory and to disk, with clients at work and a picture on the screen
+ */
+#include <fcntl.h>
+#include <mntent.h>
+
+#include <drm_fourcc.h>
+#include <xf86drmMode.h>
+
+#include "igt.h"
+#include "igt_aux.h"
+
+#include "igt_ferry.h"
+
+IGT_TEST_DESCRIPTION(
+	"Suspend to idle, to memory and to disk, with clients at work");
+
+#define PAGE FERRY_PAGE_SIZE
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+
+#define MAX_DEVICES 4
+#define MAX_BOS 24
+#define CLIENTS 3
+
+/* The machine that has what these tests want, for whoever is told to use it */
+#define WANTED                                                         \
+	"vm/run --sleep --swap 2G --memory 1G --device bochs-display " \
+	"--device ivshmem-plain,size=16M"
+
+/**
+ * struct device - a ferry device and what is in it
+ * @fd: its file
+ * @bo: BOs of every kind, with contents
+ * @where: their placements
+ * @count: their number
+ * @crtc: the CRTC that shows @fb, or 0
+ * @fb: id of the framebuffer
+ * @shown: BO of the framebuffer
+ */
+struct device {
+	int fd;
+	struct igt_ferry_bo bo[MAX_BOS];
+	uint32_t where[MAX_BOS];
+	unsigned int count;
+	uint32_t crtc;
+	uint32_t fb;
+	struct igt_ferry_bo shown;
+};
+
+static unsigned int open_all(struct device *devices)
+{
+	unsigned int count = 0;
+
+	for (int i = 0; i < 16 && count < MAX_DEVICES; i++) {
+		char path[64];
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && igt_ferry_is_device(fd)) {
+			memset(&devices[count], 0, sizeof(devices[count]));
+			devices[count++].fd = fd;
+		} else if (fd >= 0) {
+			close(fd);
+		}
+	}
+	errno = 0;
+	return count;
+}
+
+static void add(struct device *dev, size_t size,
+		const struct igt_ferry_kind *kind, uint32_t where)
+{
+	struct igt_ferry_bo *bo = &dev->bo[dev->count];
+
+	igt_assert(dev->count < MAX_BOS);
+	igt_ferry_bo_init(bo, dev->fd, size, kind);
+	igt_ferry_bo_fill(bo);
+	if (kind->placements == FERRY_PLACEMENT_BOTH)
+		ferry_bo_migrate(dev->fd, bo->handle, where);
+	dev->where[dev->count++] = ferry_bo_placement(dev->fd, bo->handle);
+}
+
+/* Something of everything; together most of the aperture */
+static void fill(struct device *dev)
+{
+	struct drm_ferry_device_query query;
+	const struct igt_ferry_kind *kind;
+	size_t part;
+
+	ferry_device_query(dev->fd, &query);
+	part = ALIGN(query.aperture_size / 16, PAGE);
+	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+		add(dev, part, kind, 0);
+		add(dev, 3 * PAGE, kind, 0);
+	}
+	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
+		add(dev, part, kind, UP);
+		add(dev, part, kind, DOWN);
+		add(dev, 5 * PAGE, kind, UP);
+	}
+	/* never touched: must come back as zeros */
+	igt_ferry_bo_init(&dev->bo[dev->count], dev->fd, 7 * PAGE,
+			  &igt_ferry_fixed_kinds[2]);
+	dev->where[dev->count++] = UP;
+}
+
+static void show(struct device *dev)
+{
+	static const struct igt_ferry_kind kind = { "framebuffer",
+						    FERRY_PLACEMENT_BOTH, DOWN,
+						    DRM_FERRY_CACHING_CACHED,
+						    DRM_FERRY_BO_CONTIGUOUS };
+	struct drm_ferry_device_query query;
+	uint32_t handles[4] = {}, pitches[4] = {}, offsets[4] = {};
+	drmModeConnector *connector;
+	drmModeModeInfo mode;
+	drmModeRes *res;
+
+	ferry_device_query(dev->fd, &query);
+	if (!(query.features & DRM_FERRY_FEATURE_DISPLAY))
+		return;
+	res = drmModeGetResources(dev->fd);
+	igt_assert(res && res->count_crtcs && res->count_connectors);
+	connector = drmModeGetConnector(dev->fd, res->connectors[0]);
+	igt_assert(connector && connector->count_modes);
+	mode = connector->modes[0];
+	pitches[0] = mode.hdisplay * 4;
+	igt_ferry_bo_init(&dev->shown, dev->fd, pitches[0] * mode.vdisplay,
+			  &kind);
+	igt_ferry_bo_fill(&dev->shown);
+	handles[0] = dev->shown.handle;
+	igt_assert_eq(drmModeAddFB2(dev->fd, mode.hdisplay, mode.vdisplay,
+				    DRM_FORMAT_XRGB8888, handles, pitches,
+				    offsets, &dev->fb, 0),
+		      0);
+	igt_assert_eq(drmModeSetCrtc(dev->fd, res->crtcs[0], dev->fb, 0, 0,
+				     &connector->connector_id, 1, &mode),
+		      0);
+	dev->crtc = res->crtcs[0];
+	drmModeFreeConnector(connector);
+	drmModeFreeResources(res);
+}
+
+static void check_shown(const struct device *dev)
+{
+	struct drm_ferry_bo_query query;
+	drmModeCrtc *crtc;
+
+	if (!dev->crtc)
+		return;
+	igt_ferry_bo_check(&dev->shown);
+	ferry_bo_query(dev->fd, dev->shown.handle, &query);
+	igt_assert_eq(query.placement, UP);
+	igt_assert(query.pinned);
+	crtc = drmModeGetCrtc(dev->fd, dev->crtc);
+	igt_assert(crtc);
+	igt_assert(crtc->mode_valid);
+	igt_assert_eq_u32(crtc->buffer_id, dev->fb);
+	drmModeFreeCrtc(crtc);
+}
+
+static void check(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->count; i++) {
+		struct igt_ferry_bo *bo = &dev->bo[i];
+		struct drm_ferry_bo_query query;
+
+		ferry_bo_query(dev->fd, bo->handle, &query);
+		/* what may be at one place only is there */
+		if (query.placements != FERRY_PLACEMENT_BOTH)
+			igt_assert_eq(query.placement, dev->where[i]);
+		igt_ferry_bo_check(bo);
+	}
+	check_shown(dev);
+}
+
+/* After that everything works as before. */
+static void use(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->count; i++) {
+		struct igt_ferry_bo *bo = &dev->bo[i];
+
+		igt_ferry_bo_fill(bo);
+		if (dev->where[i] == UP)
+			ferry_bo_migrate(dev->fd, bo->handle, UP);
+		igt_ferry_bo_check(bo);
+	}
+}
+
+static void clear(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->count; i++)
+		igt_ferry_bo_fini(&dev->bo[i]);
+	if (dev->crtc) {
+		drmModeSetCrtc(dev->fd, dev->crtc, 0, 0, 0, NULL, 0, NULL);
+		drmModeRmFB(dev->fd, dev->fb);
+		igt_ferry_bo_fini(&dev->shown);
+	}
+	close(dev->fd);
+}
+
+/* A client that never rests. It is frozen wherever it happens to be. */
+static void client(int fd, int number, volatile bool *stop,
+		   volatile unsigned long *rounds)
+{
+	struct igt_ferry_bo bo[4];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
+		igt_ferry_bo_init(&bo[i], fd, (20 + 7 * number) * PAGE,
+				  &igt_ferry_movable_kinds[i]);
+		igt_ferry_bo_fill(&bo[i]);
+	}
+	for (unsigned int n = 0; !*stop; n++) {
+		struct igt_ferry_bo *b = &bo[n % ARRAY_SIZE(bo)];
+
+		ferry_bo_migrate(fd, b->handle, n / 4 & 1 ? DOWN : UP);
+		igt_ferry_bo_check(b);
+		igt_ferry_bo_fill(b);
+		__atomic_add_fetch(rounds, 1, __ATOMIC_RELAXED);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++)
+		igt_ferry_bo_check(&bo[i]);
+}
+
+/* A mounted 9p would hang the machine: its server forgets the files. */
+static bool has_9p(void)
+{
+	FILE *mounts = setmntent("/proc/mounts", "r");
+	struct mntent *entry;
+	bool found = false;
+
+	while (mounts && (entry = getmntent(mounts)))
+		found |= !strcmp(entry->mnt_type, "9p");
+	if (mounts)
+		endmntent(mounts);
+	return found;
+}
+
+struct state {
+	const char *name;
+	enum igt_suspend_state state;
+	enum igt_suspend_test test;
+};
+
+/* In the virtual machine somebody has to press a key: its clock does not wake it from idle. */
+static void arrange_wake(const struct state *s)
+{
+	if (s->state != SUSPEND_STATE_FREEZE || s->test != SUSPEND_TEST_NONE)
+		return;
+	if (system("command -v vm-wake > /dev/null"))
+		return;
+	igt_require_f(!system("vm-wake 8"),
+		      "nothing could wake this machine from idle\n");
+}
+
+/**
+ * SUBTEST: %s
+ * Description: after a suspend of this kind every page of every BO is as it was
+ *
+ * arg[1]:
+ *
+ * @idle-devices:	devices are suspended and resumed, as for idle
+ * @idle:		suspend to idle
+ * @memory-devices:	devices are suspended and resumed, as for S3
+ * @memory-core:	all but the last step of S3
+ * @memory:		suspend to memory
+ * @disk-devices:	devices are frozen and thawed, as for hibernation
+ * @disk-core:		all but writing the image
+ * @disk:		hibernation, and a new boot that goes on from there
+ */
+static void test_suspend(const struct state *s)
+{
+	struct device devices[MAX_DEVICES];
+	unsigned int count;
+	volatile struct {
+		bool stop;
+		unsigned long rounds;
+	} * shared;
+	unsigned long before;
+
+	igt_require_f(!has_9p(),
+		      "9p is mounted and would hang after a suspend: " WANTED
+		      "\n");
+	igt_require_f(s->state != SUSPEND_STATE_DISK || igt_get_total_swap_mb(),
+		      "nothing to hibernate to: " WANTED "\n");
+	count = open_all(devices);
+	igt_assert_lt(0, count);
+	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	igt_assert(shared != MAP_FAILED);
+	for (unsigned int i = 0; i < count; i++) {
+		fill(&devices[i]);
+		show(&devices[i]);
+	}
+	igt_fork(child, CLIENTS * count)
+	{
+		client(igt_ferry_reopen(devices[child / CLIENTS].fd, O_RDWR),
+		       child, &shared->stop, &shared->rounds);
+	}
+	usleep(200000);
+	arrange_wake(s);
+
+	before = shared->rounds;
+	igt_system_suspend_autoresume(s->state, s->test);
+	for (unsigned int i = 0; i < count; i++)
+		check(&devices[i]);
+	usleep(500000);
+	igt_assert_lt_u64(before, shared->rounds);
+	shared->stop = true;
+	igt_waitchildren_timeout(60, "clients after a suspend");
+	igt_info("%u devices, %lu moves of the clients\n", count,
+		 shared->rounds);
+
+	for (unsigned int i = 0; i < count; i++) {
+		use(&devices[i]);
+		clear(&devices[i]);
+	}
+	munmap((void *)shared, PAGE);
+}
+
+static const struct state states[] = {
+	{ "idle-devices", SUSPEND_STATE_FREEZE, SUSPEND_TEST_DEVICES },
+	{ "idle", SUSPEND_STATE_FREEZE, SUSPEND_TEST_NONE },
+	{ "memory-devices", SUSPEND_STATE_S3, SUSPEND_TEST_DEVICES },
+	{ "memory-core", SUSPEND_STATE_S3, SUSPEND_TEST_CORE },
+	{ "memory", SUSPEND_STATE_S3, SUSPEND_TEST_NONE },
+	{ "disk-devices", SUSPEND_STATE_DISK, SUSPEND_TEST_DEVICES },
+	{ "disk-core", SUSPEND_STATE_DISK, SUSPEND_TEST_CORE },
+	{ "disk", SUSPEND_STATE_DISK, SUSPEND_TEST_NONE },
+};
+
+igt_main
+{
+	int fd = -1;
+
+	igt_fixture
+	{
+		fd = igt_ferry_open();
+		/* the first file is the display's master: that shall be a subtest's */
+		if (drmIsMaster(fd))
+			drmDropMaster(fd);
+	}
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
+		igt_describe(
+			"After a suspend of this kind every page is as it was");
+		igt_subtest(states[i].name)
+		{
+			igt_ferry_clean(fd);
+			test_suspend(&states[i]);
+		}
+	}
+
+	igt_fixture
+	{
+		close(fd);
+	}
+}
