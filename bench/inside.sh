@@ -17,7 +17,7 @@ pci=
 rounds=12
 bin=$(dirname "$0")
 kmod=$bin
-rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate copy"
+rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate evict copy"
 while getopts p:r:b:k:R: opt; do
 	case $opt in
 	p) pci=$OPTARG ;;
@@ -176,6 +176,20 @@ with_ferry() {
 			sample migrate ferry "$size" "$bin/bench-migrate" ferry "$path" "$size" "$bar_size"
 		done
 	fi
+	! wants evict || evict_rows "$path"
+}
+
+# More BOs than the aperture holds, moves that nobody waits for, memory for a BO.
+evict_rows() { # path
+	cache=
+	for times in 2 4; do
+		sample evict-storm ferry $((times * bar_size)) "$bin/bench-evict" storm "$1" $times
+	done
+	for count in 100 1000 10000 100000; do
+		sample evict-scale ferry $count "$bin/bench-evict" scale "$1" $count
+	done
+	sample out-sync-up ferry $touch_size "$bin/bench-evict" sync "$1" $touch_size
+	sample bo-memory ferry 4096 "$bin/bench-evict" memory "$1"
 }
 
 with_bochs() {
@@ -267,6 +281,12 @@ without_driver() {
 			kernel_copy copy-$dir $dir memcpy_io-$place io $((1 << 20)) $place
 			kernel_copy copy-$dir $dir words-$place words $((1 << 20)) $place
 		done
+		wants copy && for method in nt sse two; do
+			kernel_copy copy-$dir $dir $method-apart $method $((1 << 20)) apart
+		done
+	done
+	wants copy && for method in plain io words nt; do
+		kernel_copy clear clear clear-$method $method $((1 << 20)) apart
 	done
 	rmmod ferry_bench
 }

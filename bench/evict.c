@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/*
+ * More BOs than the aperture holds, moves that nobody waits for, and what a BO
+ * costs.
+ *
+ *   bench-evict storm NODE TIMES   round robin over BOs of TIMES the aperture
+ *   bench-evict scale NODE BOS     one eviction among so many BOs
+ *   bench-evict sync NODE SIZE     a move with an out-sync, until the call returns
+ *   bench-evict memory NODE        memory for a BO, beyond its pages
+ *
+ * Contents are compared at the end, but for the last.
+ */
+#include "common.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <xf86drm.h>
+
+#include "ferry_drm.h"
+
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+
+#define STORM_BO (1u << 20)
+#define MAX_MOVES 512
+#define MEMORY_BOS 20000
+
+static int fd;
+
+static void query_device(struct drm_ferry_device_query *query)
+{
+	memset(query, 0, sizeof(*query));
+	if (drmIoctl(fd, DRM_IOCTL_FERRY_DEVICE_QUERY, query))
+		die("cannot query the device");
+}
+
+static uint64_t aperture_size(void)
+{
+	struct drm_ferry_device_query query;
+
+	query_device(&query);
+	return query.aperture_size;
+}
+
+static uint64_t aperture_free(void)
+{
+	struct drm_ferry_device_query query;
+
+	query_device(&query);
+	return query.aperture_free;
+}
+
+static uint32_t create(uint64_t size, uint32_t placements, uint32_t placement)
+{
+	struct drm_ferry_bo_create args = {
+		.size = size,
+		.placements = placements,
+		.placement = placement,
+	};
+
+	if (drmIoctl(fd, DRM_IOCTL_FERRY_BO_CREATE, &args))
+		die("cannot create a BO of %llu bytes",
+		    (unsigned long long)size);
+	return args.handle;
+}
+
+static void destroy(uint32_t handle)
+{
+	struct drm_gem_close args = { .handle = handle };
+
+	if (drmIoctl(fd, DRM_IOCTL_GEM_CLOSE, &args))
+		die("cannot close a BO");
+}
+
+/* One word in each page; maps for that moment only. */
+static void mark(uint32_t handle, size_t size, uint32_t seed, bool check)
+{
+	struct drm_ferry_bo_mmap_offset off = { .handle = handle };
+	uint32_t *map;
+
+	if (drmIoctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &off))
+		die("cannot get the BO's offset");
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		   off.offset);
+	if (map == MAP_FAILED)
+		die("cannot map the BO");
+	for (size_t i = 0; i < size / 4; i += 1024) {
+		if (check && map[i] != seed + i) {
+			errno = 0;
+			die("wrong contents of BO %u at byte %zu", handle,
+			    i * 4);
+		}
+		map[i] = seed + i;
+	}
+	munmap(map, size);
+}
+
+static uint64_t move(uint32_t handle, uint32_t placement)
+{
+	struct drm_ferry_migrate_entry entry = { .handle = handle,
+						 .placement = placement };
+	struct drm_ferry_migrate args = { .entries = (uintptr_t)&entry,
+					  .count = 1 };
+	uint64_t start = now_ns();
+
+	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args))
+		die("cannot move a BO to placement %u", placement);
+	return now_ns() - start;
+}
+
+static void report(const char *id, const char *subject, uint64_t size,
+		   double ns)
+{
+	printf("id=%s subject=%s size=%llu ns=%.0f\n", id, subject,
+	       (unsigned long long)size, ns);
+}
+
+/* The limit of a step is a move up and a move down of such a BO, with room. */
+static double up_and_down(uint32_t handle)
+{
+	uint64_t up[64], down[64];
+
+	for (int i = 0; i < 64; i++) {
+		up[i] = move(handle, UP);
+		down[i] = move(handle, DOWN);
+	}
+	return median(up, 64) + median(down, 64);
+}
+
+static void bench_storm(unsigned int times)
+{
+	uint64_t total = times * aperture_size(), ns[MAX_MOVES];
+	unsigned int count = total / STORM_BO, n = 0;
+	uint32_t *handles = calloc(count, sizeof(*handles));
+
+	if (!handles)
+		die("out of memory");
+	for (unsigned int i = 0; i < count; i++) {
+		handles[i] = create(STORM_BO, UP | DOWN, 0);
+		mark(handles[i], STORM_BO, i, false);
+	}
+	report("evict-storm", "up+down", total, up_and_down(handles[0]));
+	/* the first round fills the aperture, then each one that comes pushes one out */
+	for (unsigned int i = 0; i < count; i++)
+		move(handles[i], UP);
+	for (unsigned int i = 0; i < count && n < MAX_MOVES; i++)
+		ns[n++] = move(handles[i], UP);
+	report("evict-storm", "ferry", total, median(ns, n));
+	for (unsigned int i = 0; i < count; i++)
+		mark(handles[i], STORM_BO, i, true);
+}
+
+static void bench_scale(unsigned int count)
+{
+	/* the console's framebuffer is there, and stays */
+	uint64_t aperture = aperture_free(), ns[MAX_MOVES];
+	unsigned int room = count / 2, steps = MAX_MOVES, extra, n = 0;
+	uint32_t *handles = calloc(count, sizeof(*handles)), filler = 0;
+
+	if (!handles)
+		die("out of memory");
+	if (room > aperture / PAGE)
+		room = aperture / PAGE;
+	extra = count - room < steps ? count - room : steps;
+	/* what is left of the aperture is in use by what cannot leave it */
+	if (room < aperture / PAGE)
+		filler = create(aperture - room * PAGE, UP, UP);
+	for (unsigned int i = 0; i < count; i++)
+		handles[i] = create(PAGE, UP | DOWN, 0);
+	for (unsigned int i = 0; i < room + extra; i++)
+		mark(handles[i], PAGE, i, false);
+	/* the first @extra of them are pushed out again */
+	for (unsigned int i = 0; i < room + extra; i++)
+		move(handles[i], UP);
+	while (n < steps) {
+		unsigned int i = n % (room + extra);
+
+		ns[n++] = move(handles[i], UP);
+	}
+	report("evict-scale", "ferry", count, median(ns, n));
+	for (unsigned int i = 0; i < room + extra; i++)
+		mark(handles[i], PAGE, i, true);
+	if (filler)
+		destroy(filler);
+}
+
+static uint64_t move_async(uint32_t handle, uint32_t placement, uint32_t sync)
+{
+	struct drm_ferry_migrate_entry entry = { .handle = handle,
+						 .placement = placement };
+	struct drm_ferry_sync out = { .handle = sync };
+	struct drm_ferry_migrate args = {
+		.entries = (uintptr_t)&entry,
+		.count = 1,
+		.out_syncs = (uintptr_t)&out,
+		.out_count = 1,
+	};
+	uint64_t start = now_ns(), ns;
+
+	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args))
+		die("cannot move a BO with an out-sync");
+	ns = now_ns() - start;
+	if (drmSyncobjWait(fd, &sync, 1, INT64_MAX, 0, NULL))
+		die("the out-sync does not signal");
+	drmSyncobjReset(fd, &sync, 1);
+	return ns;
+}
+
+/* The limit is the copy: the same move without an out-sync. */
+static void bench_sync(size_t size)
+{
+	uint64_t up[16], down[16], copy_up[16], copy_down[16];
+	uint32_t handle = create(size, UP | DOWN, 0), sync;
+
+	if (drmSyncobjCreate(fd, 0, &sync))
+		die("no syncobj");
+	mark(handle, size, 1, false);
+	for (int i = 0; i < 16; i++) {
+		copy_up[i] = move(handle, UP);
+		copy_down[i] = move(handle, DOWN);
+		up[i] = move_async(handle, UP, sync);
+		down[i] = move_async(handle, DOWN, sync);
+	}
+	mark(handle, size, 1, true);
+	report("out-sync-up", "copy", size, median(copy_up, 16));
+	report("out-sync-up", "ferry", size, median(up, 16));
+	report("out-sync-down", "copy", size, median(copy_down, 16));
+	report("out-sync-down", "ferry", size, median(down, 16));
+}
+
+static long slab_bytes(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kib = -1;
+
+	if (!f)
+		die("/proc/meminfo");
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "Slab: %ld", &kib);
+	fclose(f);
+	return kib << 10;
+}
+
+/* Its structures are all in slabs; pages of contents are not. */
+static void bench_memory(void)
+{
+	static uint32_t handles[MEMORY_BOS];
+	const struct {
+		const char *subject;
+		bool down;
+	} kinds[] = { { "ferry-aperture", false }, { "ferry", true } };
+
+	for (unsigned int k = 0; k < 2; k++) {
+		long before = slab_bytes();
+
+		for (unsigned int i = 0; i < MEMORY_BOS; i++) {
+			handles[i] = create(PAGE, UP | DOWN, UP);
+			if (kinds[k].down)
+				move(handles[i], DOWN);
+		}
+		report("bo-memory", kinds[k].subject, PAGE,
+		       (double)(slab_bytes() - before) / MEMORY_BOS);
+		for (unsigned int i = 0; i < MEMORY_BOS; i++)
+			destroy(handles[i]);
+		/* what is freed later is freed by then */
+		sleep(1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		fprintf(stderr,
+			"usage: %s storm|scale|sync|memory NODE [NUMBER]\n",
+			argv[0]);
+		return 2;
+	}
+	fd = open(argv[2], O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		die("cannot open %s", argv[2]);
+	if (!strcmp(argv[1], "storm") && argc == 4)
+		bench_storm(strtoul(argv[3], NULL, 0));
+	else if (!strcmp(argv[1], "scale") && argc == 4)
+		bench_scale(strtoul(argv[3], NULL, 0));
+	else if (!strcmp(argv[1], "sync") && argc == 4)
+		bench_sync(strtoull(argv[3], NULL, 0));
+	else if (!strcmp(argv[1], "memory"))
+		bench_memory();
+	else
+		die("what is '%s'?", argv[1]);
+	return 0;
+}
