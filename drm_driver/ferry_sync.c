@@ -58,9 +58,13 @@ struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *fil
 	if (!gate)
 		ret = -ENOMEM;
 
-	for (i = 0; i < count && !ret; i++)
+	for (i = 0; i < count && !ret; i++) {
 		ret = drm_syncobj_find_fence(file, copy[i].handle, copy[i].point, 0,
 					     &gate->after[i].fence);
+		/* a fence without that point was put, but is still there */
+		if (ret)
+			gate->after[i].fence = NULL;
+	}
 	kvfree(copy);
 	if (ret) {
 		ferry_job_put(gate);
