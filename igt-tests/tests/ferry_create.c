@@ -469,6 +469,55 @@ static void test_create_close_guess(int fd, const struct igt_ferry_kind *kind)
 }
 
 /**
+ * SUBTEST: handle-not-told
+ * Description: a handle that cannot be told to its owner is a whole BO, goes with the file, and
+ *		is nobody else's
+ */
+static void test_handle_not_told(int fd)
+{
+	uint64_t bos = igt_ferry_stat(fd, "bos"),
+		 room = igt_ferry_aperture_free(fd);
+	int own = igt_ferry_reopen(fd, O_RDWR),
+	    other = igt_ferry_reopen(fd, O_RDWR);
+	struct drm_ferry_bo_create *args;
+	struct drm_ferry_bo_query query;
+	unsigned int found = 0;
+
+	args = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	igt_assert(args != MAP_FAILED);
+	args->size = 3 * 4096;
+	args->placements = FERRY_PLACEMENT_BOTH;
+	args->placement = DRM_FERRY_PLACEMENT_APERTURE;
+	igt_assert_eq(mprotect(args, 4096, PROT_READ), 0);
+	for (int i = 0; i < 20; i++)
+		igt_assert_eq(__ferry_ioctl(own, DRM_IOCTL_FERRY_BO_CREATE,
+					    args),
+			      -EFAULT);
+	munmap(args, 4096);
+
+	for (uint32_t handle = 1; handle < 64; handle++) {
+		int err = __ferry_bo_query(own, handle, &query);
+
+		igt_assert(!err || err == -ENOENT);
+		igt_assert_eq(__ferry_bo_query(other, handle, &query), -ENOENT);
+		if (err)
+			continue;
+		found++;
+		igt_assert(!__ferry_bo_query(own, handle, &query));
+		igt_assert_eq_u64(query.size, 3 * 4096);
+		/* some go by a guess, the others with the file */
+		if (handle & 1)
+			igt_assert_eq(__ferry_bo_close(own, handle), 0);
+	}
+	igt_info("%u of 20 can be guessed by their owner\n", found);
+	close(own);
+	close(other);
+	igt_ferry_wait_stat(fd, "bos", bos);
+	igt_assert_eq_u64(igt_ferry_aperture_free(fd), room);
+}
+
+/**
  * SUBTEST: aperture-only-fill
  * Description: BOs that may only be in the aperture fill it to the end, keep their contents,
  *		give ENOSPC for one more, and the same number fits again after they are closed
@@ -688,6 +737,11 @@ igt_main
 		igt_subtest_f("create-close-guess-%s", kind->name)
 			test_create_close_guess(igt_ferry_begin(fd), kind);
 	}
+
+	igt_describe(
+		"A handle that cannot be told is a whole BO, and its owner's");
+	igt_subtest("handle-not-told")
+		test_handle_not_told(igt_ferry_begin(fd));
 
 	igt_describe(
 		"BOs that may only be in the aperture fill it, then give ENOSPC");

@@ -236,35 +236,132 @@ static int foreign_dma_buf(size_t pages)
 
 /**
  * SUBTEST: foreign-dma-buf
- * Description: a dma-buf of another driver is refused, or mapped with the pages it has
+ * Description: a dma-buf of another driver is refused, so nothing of it can be shown stale
  */
 static void test_foreign_dma_buf(int fd)
 {
-	const size_t pages = 8;
-	uint64_t bos = igt_ferry_stat(fd, "bos"), offset;
-	int prime = foreign_dma_buf(pages);
-	uint32_t handle;
-	void *map;
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	int prime = foreign_dma_buf(8);
+	uint32_t handle = 0;
 
-	if (drmPrimeFDToHandle(fd, prime, &handle)) {
-		igt_info("refused: %s\n", strerror(errno));
-		igt_assert(errno == EINVAL || errno == EOPNOTSUPP ||
-			   errno == ENOSYS);
-		igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);
-	} else {
-		if (!__ferry_bo_mmap_offset(fd, handle, &offset)) {
-			map = mmap(NULL, pages * PAGE, PROT_READ, MAP_SHARED,
-				   fd, offset);
-			igt_assert(map == MAP_FAILED ||
-				   !igt_ferry_read_signal(map));
-			if (map != MAP_FAILED)
-				igt_ferry_check(map, 0, pages, 4711, 1);
-		}
-		igt_assert_lt(__ferry_bo_migrate(fd, handle, UP), 0);
-		gem_close(fd, handle);
-		igt_ferry_wait_stat(fd, "bos", bos);
-	}
+	igt_assert_f(drmPrimeFDToHandle(fd, prime, &handle),
+		     "imported: then its pages must be shown as they are\n");
+	igt_assert(errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS);
+	igt_assert_eq_u32(handle, 0);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);
 	close(prime);
+	errno = 0;
+}
+
+/* Memory that an ioctl can read its argument from, and not write its result to. */
+static void *read_only(const void *args, size_t size)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	igt_assert(page != MAP_FAILED);
+	memcpy(page, args, size);
+	igt_assert_eq(mprotect(page, PAGE, PROT_READ), 0);
+	return page;
+}
+
+/**
+ * SUBTEST: fd-not-told
+ * Description: a dma-buf whose number cannot be told to its owner is whole or not there
+ */
+static void test_fd_not_told(int fd)
+{
+	const int lowest = dup(fd);
+	struct drm_prime_handle args = { .flags = DRM_RDWR | DRM_CLOEXEC };
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	struct igt_ferry_bo bo, was;
+	void *page;
+
+	igt_assert_fd(lowest);
+	close(lowest);
+	for (int round = 0; round < 100; round++) {
+		igt_ferry_bo_init(&bo, fd, 4 * PAGE, igt_ferry_movable_kinds);
+		igt_ferry_bo_fill(&bo);
+		was = bo;
+		args.handle = bo.handle;
+		page = read_only(&args, sizeof(args));
+		igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD,
+					    page),
+			      -EFAULT);
+		munmap(page, PAGE);
+		/* the number that it got can be guessed */
+		if (fcntl(lowest, F_GETFD) >= 0) {
+			void *map = mmap(NULL, bo.size, PROT_READ, MAP_SHARED,
+					 lowest, 0);
+
+			igt_assert(map != MAP_FAILED);
+			igt_ferry_bo_fini(&bo);
+			igt_ferry_check(map, 0, 4, was.id, was.gen);
+			munmap(map, bo.size);
+			close(lowest);
+		} else {
+			igt_ferry_bo_fini(&bo);
+		}
+	}
+	errno = 0;
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+/**
+ * SUBTEST: above-4g
+ * Description: a dma-buf of more than 4 GiB has its size, and its own page at each place
+ */
+static void test_above_4g(int fd)
+{
+	const uint64_t size = (4ull << 30) + 16 * PAGE;
+	const uint64_t spots[] = { 0,	       (2ull << 30) - PAGE,
+				   2ull << 30, (4ull << 30) - PAGE,
+				   4ull << 30, size - PAGE };
+	struct drm_ferry_bo_query query;
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	uint32_t handle, other;
+	int prime, vgem;
+	uint64_t *map;
+
+	igt_require_f((uint64_t)sysconf(_SC_PHYS_PAGES) * PAGE >
+			      size + (1ull << 30),
+		      "not so much memory: vm/run --memory 6G\n");
+	handle =
+		ferry_bo_create(fd, size, DOWN, 0, DRM_FERRY_CACHING_CACHED, 0);
+	ferry_bo_query(fd, handle, &query);
+	igt_assert_eq_u64(query.size, size);
+	prime = export_bo(fd, handle);
+	igt_assert_eq_u64(lseek(prime, 0, SEEK_END), size);
+
+	/* what another device gets is a list of pages with lengths */
+	vgem = __drm_open_driver(DRIVER_VGEM);
+	if (vgem >= 0) {
+		other = import_bo(vgem, prime);
+		gem_close(vgem, other);
+		close(vgem);
+	} else {
+		igt_info("no vgem: nobody imports it\n");
+	}
+
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, prime, 0);
+	igt_assert(map != MAP_FAILED);
+	for (unsigned int i = 0; i < ARRAY_SIZE(spots); i++)
+		map[spots[i] / sizeof(*map)] = spots[i] + 1;
+	munmap(map, size);
+	/* through the device, each by itself */
+	for (unsigned int i = 0; i < ARRAY_SIZE(spots); i++) {
+		map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd,
+			   ferry_bo_mmap_offset(fd, handle) + spots[i]);
+		igt_assert(map != MAP_FAILED);
+		igt_assert_eq_u64(*map, spots[i] + 1);
+		munmap(map, PAGE);
+	}
+	map = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd,
+		   ferry_bo_mmap_offset(fd, handle) + size - PAGE);
+	igt_assert(map == MAP_FAILED && errno == EINVAL);
+	close(prime);
+	gem_close(fd, handle);
+	igt_ferry_wait_stat(fd, "bos", bos);
 	errno = 0;
 }
 
@@ -416,10 +513,23 @@ igt_main
 	}
 
 	igt_describe(
-		"A dma-buf of another driver is refused, or mapped as it is");
+		"A dma-buf of another driver is refused, and nothing is left");
 	igt_subtest("foreign-dma-buf")
 	{
 		test_foreign_dma_buf(igt_ferry_begin(fd));
+	}
+
+	igt_describe(
+		"A dma-buf whose number cannot be told is whole or not there");
+	igt_subtest("fd-not-told")
+	{
+		test_fd_not_told(igt_ferry_begin(fd));
+	}
+
+	igt_describe("A dma-buf of more than 4 GiB");
+	igt_subtest("above-4g")
+	{
+		test_above_4g(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
