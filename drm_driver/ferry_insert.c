@@ -232,15 +232,9 @@ static int ferry_insert_ptes(pte_t *pte, unsigned long address, void *data)
 	return 0;
 }
 
-/**
- * ferry_insert_range - the addresses around a fault that one page table serves
- * @address: where the fault was, inside of the mapping and of the BO
- * @vm_start: where the mapping begins
- * @vm_end: where it ends
- * @first: page of the BO at @vm_start
- * @pages: pages of the BO
- *
- * Return: what the mapping and the BO have of the 2 MiB around @address.
+/*
+ * What the mapping and the BO, whose page @first is at @vm_start, have of the 2 MiB around
+ * @address, which is inside of both: one page table serves it.
  */
 VISIBLE_IF_KUNIT struct ferry_insert_range
 ferry_insert_range(unsigned long address, unsigned long vm_start, unsigned long vm_end,

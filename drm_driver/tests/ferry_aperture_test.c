@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+/* The choice of the cache attribute, and addresses in the aperture */
 
 #include <linux/sizes.h>
 

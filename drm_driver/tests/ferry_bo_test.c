@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+/* States of a BO: moves, pins, evictions, advice, accesses and the end */
 
 #include <linux/sizes.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+/* Cache attributes of page table entries, decoded and made */
 
 #include <linux/gfp.h>
 #include <linux/mm.h>

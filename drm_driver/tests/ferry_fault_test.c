@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+/* Arithmetic of mappings: offsets, addresses, and the window of a fault */
 
 #include <linux/file.h>
 #include <linux/mm.h>

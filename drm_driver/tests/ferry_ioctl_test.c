@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+/* Checks of the arguments of ioctls */
 
 #include <linux/mman.h>
 #include <linux/sizes.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+/* The allocator of the aperture: alignment, contiguity, fragmentation, exhaustion */
 
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
