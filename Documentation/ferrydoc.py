@@ -233,9 +233,10 @@ def tests_in_sources():
         out[os.path.basename(path)[:-2]] = (path, re.findall(r"^\s*RUN\((\w+)\)", read(path), re.M))
     for path in files("libdrm-ext/tests/*.cpp", "libdrm-ext/tests/*.sh"):
         out[os.path.basename(path).rsplit(".", 1)[0]] = (path, [])
-    for path in files("vm/guest/devices", "vm/guest/no-device", "vm/guest/suspend"):
-        out[os.path.basename(path)] = (path, [])
-    for path in files("drm_driver/tests/*.c"):
+    for path in files("vm/guest/devices", "vm/guest/no-device", "vm/guest/suspend",
+                      "vm/guest/kunit", "igt-tests/fuzz/inside"):
+        out["fuzz" if "fuzz" in path else os.path.basename(path)] = (path, [])
+    for path in files("drm_driver/tests/*_test.c"):
         names = re.findall(r"KUNIT_CASE\w*\((\w+)", read(path))
         out[os.path.basename(path)[:-2]] = (path, names)
     return out
@@ -315,8 +316,12 @@ class Hazards(SourceDirective):
         suites = tests_in_sources()
         for path, _ in suites.values():
             self.depends(path)
-        out = [".. list-table::\n   :header-rows: 1\n   :widths: 5 53 42\n\n"
-               "   * - #\n     - what broke others, and what ferry does\n     - tests\n"]
+        columns = ["what broke others, and what ferry does", "tests"]
+        broken = "\n  broken: " in read("Documentation/" + name)
+        if broken:
+            columns.append("how they were seen to fail")
+        out = [".. list-table::\n   :header-rows: 1\n   :widths: %s\n\n   * - #\n     - %s\n" % (
+            "5 37 30 28" if broken else "5 53 42", "\n     - ".join(columns))]
         for block in re.split(r"\n\s*\n", read("Documentation/" + name)):
             lines = [l for l in block.strip().splitlines() if not l.startswith("#")]
             if not lines:
@@ -325,17 +330,25 @@ class Hazards(SourceDirective):
             if not m:
                 self.warn(f"{name}: '{lines[0]}' does not begin with a number")
                 continue
-            text, tests = [m.group(2)], []
+            text, tests, failed = [m.group(2)], [], []
             for line in lines[1:]:
                 if line.startswith("  test: "):
                     tests.append(line[8:].strip())
+                elif line.startswith("  broken: "):
+                    failed.append(line[10:].strip())
+                elif failed:
+                    failed[-1] += " " + line.strip()
                 else:
                     text.append(line.strip())
+            if broken and not (tests and failed):
+                self.warn(f"{name}: row {m.group(1)} has no test, or does not say how it was seen to fail")
             for test in tests:
                 if not test_exists(suites, test):
                     self.warn(f"{name}: row {m.group(1)}: there is no test {test}")
             names = "\n       ".join(f"| ``{t}``" for t in tests) or "none yet"
             out.append(f"   * - {m.group(1)}\n     - {' '.join(text)}\n     - {names}")
+            if broken:
+                out.append("     - " + ("\n       ".join(f"| {f}" for f in failed) or "never"))
         return self.parse("\n".join(out) + "\n", name)
 
 
