@@ -64,10 +64,10 @@
 /* How long to go on when other evictions are in the way */
 #define FERRY_BO_RETRY_JIFFIES HZ
 
-static unsigned int ferry_bo_aperture_only = 75;
+static unsigned int ferry_bo_aperture_only = 50;
 module_param_named(aperture_only, ferry_bo_aperture_only, uint, 0444);
 MODULE_PARM_DESC(aperture_only,
-		 "Percent of the aperture that BOs which may be nowhere else can fill, without CAP_SYS_ADMIN (default 75)");
+		 "Percent of the aperture that BOs which may be nowhere else can fill, without CAP_SYS_ADMIN (default 50)");
 
 static void ferry_bo_gem_free(struct drm_gem_object *obj)
 {
@@ -100,7 +100,7 @@ static void ferry_bo_account_home(struct ferry_bo *bo, s64 bytes)
  */
 static bool ferry_bo_may_live_there(struct ferry_device *ferry, u32 placements, u64 size)
 {
-	u64 share = div_u64(ferry->aperture.size, 100) * min(ferry_bo_aperture_only, 100U);
+	u64 share = div_u64(ferry->aperture.size * min(ferry_bo_aperture_only, 100U), 100);
 
 	return placements != DRM_FERRY_PLACEMENT_APERTURE || capable(CAP_SYS_ADMIN) ||
 	       atomic64_read(&ferry->vram_mgr.home) + size <= share;

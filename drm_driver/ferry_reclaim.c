@@ -8,6 +8,7 @@
 #include <drm/drm_managed.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
+#include <drm/ttm/ttm_tt.h>
 
 #include <kunit/visibility.h>
 
@@ -103,6 +104,8 @@ static unsigned long ferry_reclaim_count(struct shrinker *shrinker, struct shrin
 		pages = atomic64_read(&ferry->stats.system_pages);
 	else
 		pages = READ_ONCE(ferry->reclaim.purgeable.count);
+	/* TTM frees these, but ferry_reclaim_scan() wants to know that it is asked to */
+	pages += atomic_long_read(&ferry->reclaim.pooled);
 
 	return pages ?: SHRINK_EMPTY;
 }
@@ -125,10 +128,32 @@ static unsigned long ferry_reclaim_swap_out(struct ferry_device *ferry, unsigned
 	return done;
 }
 
+/**
+ * ferry_reclaim_count_pages - note that a BO got or lost its pages
+ * @ferry: the device
+ * @tt: the pages
+ * @freed: it lost them
+ *
+ * TTM keeps write-combining pages in a pool when they are freed. They count as used
+ * there, but the kernel gets them back by pressing.
+ */
+void ferry_reclaim_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, bool freed)
+{
+	long pages = freed ? tt->num_pages : -(long)tt->num_pages;
+
+	atomic64_sub(pages, &ferry->stats.system_pages);
+	if (tt->caching != ttm_cached && atomic_long_add_return(pages, &ferry->reclaim.pooled) < 0)
+		atomic_long_set(&ferry->reclaim.pooled, 0);
+}
+
 static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct ferry_device *ferry = shrinker->private_data;
+	struct ferry_reclaim *reclaim = &ferry->reclaim;
 	unsigned long done;
+
+	/* who presses here presses TTM's pool as well */
+	atomic_long_set(&reclaim->pooled, atomic_long_read(&reclaim->pooled) / 2);
 
 	done = ferry_reclaim_purge_pages(ferry, sc->nr_to_scan);
 	/* shmem takes locks of file systems, and writes */
@@ -139,11 +164,12 @@ static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink
 	return done ?: SHRINK_STOP;
 }
 
-static bool ferry_reclaim_has_room(unsigned long pages)
+static bool ferry_reclaim_has_room(struct ferry_device *ferry, unsigned long pages)
 {
 	long reserve = totalram_pages() >> FERRY_RECLAIM_RESERVE_SHIFT;
+	long available = si_mem_available() + atomic_long_read(&ferry->reclaim.pooled);
 
-	return si_mem_available() - reserve >= (long)pages;
+	return available - reserve >= (long)pages;
 }
 
 /**
@@ -155,16 +181,16 @@ static bool ferry_reclaim_has_room(unsigned long pages)
  */
 int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
 {
-	if (ferry_reclaim_has_room(pages))
+	if (ferry_reclaim_has_room(ferry, pages))
 		return 0;
 
 	ferry_reclaim_purge_pages(ferry, pages);
-	if (ferry_reclaim_has_room(pages))
+	if (ferry_reclaim_has_room(ferry, pages))
 		return 0;
 
 	if (ferry_reclaim_can_swap())
 		ferry_reclaim_swap_out(ferry, pages);
-	return ferry_reclaim_has_room(pages) ? 0 : -ENOMEM;
+	return ferry_reclaim_has_room(ferry, pages) ? 0 : -ENOMEM;
 }
 
 /**

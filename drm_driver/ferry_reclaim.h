@@ -2,6 +2,7 @@
 #ifndef _FERRY_RECLAIM_H_
 #define _FERRY_RECLAIM_H_
 
+#include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 
@@ -10,6 +11,7 @@
 struct ferry_bo;
 struct ferry_device;
 struct shrinker;
+struct ttm_tt;
 
 /* Priorities in TTM's lists: the lowest is evicted and swapped out first. */
 #define FERRY_RECLAIM_PRIORITY_DONTNEED 0
@@ -23,6 +25,8 @@ struct ferry_reclaim {
 	struct mutex lock;
 	/** @purgeable: BOs whose contents nobody needs, the oldest first */
 	struct drm_gem_lru purgeable;
+	/** @pooled: at most so many pages of freed write-combining BOs are in TTM's pool */
+	atomic_long_t pooled;
 	/** @shrinker: called when the kernel runs short of memory */
 	struct shrinker *shrinker;
 };
@@ -30,6 +34,7 @@ struct ferry_reclaim {
 int ferry_reclaim_init(struct ferry_device *ferry);
 int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained);
 void ferry_reclaim_mark_purged(struct ferry_bo *bo);
+void ferry_reclaim_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, bool freed);
 int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages);
 bool ferry_reclaim_can_swap(void);
 

@@ -91,7 +91,7 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 	if (ret)
 		return ret;
 
-	atomic64_add(tt->num_pages, &ferry->stats.system_pages);
+	ferry_reclaim_count_pages(ferry, tt, false);
 
 	for (run = 0; run < tt->num_pages / FERRY_TTM_RUN; run++)
 		__assign_bit(run, to_ferry_tt(tt)->runs,
@@ -103,7 +103,7 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 static void ferry_ttm_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt)
 {
 	ttm_pool_free(&ttm->pool, tt);
-	atomic64_sub(tt->num_pages, &ttm_to_ferry_device(ttm)->stats.system_pages);
+	ferry_reclaim_count_pages(ttm_to_ferry_device(ttm), tt, true);
 }
 
 /**

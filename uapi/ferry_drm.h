@@ -142,7 +142,7 @@ struct drm_ferry_device_query {
  * ENOSPC: the BO is to start in the aperture and does not fit beside what
  * cannot be evicted; or it may be in the aperture only, and all such BOs would
  * take more of it than the module's parameter aperture_only allows to processes
- * without CAP_SYS_ADMIN (75 % by default).
+ * without CAP_SYS_ADMIN (50 % by default).
  */
 struct drm_ferry_bo_create {
 	/**

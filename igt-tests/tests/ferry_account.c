@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry account
+ * Category: Core
+ * Description: What clients are told of the memory that they have, and how much they may have
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+
+IGT_TEST_DESCRIPTION(
+	"What clients are told of the memory that they have, and how much they may have");
+
+#define PAGE FERRY_PAGE_SIZE
+#define MIB (1ull << 20)
+#define UP DRM_FERRY_PLACEMENT_APERTURE
+#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
+#define INSTANCE "/sys/kernel/tracing/instances/ferry_account"
+
+/* Bytes behind "drm-WHAT-REGION:" in the client's fdinfo */
+static uint64_t fdinfo(int fd, const char *what, const char *region)
+{
+	char path[64], want[64], line[256], unit[8] = "";
+	uint64_t value = 0;
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	snprintf(want, sizeof(want), "%s-%s:", what, region);
+	file = fopen(path, "r");
+	igt_assert(file);
+	while (!found && fgets(line, sizeof(line), file))
+		if (!strncmp(line, want, strlen(want)))
+			found = sscanf(line + strlen(want), "%" SCNu64 " %7s",
+				       &value, unit) >= 1;
+	fclose(file);
+	igt_assert_f(found, "no key %s in fdinfo\n", want);
+	if (!strcmp(unit, "KiB"))
+		value <<= 10;
+	else if (!strcmp(unit, "MiB"))
+		value <<= 20;
+	errno = 0;
+	return value;
+}
+
+static void expect(int fd, const char *region, uint64_t total,
+		   uint64_t resident, uint64_t shared, uint64_t purgeable)
+{
+	igt_assert_eq_u64(fdinfo(fd, "drm-total", region), total);
+	igt_assert_eq_u64(fdinfo(fd, "drm-resident", region), resident);
+	igt_assert_eq_u64(fdinfo(fd, "drm-shared", region), shared);
+	igt_assert_eq_u64(fdinfo(fd, "drm-purgeable", region), purgeable);
+	igt_assert_eq_u64(fdinfo(fd, "drm-active", region), 0);
+}
+
+/**
+ * SUBTEST: fdinfo-regions
+ * Description: fdinfo follows a BO through creation, touch, moves, sharing and advice
+ */
+static void test_fdinfo_regions(int fd)
+{
+	int client = igt_ferry_reopen(fd, O_RDWR), prime;
+	const uint64_t size = 4 * MIB;
+	uint32_t handle, other;
+	uint8_t *map;
+
+	expect(client, "system", 0, 0, 0, 0);
+	expect(client, "aperture", 0, 0, 0, 0);
+
+	handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH, DOWN,
+				 DRM_FERRY_CACHING_CACHED, 0);
+	expect(client, "system", size, 0, 0, 0);
+	map = ferry_bo_mmap(client, handle, size);
+	*map = 1;
+	expect(client, "system", size, size, 0, 0);
+
+	ferry_bo_migrate(client, handle, UP);
+	expect(client, "system", 0, 0, 0, 0);
+	expect(client, "aperture", size, size, 0, 0);
+
+	ferry_bo_migrate(client, handle, DOWN);
+	expect(client, "system", size, size, 0, 0);
+	expect(client, "aperture", 0, 0, 0, 0);
+
+	igt_assert(ferry_bo_madvise(client, handle, DRM_FERRY_MADV_DONTNEED));
+	expect(client, "system", size, size, 0, size);
+	igt_assert(ferry_bo_madvise(client, handle, DRM_FERRY_MADV_WILLNEED));
+	expect(client, "system", size, size, 0, 0);
+
+	/* by another client */
+	prime = prime_handle_to_fd(client, handle);
+	other = prime_fd_to_handle(fd, prime);
+	expect(client, "system", size, size, size, 0);
+	gem_close(fd, other);
+	close(prime);
+
+	munmap(map, size);
+	gem_close(client, handle);
+	expect(client, "system", 0, 0, 0, 0);
+	close(client);
+}
+
+/**
+ * SUBTEST: fdinfo-huge
+ * Description: fdinfo says which part huge entries can map
+ */
+static void test_fdinfo_huge(int fd)
+{
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	struct drm_ferry_device_query device;
+	uint32_t handle;
+
+	ferry_device_query(fd, &device);
+	igt_require_f(device.page_sizes & (2 * MIB), "no huge entries here\n");
+	handle = ferry_bo_create(client, 4 * MIB + PAGE, FERRY_PLACEMENT_BOTH,
+				 UP, DRM_FERRY_CACHING_CACHED, 0);
+	igt_assert_eq_u64(fdinfo(client, "ferry-huge", "aperture"), 4 * MIB);
+	igt_assert_eq_u64(fdinfo(client, "ferry-huge", "system"), 0);
+	ferry_bo_migrate(client, handle, DOWN);
+	igt_assert_eq_u64(fdinfo(client, "ferry-huge", "aperture"), 0);
+	gem_close(client, handle);
+	close(client);
+}
+
+static void *read_fdinfo(void *arg)
+{
+	volatile bool *stop = ((void **)arg)[1];
+	unsigned long rounds = 0;
+
+	while (!*stop) {
+		fdinfo(*(int *)((void **)arg)[0], "drm-total", "system");
+		rounds++;
+	}
+	return (void *)rounds;
+}
+
+/**
+ * SUBTEST: fdinfo-race
+ * Description: fdinfo is read while the client's BOs move, and come and go
+ */
+static void test_fdinfo_race(int fd)
+{
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	volatile bool stop = false;
+	void *arg[] = { &client, (void *)&stop }, *rounds;
+	pthread_t thread;
+
+	igt_assert_eq(pthread_create(&thread, NULL, read_fdinfo, arg), 0);
+	for (int i = 0; i < 200; i++) {
+		uint32_t handle = ferry_bo_create(client, 16 * PAGE,
+						  FERRY_PLACEMENT_BOTH, UP,
+						  DRM_FERRY_CACHING_CACHED, 0);
+
+		ferry_bo_migrate(client, handle, DOWN);
+		ferry_bo_migrate(client, handle, UP);
+		gem_close(client, handle);
+	}
+	stop = true;
+	pthread_join(thread, &rounds);
+	igt_info("read %lu times\n", (unsigned long)rounds);
+	igt_assert_lt(0, (unsigned long)rounds);
+	close(client);
+}
+
+static void trace_end(int sig)
+{
+	(void)sig;
+	rmdir(INSTANCE);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_TRUNC);
+
+	igt_assert_f(file >= 0, "%s: %s\n", path, strerror(errno));
+	igt_assert_eq(write(file, text, strlen(text)), strlen(text));
+	close(file);
+}
+
+static unsigned int trace_count(const char *a, const char *b)
+{
+	FILE *file = fopen(INSTANCE "/trace", "r");
+	unsigned int count = 0;
+	char line[512];
+
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		count += strstr(line, a) && strstr(line, b);
+	fclose(file);
+	return count;
+}
+
+/**
+ * SUBTEST: trace-moves
+ * Description: ferry_move tells of each move: which BO, from where to where, how much and why
+ */
+static void test_trace_moves(int fd)
+{
+	struct drm_ferry_device_query device;
+	uint32_t handle, *others;
+	unsigned int count = 0;
+	char bo[64], bytes[64];
+
+	ferry_device_query(fd, &device);
+	igt_require_f(access("/sys/kernel/tracing/instances", W_OK) == 0,
+		      "tracefs is not mounted\n");
+	igt_install_exit_handler(trace_end);
+	igt_assert(mkdir(INSTANCE, 0700) == 0 || errno == EEXIST);
+	write_text(INSTANCE "/events/ferry/ferry_move/enable", "1");
+
+	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, UP,
+				 DRM_FERRY_CACHING_CACHED, 0);
+	snprintf(bo, sizeof(bo), "bo=0x%" PRIx64 " ",
+		 ferry_bo_mmap_offset(fd, handle));
+	snprintf(bytes, sizeof(bytes), "bytes=%llu ", MIB);
+	igt_assert_eq(trace_count(bo, "from=nowhere to=aperture bytes=1048576 "),
+		      1);
+	ferry_bo_migrate(fd, handle, DOWN);
+	igt_assert_eq(trace_count(bo, "from=aperture to=system bytes=1048576 "),
+		      1);
+	ferry_bo_migrate(fd, handle, UP);
+	igt_assert_eq(trace_count(bo, "from=system to=aperture bytes=1048576 "),
+		      1);
+	igt_assert_eq(trace_count(bo, "reason=asked"), 3);
+	igt_assert_eq(trace_count(bo, bytes), 3);
+
+	/* others that need all of the aperture push it out */
+	others = calloc(device.aperture_size / MIB, sizeof(*others));
+	while (ferry_bo_placement(fd, handle) == UP) {
+		igt_assert_lt(count, device.aperture_size / MIB);
+		others[count++] = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH,
+						  UP, DRM_FERRY_CACHING_CACHED,
+						  0);
+	}
+	igt_assert_eq(trace_count(bo, "reason=evicted"), 1);
+	while (count)
+		gem_close(fd, others[--count]);
+	free(others);
+	gem_close(fd, handle);
+	trace_end(0);
+}
+
+/* BOs of 1 MiB that may be in the aperture only, until there may be no more */
+static unsigned int fill(int fd, unsigned int max)
+{
+	unsigned int count;
+	uint32_t handle;
+	int ret = 0;
+
+	for (count = 0; count < max; count++) {
+		ret = __ferry_bo_create(fd, MIB, UP, 0,
+					DRM_FERRY_CACHING_CACHED, 0, &handle);
+		if (ret)
+			break;
+	}
+	igt_assert(count == max || ret == -ENOSPC);
+	return count;
+}
+
+/**
+ * SUBTEST: aperture-only-limit
+ * Description: clients without privileges cannot keep all of the aperture from others
+ */
+static void test_aperture_only_limit(int fd)
+{
+	struct drm_ferry_device_query device;
+	unsigned int mib;
+
+	ferry_device_query(fd, &device);
+	mib = device.aperture_size / MIB;
+	igt_require_f(mib >= 8, "an aperture of %u MiB is too small\n", mib);
+
+	igt_fork(child, 1)
+	{
+		int greedy = igt_ferry_reopen(fd, O_RDWR);
+		int more = igt_ferry_reopen(fd, O_RDWR);
+		int other = igt_ferry_reopen(fd, O_RDWR);
+		struct igt_ferry_bo bo;
+
+		igt_drop_root();
+		/* not one file at a time either */
+		igt_assert_eq(fill(greedy, mib) + fill(more, mib),
+			      mib / 2);
+
+		/* there is room for everybody else, again and again */
+		igt_ferry_bo_init(&bo, other, (mib / 8) * MIB,
+				  igt_ferry_movable_kinds);
+		igt_ferry_bo_fill(&bo);
+		for (int i = 0; i < 4; i++) {
+			ferry_bo_migrate(other, bo.handle, UP);
+			igt_ferry_bo_check(&bo);
+			ferry_bo_migrate(other, bo.handle, DOWN);
+		}
+		igt_ferry_bo_fini(&bo);
+	}
+	igt_waitchildren();
+
+	/* what is freed counts no more */
+	igt_fork(child, 1)
+	{
+		int again = igt_ferry_reopen(fd, O_RDWR);
+
+		igt_drop_root();
+		igt_assert_eq(fill(again, mib), mib / 2);
+	}
+	igt_waitchildren();
+}
+
+/**
+ * SUBTEST: aperture-only-privileged
+ * Description: a client with CAP_SYS_ADMIN may have all of it
+ */
+static void test_aperture_only_privileged(int fd)
+{
+	uint64_t free = igt_ferry_aperture_free(fd);
+	int client = igt_ferry_reopen(fd, O_RDWR);
+
+	igt_assert_eq(fill(client, free / MIB), free / MIB);
+	close(client);
+}
+
+igt_main
+{
+	int fd = -1;
+
+	igt_fixture
+		fd = igt_ferry_open();
+
+	igt_describe("fdinfo follows a BO through creation, touch, moves, sharing and advice");
+	igt_subtest("fdinfo-regions")
+		test_fdinfo_regions(igt_ferry_begin(fd));
+	igt_describe("fdinfo says which part huge entries can map");
+	igt_subtest("fdinfo-huge")
+		test_fdinfo_huge(igt_ferry_begin(fd));
+	igt_describe("fdinfo is read while the client's BOs move, and come and go");
+	igt_subtest("fdinfo-race")
+		test_fdinfo_race(igt_ferry_begin(fd));
+	igt_describe("ferry_move tells of each move: which BO, from where to where, how much and why");
+	igt_subtest("trace-moves")
+		test_trace_moves(igt_ferry_begin(fd));
+	igt_describe("clients without privileges cannot keep all of the aperture from others");
+	igt_subtest("aperture-only-limit")
+		test_aperture_only_limit(igt_ferry_begin(fd));
+	igt_describe("a client with CAP_SYS_ADMIN may have all of it");
+	igt_subtest("aperture-only-privileged")
+		test_aperture_only_privileged(igt_ferry_begin(fd));
+
+	igt_fixture
+		close(fd);
+}
