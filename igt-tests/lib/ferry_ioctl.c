@@ -144,3 +144,88 @@ void ferry_bo_migrate(int fd, uint32_t handle, uint32_t placement)
 {
 	igt_assert_eq(__ferry_bo_migrate(fd, handle, placement), 0);
 }
+
+int __ferry_migrate_sync(int fd, const struct drm_ferry_migrate_entry *entries,
+			 uint32_t count, const struct drm_ferry_sync *in,
+			 uint32_t in_count, const struct drm_ferry_sync *out,
+			 uint32_t out_count)
+{
+	struct drm_ferry_migrate args = {
+		.entries = to_user_pointer(entries),
+		.count = count,
+		.in_syncs = to_user_pointer(in),
+		.out_syncs = to_user_pointer(out),
+		.in_count = in_count,
+		.out_count = out_count,
+	};
+
+	return __ferry_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args);
+}
+
+/* One BO, with an in-sync or NULL and an out-sync or NULL. */
+int __ferry_bo_migrate_sync(int fd, uint32_t handle, uint32_t placement,
+			    const struct drm_ferry_sync *in,
+			    const struct drm_ferry_sync *out)
+{
+	struct drm_ferry_migrate_entry entry = {
+		.handle = handle,
+		.placement = placement,
+	};
+
+	return __ferry_migrate_sync(fd, &entry, 1, in, !!in, out, !!out);
+}
+
+void ferry_bo_migrate_sync(int fd, uint32_t handle, uint32_t placement,
+			   const struct drm_ferry_sync *in,
+			   const struct drm_ferry_sync *out)
+{
+	igt_assert_eq(__ferry_bo_migrate_sync(fd, handle, placement, in, out),
+		      0);
+}
+
+int __ferry_bo_wait(int fd, uint32_t handle, int64_t timeout_ns)
+{
+	struct drm_ferry_bo_wait args = {
+		.handle = handle,
+		.timeout_ns = timeout_ns,
+	};
+
+	return __ferry_ioctl(fd, DRM_IOCTL_FERRY_BO_WAIT, &args);
+}
+
+void ferry_bo_wait(int fd, uint32_t handle)
+{
+	igt_assert_eq(__ferry_bo_wait(fd, handle, INT64_MAX), 0);
+}
+
+int __ferry_bo_madvise(int fd, uint32_t handle, uint32_t madv, bool *retained)
+{
+	struct drm_ferry_bo_madvise args = {
+		.handle = handle,
+		.madv = madv,
+	};
+	int err = __ferry_ioctl(fd, DRM_IOCTL_FERRY_BO_MADVISE, &args);
+
+	if (!err) {
+		igt_assert_lt_u64(args.retained, 2);
+		*retained = args.retained;
+	}
+	return err;
+}
+
+/* Are the contents still there? */
+bool ferry_bo_madvise(int fd, uint32_t handle, uint32_t madv)
+{
+	bool retained = false;
+
+	igt_assert_eq(__ferry_bo_madvise(fd, handle, madv, &retained), 0);
+	return retained;
+}
+
+uint32_t ferry_bo_madv(int fd, uint32_t handle)
+{
+	struct drm_ferry_bo_query query;
+
+	ferry_bo_query(fd, handle, &query);
+	return query.madv;
+}

@@ -7,6 +7,7 @@
 #ifndef FERRY_IOCTL_H
 #define FERRY_IOCTL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,5 +43,22 @@ void ferry_migrate(int fd, const struct drm_ferry_migrate_entry *entries,
 		   uint32_t count);
 int __ferry_bo_migrate(int fd, uint32_t handle, uint32_t placement);
 void ferry_bo_migrate(int fd, uint32_t handle, uint32_t placement);
+
+int __ferry_migrate_sync(int fd, const struct drm_ferry_migrate_entry *entries,
+			 uint32_t count, const struct drm_ferry_sync *in,
+			 uint32_t in_count, const struct drm_ferry_sync *out,
+			 uint32_t out_count);
+int __ferry_bo_migrate_sync(int fd, uint32_t handle, uint32_t placement,
+			    const struct drm_ferry_sync *in,
+			    const struct drm_ferry_sync *out);
+void ferry_bo_migrate_sync(int fd, uint32_t handle, uint32_t placement,
+			   const struct drm_ferry_sync *in,
+			   const struct drm_ferry_sync *out);
+int __ferry_bo_wait(int fd, uint32_t handle, int64_t timeout_ns);
+void ferry_bo_wait(int fd, uint32_t handle);
+
+int __ferry_bo_madvise(int fd, uint32_t handle, uint32_t madv, bool *retained);
+bool ferry_bo_madvise(int fd, uint32_t handle, uint32_t madv);
+uint32_t ferry_bo_madv(int fd, uint32_t handle);
 
 #endif /* FERRY_IOCTL_H */

@@ -320,6 +320,33 @@ void igt_ferry_bo_check(const struct igt_ferry_bo *bo)
 		igt_ferry_check_zero(bo->map, bo->size);
 }
 
+/* Asks the kernel's shrinkers for all that they can give, without any need. */
+void igt_ferry_drop_caches(void)
+{
+	int file = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	igt_require_f(file >= 0, "/proc/sys/vm/drop_caches: %s: be root\n",
+		      strerror(errno));
+	igt_assert_eq(write(file, "2", 1), 1);
+	close(file);
+}
+
+/* Give up the contents of a BO in system memory. */
+void igt_ferry_bo_purge(struct igt_ferry_bo *bo)
+{
+	igt_assert(ferry_bo_madvise(bo->fd, bo->handle,
+				    DRM_FERRY_MADV_DONTNEED));
+	/* it stops early if there is nothing else to take */
+	for (int i = 0; i < 50; i++) {
+		igt_ferry_drop_caches();
+		if (ferry_bo_madv(bo->fd, bo->handle) ==
+		    DRM_FERRY_MADV_PURGED)
+			return;
+		usleep(10000);
+	}
+	igt_assert_f(false, "the BO was not purged\n");
+}
+
 static uint64_t ferry_word(uint32_t id, uint32_t gen, size_t page)
 {
 	return (uint64_t)(id & 0xffff) << 48 | (uint64_t)(gen & 0xffff) << 32 |

@@ -73,6 +73,8 @@ void igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
 void igt_ferry_bo_fini(struct igt_ferry_bo *bo);
 void igt_ferry_bo_fill(struct igt_ferry_bo *bo);
 void igt_ferry_bo_check(const struct igt_ferry_bo *bo);
+void igt_ferry_drop_caches(void);
+void igt_ferry_bo_purge(struct igt_ferry_bo *bo);
 
 /* Contents: every 8 bytes name the BO, the generation, the page and the word */
 void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,

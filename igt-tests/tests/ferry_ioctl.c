@@ -44,6 +44,8 @@ union args {
 	struct drm_ferry_bo_mmap_offset offset;
 	struct drm_ferry_bo_query query;
 	struct drm_ferry_migrate migrate;
+	struct drm_ferry_bo_wait wait;
+	struct drm_ferry_bo_madvise madvise;
 };
 
 static struct drm_ferry_migrate_entry entries[4];
@@ -121,6 +123,22 @@ static void good_migrate(const struct fixture *f, union args *args)
 	};
 }
 
+static void good_wait(const struct fixture *f, union args *args)
+{
+	args->wait = (struct drm_ferry_bo_wait){
+		.handle = f->system,
+		.timeout_ns = INT64_MAX,
+	};
+}
+
+static void good_madvise(const struct fixture *f, union args *args)
+{
+	args->madvise = (struct drm_ferry_bo_madvise){
+		.handle = f->system,
+		.madv = DRM_FERRY_MADV_DONTNEED,
+	};
+}
+
 struct ioctl_info {
 	const char *name;
 	unsigned long request;
@@ -139,9 +157,13 @@ static const struct ioctl_info ioctls[] = {
 	  sizeof(struct drm_ferry_bo_query), good_query },
 	{ "migrate", DRM_IOCTL_FERRY_MIGRATE, sizeof(struct drm_ferry_migrate),
 	  good_migrate },
+	{ "bo-wait", DRM_IOCTL_FERRY_BO_WAIT, sizeof(struct drm_ferry_bo_wait),
+	  good_wait },
+	{ "bo-madvise", DRM_IOCTL_FERRY_BO_MADVISE,
+	  sizeof(struct drm_ferry_bo_madvise), good_madvise },
 };
 
-enum ioctl_index { DEVICE, CREATE, OFFSET, QUERY, MIGRATE };
+enum ioctl_index { DEVICE, CREATE, OFFSET, QUERY, MIGRATE, WAIT, MADVISE };
 
 struct state {
 	uint64_t bos;
@@ -231,7 +253,7 @@ static void bad_end(int fd, enum ioctl_index index, int err)
  * SUBTEST: %s-%s
  * Description: one bad input gives the documented errno, and nothing has changed
  *
- * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate
+ * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate, bo-wait, bo-madvise
  * arg[2]: the bad input, see --list-subtests
  */
 static void bad_device_query(int fd)
@@ -392,12 +414,40 @@ static void bad_migrate(int fd)
 	    entries[1].placement = DOWN);
 }
 
+static void bad_bo_wait(int fd)
+{
+	BAD(WAIT, "bo-wait-handle-0", ENOENT, a.wait.handle = 0);
+	BAD(WAIT, "bo-wait-handle-closed", ENOENT, a.wait.handle = f.closed);
+	BAD(WAIT, "bo-wait-handle-foreign", ENOENT, a.wait.handle = f.foreign);
+	BAD(WAIT, "bo-wait-handle-all-ones", ENOENT,
+	    a.wait.handle = UINT32_MAX);
+	BAD(WAIT, "bo-wait-flag", EINVAL, a.wait.flags = 1);
+	BAD(WAIT, "bo-wait-high-flag", EINVAL, a.wait.flags = 1u << 31);
+}
+
+static void bad_bo_madvise(int fd)
+{
+	BAD(MADVISE, "bo-madvise-handle-0", ENOENT, a.madvise.handle = 0);
+	BAD(MADVISE, "bo-madvise-handle-closed", ENOENT,
+	    a.madvise.handle = f.closed);
+	BAD(MADVISE, "bo-madvise-handle-foreign", ENOENT,
+	    a.madvise.handle = f.foreign);
+	BAD(MADVISE, "bo-madvise-handle-all-ones", ENOENT,
+	    a.madvise.handle = UINT32_MAX);
+	BAD(MADVISE, "bo-madvise-purged", EINVAL,
+	    a.madvise.madv = DRM_FERRY_MADV_PURGED);
+	BAD(MADVISE, "bo-madvise-unknown", EINVAL, a.madvise.madv = UINT32_MAX);
+	BAD(MADVISE, "bo-madvise-retained", EINVAL, a.madvise.retained = 1);
+	BAD(MADVISE, "bo-madvise-pad", EINVAL, a.madvise.pad = 1);
+	BAD(MADVISE, "bo-madvise-high-pad", EINVAL, a.madvise.pad = 1u << 31);
+}
+
 /**
  * SUBTEST: %s-argument-fault
  * Description: an argument that cannot be read gives EFAULT; one that cannot be written does too,
  *		and what the ioctl made does not outlive the client
  *
- * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate
+ * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate, bo-wait, bo-madvise
  */
 static void test_argument_fault(int fd, const struct ioctl_info *info)
 {
@@ -423,9 +473,11 @@ static void test_argument_fault(int fd, const struct ioctl_info *info)
 		      EFAULT);
 	state_check(fd, &state);
 
+	/* what is only read may be where nothing can be written */
 	memcpy(f.half, &args, info->size);
 	igt_assert_eq(mprotect(f.half, PAGE, PROT_READ), 0);
-	igt_assert_eq(raw_ioctl(f.fd, info->request, f.half), EFAULT);
+	igt_assert_eq(raw_ioctl(f.fd, info->request, f.half),
+		      _IOC_DIR(info->request) & _IOC_READ ? EFAULT : 0);
 	fixture_fini(&f);
 	igt_ferry_wait_stat(fd, "bos", bos);
 }
@@ -440,7 +492,7 @@ static unsigned long resize(unsigned long request, size_t size)
  * SUBTEST: %s-longer
  * Description: a longer structure from a newer program works, and its end is left alone
  *
- * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate
+ * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate, bo-wait, bo-madvise
  */
 static void test_longer(int fd, const struct ioctl_info *info)
 {
@@ -476,6 +528,8 @@ igt_main
 	bad_bo_mmap_offset(fd);
 	bad_bo_query(fd);
 	bad_migrate(fd);
+	bad_bo_wait(fd);
+	bad_bo_madvise(fd);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(ioctls); i++) {
 		igt_describe(
