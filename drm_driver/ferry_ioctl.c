@@ -190,7 +190,7 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 	struct ferry_job *last;
 	int ret;
 
-	outs = ferry_sync_out(file, args->out_syncs, args->out_count);
+	outs = ferry_sync_find_out(file, args->out_syncs, args->out_count);
 	if (IS_ERR(outs))
 		return PTR_ERR(outs);
 

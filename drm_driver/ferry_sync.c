@@ -95,7 +95,7 @@ int ferry_sync_wait_in(struct ferry_job *gate)
 }
 
 /**
- * ferry_sync_out - look out-syncs up
+ * ferry_sync_find_out - look out-syncs up
  * @file: the client
  * @syncs: user address of &struct drm_ferry_sync
  * @count: how many; not 0
@@ -103,7 +103,7 @@ int ferry_sync_wait_in(struct ferry_job *gate)
  * Return: the syncobjs, all that they need allocated; or an error pointer: -EFAULT,
  * -EINVAL, -ENOENT or -ENOMEM.
  */
-struct ferry_sync_out *ferry_sync_out(struct drm_file *file, u64 syncs, u32 count)
+struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count)
 {
 	struct drm_ferry_sync *copy;
 	struct ferry_sync_out *outs;
@@ -161,7 +161,7 @@ void ferry_sync_publish(struct ferry_sync_out *outs, u32 count, struct dma_fence
 }
 
 /**
- * ferry_sync_put_out - undo ferry_sync_out()
+ * ferry_sync_put_out - undo ferry_sync_find_out()
  * @outs: the syncobjs
  * @count: how many
  */

@@ -26,7 +26,7 @@ struct ferry_sync_out {
 struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *file,
 				u64 syncs, u32 count);
 int ferry_sync_wait_in(struct ferry_job *gate);
-struct ferry_sync_out *ferry_sync_out(struct drm_file *file, u64 syncs, u32 count);
+struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count);
 void ferry_sync_publish(struct ferry_sync_out *outs, u32 count, struct dma_fence *fence);
 void ferry_sync_put_out(struct ferry_sync_out *outs, u32 count);
 
