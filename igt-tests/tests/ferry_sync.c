@@ -565,6 +565,35 @@ static void test_migrate_waits(int fd)
 }
 
 /**
+ * SUBTEST: other-client
+ * Description: a move waits for one of the same BO by another client, and finds its bytes
+ */
+static void test_other_client(int fd)
+{
+	int client = igt_ferry_reopen(fd, O_RDWR), dmabuf;
+	struct drm_ferry_sync out = igt_ferry_sync_new(client, 0);
+	struct igt_ferry_gate gate;
+	struct igt_ferry_bo bo;
+	uint32_t handle;
+
+	bo_init_held(&bo, fd, SIZE, UP, &gate);
+	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &dmabuf),
+		      0);
+	igt_assert_eq(drmPrimeFDToHandle(client, dmabuf, &handle), 0);
+	ferry_bo_migrate_sync(client, handle, DOWN, NULL, &out);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), DOWN);
+	usleep(WATCH);
+	igt_ferry_assert_pending(&gate, client, out);
+	igt_ferry_gate_open(&gate);
+	igt_ferry_sync_wait(client, out);
+	igt_ferry_bo_check(&bo);
+	close(dmabuf);
+	close(client);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_gate_fini(&gate);
+}
+
+/**
  * SUBTEST: evict-waits
  * Description: who needs the place of a BO on its way waits for it, and neither loses a byte
  */
@@ -781,9 +810,16 @@ static void check_scanout(int fd, uint32_t placement)
 	struct igt_ferry_gate gate;
 	struct igt_ferry_bo bo;
 	struct task task = { .run = run_show, .fd = fd, .bo = &bo };
+	struct drm_ferry_sync in, out = igt_ferry_sync_new(fd, 0);
 
 	screen_init(fd);
-	bo_init_held(&bo, fd, screen_size(), placement, &gate);
+	/* in one piece: the display can take it as it is */
+	igt_ferry_bo_init(&bo, fd, screen_size(), &igt_ferry_movable_kinds[2]);
+	igt_ferry_bo_fill(&bo);
+	ferry_bo_migrate(fd, bo.handle, placement ^ FERRY_PLACEMENT_BOTH);
+	igt_ferry_gate_init(&gate);
+	in = igt_ferry_gate_sync(&gate, fd, 0);
+	ferry_bo_migrate_sync(fd, bo.handle, placement, &in, &out);
 	screen_add(&bo);
 	task_held(&task, &gate);
 	igt_assert_eq(task.err, 0);
@@ -1563,6 +1599,8 @@ static const struct {
 	{ "ptrace", "A debugger finds the right words", test_ptrace },
 	{ "migrate-waits", "A move that is waited for comes after others",
 	  test_migrate_waits },
+	{ "other-client", "A move waits for one by another client",
+	  test_other_client },
 	{ "evict-waits", "Who needs the place of a BO on its way waits",
 	  test_evict_waits },
 	{ "old-place-waits", "The old place is kept until the bytes have left",
