@@ -99,6 +99,18 @@ static int add(int fd, const struct igt_ferry_kind *kind)
 	return 0;
 }
 
+/* What was freed is not counted as free at once: processors keep some pages for themselves. */
+static int add_soon(int fd, const struct igt_ferry_kind *kind)
+{
+	struct timespec start = {};
+	int err;
+
+	while ((err = add(fd, kind)) == -ENOMEM &&
+	       igt_seconds_elapsed(&start) < 3)
+		usleep(20000);
+	return err;
+}
+
 static void clear(void)
 {
 	for (unsigned int i = 0; i < set.count; i++)
@@ -184,7 +196,7 @@ static void test_enomem(int fd, const struct igt_ferry_kind *kind)
 	igt_info("%ld KiB are free, and %ld after eight BOs are gone\n",
 		 available, meminfo("MemAvailable"));
 	for (int i = 0; i < 4; i++)
-		igt_assert_eq(add(fd, kind), 0);
+		igt_assert_eq(add_soon(fd, kind), 0);
 	clear();
 	igt_assert_eq(vmstat("oom_kill"), kills);
 }
