@@ -46,6 +46,8 @@ static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 		return VM_FAULT_SIGBUS;
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
 		return 0;
+	if (bo->base.ttm && ttm_tt_is_populated(bo->base.ttm))
+		return 0;
 
 	switch (ferry_compat_bo_populate(&bo->base, &ctx)) {
 	case 0:
@@ -73,7 +75,7 @@ static void ferry_fault_count(struct ferry_device *ferry, struct ferry_insert *i
 	atomic64_add(ins->count, &stats->fault_pages);
 	if (ret == VM_FAULT_OOM)
 		atomic64_inc(&stats->faults_oom);
-	else if (order)
+	else if (order && ret == VM_FAULT_NOPAGE)
 		atomic64_inc(&stats->faults_2m);
 }
 
@@ -87,8 +89,9 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 	unsigned int done = order;
 	vm_fault_t ret;
 
+	ret = VM_FAULT_SIGBUS;
 	if (page >= bo->base.base.size >> PAGE_SHIFT)
-		return VM_FAULT_SIGBUS;
+		goto out;
 
 	ret = ferry_fault_populate(bo);
 	if (ret)
@@ -109,8 +112,22 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 	}
 out:
 	ferry_fault_count(ferry, &ins, done, ret);
-	trace_ferry_fault(bo, page, order, ferry_bo_placement(bo), ferry_bo_cache(bo), ret);
+	if (trace_ferry_fault_enabled())
+		trace_ferry_fault(bo, page, order, ferry_bo_placement(bo), ferry_bo_cache(bo), ret);
 	return ret;
+}
+
+/* Are the bytes where the BO is? As a rule there is no fence at all. */
+static bool ferry_fault_has_arrived(struct drm_gem_object *obj)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_for_each_fence(&cursor, obj->resv, DMA_RESV_USAGE_KERNEL, fence)
+		if (!dma_fence_is_signaled(fence))
+			return false;
+
+	return true;
 }
 
 /*
@@ -121,7 +138,7 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 {
 	long ret;
 
-	if (dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_KERNEL))
+	if (ferry_fault_has_arrived(obj))
 		return 0;
 
 	if (fault_flag_allow_retry_first(vmf->flags)) {
@@ -201,7 +218,7 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 	if (!dma_resv_trylock(obj->resv))
 		return VM_FAULT_FALLBACK;
 
-	if (!dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_KERNEL)) {
+	if (!ferry_fault_has_arrived(obj)) {
 		dma_resv_unlock(obj->resv);
 		return VM_FAULT_FALLBACK;
 	}
