@@ -596,6 +596,75 @@ static void test_resource_files(void)
 	close(fd);
 }
 
+/**
+ * SUBTEST: resource-files-first
+ * Description: a program has the BAR mapped by way of sysfs when ferry comes: it loses that, or its
+ *		type is noticed and used
+ *
+ * With CONFIG_IO_STRICT_DEVMEM the kernel takes such mappings away from whoever has
+ * them when a driver claims the BAR.
+ */
+static void test_resource_files_first(void)
+{
+	static const struct {
+		const char *suffix;
+		uint32_t granted;
+	} files[] = {
+		{ "", DRM_FERRY_CACHE_UC_MINUS },
+		{ "_wc", DRM_FERRY_CACHE_WC },
+	};
+	struct drm_ferry_device_query before, query;
+	struct aperture aperture;
+	char path[PATH_MAX];
+	int fd = reopen();
+
+	ferry_device_query(fd, &before);
+	igt_require_f(before.page_sizes != PAGE,
+		      "PAT is off: there are no claims\n");
+	aperture_get(fd, &aperture);
+	close(fd);
+	for (unsigned int i = 0; i < ARRAY_SIZE(files); i++) {
+		bool gone;
+		void *map;
+		int file;
+
+		snprintf(path, sizeof(path),
+			 "/sys/bus/pci/devices/%s/resource%d%s",
+			 igt_ferry_module_slot(), aperture.bar,
+			 files[i].suffix);
+		igt_assert_eq(igt_ferry_module_unbind(), 0);
+		file = open(path, O_RDWR | O_CLOEXEC);
+		igt_assert_fd(file);
+		map = mmap(NULL, aperture.size, PROT_READ, MAP_SHARED, file, 0);
+		igt_assert_f(map != MAP_FAILED, "%s: %s\n", path,
+			     strerror(errno));
+		igt_assert_eq(igt_ferry_module_bind(), 0);
+		fd = reopen();
+		ferry_device_query(fd, &query);
+		gone = igt_ferry_read_signal(map) == SIGBUS;
+		igt_info("%s: %s\n", path,
+			 gone ? "taken away" : "still mapped");
+		igt_assert_eq_u32(query.aperture_cache,
+				  gone ? before.aperture_cache :
+					 files[i].granted);
+		igt_assert_eq_u32(query.aperture_cache_asked,
+				  before.aperture_cache_asked);
+		check_granted(fd);
+		audit_all(fd);
+		close(fd);
+		igt_assert_eq(munmap(map, aperture.size), 0);
+		close(file);
+	}
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
+	igt_assert_eq(igt_ferry_module_bind(), 0);
+	fd = reopen();
+	ferry_device_query(fd, &query);
+	igt_assert_eq_u32(query.aperture_cache, before.aperture_cache);
+	check_granted(fd);
+	close(fd);
+	errno = 0;
+}
+
 static const struct {
 	const char *name;
 	const char *describe;
@@ -616,6 +685,8 @@ static const struct {
 } tests[] = {
 	{ "resource-files", "Nobody maps the BAR by way of sysfs",
 	  test_resource_files },
+	{ "resource-files-first", "A program has mapped the BAR before",
+	  test_resource_files_first },
 	{ "parameter-bogus", "An attribute that there is not is refused",
 	  test_parameter_bogus },
 	{ "claimed-first", "A BAR that somebody has mapped before is noticed",

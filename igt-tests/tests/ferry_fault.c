@@ -22,6 +22,7 @@
 
 #include "igt_ferry.h"
 #include "igt_ferry_audit.h"
+#include "igt_ferry_module.h"
 
 IGT_TEST_DESCRIPTION(
 	"Page table entries: how large they are, where they end, and that none is stale");
@@ -1278,10 +1279,10 @@ static void test_signals(int fd, const struct igt_ferry_kind *kind)
  * code-retry. VM_FAULT_OOM: code-oom, on a kernel that can be told to run out of
  * memory; on others a program that drove it there would be killed first.
  *
- * VM_FAULT_SIGBUS has two causes, and neither can be had from user space. A fault
- * outside of the BO: mmap() refuses what is not inside, and no mapping grows
- * (beyond-the-end tries all ways). Contents that cannot be read back from swap:
- * that is a disk that fails.
+ * VM_FAULT_SIGBUS: code-sigbus. It has two causes, and neither can be had from user
+ * space. A fault outside of the BO: mmap() refuses what is not inside, and no mapping
+ * grows (beyond-the-end tries all ways), so the test has its module shift the mapping.
+ * Contents that cannot be read back from swap: that is a disk that fails.
  */
 #define TRACING "/sys/kernel/tracing"
 #define INSTANCE TRACING "/instances/ferry_fault"
@@ -1530,6 +1531,53 @@ static void test_code_oom(int fd)
 }
 
 /**
+ * SUBTEST: code-sigbus
+ * Description: a fault outside of the BO is refused, with huge entries and without
+ */
+static void test_code_sigbus(int fd)
+{
+	static const struct {
+		size_t pages, past;
+		long shift;
+	} parts[] = {
+		/* just behind it, with a small entry and a huge one; and before it */
+		{ 40, PAGE, 40 },
+		{ 2 * HUGE_PAGES, 0, 2 * HUGE_PAGES },
+		{ 40, PAGE, -40 },
+		{ 2 * HUGE_PAGES, 0, -2 * (long)HUGE_PAGES },
+	};
+	struct igt_ferry_bo bo;
+	struct count count;
+	char options[128];
+	char *map;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
+		igt_ferry_bo_init(&bo, fd, parts[i].pages * PAGE,
+				  igt_ferry_fixed_kinds);
+		igt_ferry_bo_fill(&bo);
+		map = map_fixed(&bo, reserve(bo.size, parts[i].past), 0,
+				parts[i].pages);
+		count_start(fd, &count);
+		snprintf(options, sizeof(options),
+			 "pid=%d address=%" PRIuPTR " shift=%ld", getpid(),
+			 (uintptr_t)map, parts[i].shift);
+		igt_ferry_break_load(options);
+		igt_assert_eq(igt_ferry_read_signal(map), SIGBUS);
+		igt_assert_eq(igt_ferry_write_signal(map + bo.size - 1, 1),
+			      SIGBUS);
+		igt_ferry_break_unload();
+		count_since(fd, &count);
+		igt_assert_eq_u64(count.audit.entries, 0);
+		igt_assert_eq_u64(count.faults.pages, 0);
+
+		igt_ferry_check(map, 0, parts[i].pages, bo.id, bo.gen);
+		igt_ferry_audit_clean(fd, NULL);
+		igt_assert_eq(munmap(map, bo.size), 0);
+		igt_ferry_bo_fini(&bo);
+	}
+}
+
+/**
  * SUBTEST: beyond-the-end-%s
  * Description: no call gets a page into a mapping that is not the BO's
  *
@@ -1644,6 +1692,8 @@ static const struct {
 	{ "code-retry", "A fault that meets a move is repeated",
 	  test_code_retry },
 	{ "code-oom", "A fault that gets no memory says so", test_code_oom },
+	{ "code-sigbus", "A fault outside of the BO is refused",
+	  test_code_sigbus },
 };
 
 static int take_option(int opt, int index, void *data)

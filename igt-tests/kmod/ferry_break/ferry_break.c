@@ -8,6 +8,9 @@
  * further). Unloading puts the entry back. The process must not touch the
  * address in between: translations that a CPU remembers are not flushed.
  *
+ * pid=, address= and shift=N: lets the mapping at the address show what is N pages
+ * further in its file. Nobody may move or unmap it in between.
+ *
  * pci= and bar=: maps that BAR uncached for as long as the module is loaded,
  * without claiming it, as a careless driver or the firmware's console would.
  */
@@ -33,6 +36,10 @@ MODULE_PARM_DESC(uncached, "change the entry's cache attribute");
 static int move;
 module_param(move, int, 0444);
 MODULE_PARM_DESC(move, "let the entry point this many pages further");
+
+static int shift;
+module_param(shift, int, 0444);
+MODULE_PARM_DESC(shift, "let the mapping show this many pages further");
 
 static char *pci;
 module_param(pci, charp, 0444);
@@ -77,11 +84,27 @@ static u64 *ferry_break_entry(struct mm_struct *mm)
 	return pte_present(*pte) ? (u64 *)pte : NULL;
 }
 
+/* The mapping that the address is in; nobody faults in it meanwhile. */
+static int ferry_break_shift(int pages)
+{
+	struct vm_area_struct *vma;
+
+	mmap_write_lock(ferry_break_mm);
+	vma = vma_lookup(ferry_break_mm, address);
+	if (vma) {
+		vma_start_write(vma);
+		vma->vm_pgoff += pages;
+	}
+	mmap_write_unlock(ferry_break_mm);
+	return vma ? 0 : -EFAULT;
+}
+
 static int ferry_break_change(void)
 {
 	struct task_struct *task;
 	struct pid *found;
 	u64 *entry;
+	int ret;
 
 	found = find_get_pid(pid);
 	task = get_pid_task(found, PIDTYPE_PID);
@@ -93,6 +116,13 @@ static int ferry_break_change(void)
 	put_task_struct(task);
 	if (!ferry_break_mm)
 		return -ESRCH;
+
+	if (shift) {
+		ret = ferry_break_shift(shift);
+		if (ret)
+			mmput(ferry_break_mm);
+		return ret;
+	}
 
 	mmap_write_lock(ferry_break_mm);
 	entry = ferry_break_entry(ferry_break_mm);
@@ -116,6 +146,12 @@ static int ferry_break_change(void)
 static void ferry_break_restore(void)
 {
 	u64 *entry;
+
+	if (shift) {
+		ferry_break_shift(-shift);
+		mmput(ferry_break_mm);
+		return;
+	}
 
 	mmap_write_lock(ferry_break_mm);
 	entry = ferry_break_entry(ferry_break_mm);
