@@ -249,7 +249,7 @@ touch_system_peers() {
 	touch touch-system memfd-huge -
 	echo "$had_hugepages" >$hugepages
 	modprobe vgem 2>/dev/null
-	set -- /sys/devices/platform/vgem/drm/card*
+	set -- /sys/devices/*/vgem/drm/card* # platform or, since 6.14, faux
 	if [ -e "$1" ]; then
 		touch touch-system vgem "/dev/dri/${1##*/}"
 	else
