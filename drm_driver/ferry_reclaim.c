@@ -169,6 +169,9 @@ static bool ferry_reclaim_has_room(struct ferry_device *ferry, unsigned long pag
 	long reserve = totalram_pages() >> FERRY_RECLAIM_RESERVE_SHIFT;
 	long available = si_mem_available() + atomic_long_read(&ferry->reclaim.pooled);
 
+	/* pressure makes room there: of other memory, and by ferry_reclaim_scan() of BOs */
+	available += get_nr_swap_pages();
+
 	return available - reserve >= (long)pages;
 }
 
@@ -185,11 +188,6 @@ int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
 		return 0;
 
 	ferry_reclaim_purge_pages(ferry, pages);
-	if (ferry_reclaim_has_room(ferry, pages))
-		return 0;
-
-	if (ferry_reclaim_can_swap())
-		ferry_reclaim_swap_out(ferry, pages);
 	return ferry_reclaim_has_room(ferry, pages) ? 0 : -ENOMEM;
 }
 

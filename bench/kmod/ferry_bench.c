@@ -162,6 +162,7 @@ static void ferry_bench_clear_once(void __iomem *mem, const void *buf, size_t si
 	default:
 		memset(plain, 0, size);
 	}
+	/* as below */
 	wmb();
 }
 
