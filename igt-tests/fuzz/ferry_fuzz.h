@@ -26,7 +26,8 @@ struct call {
 
 #define MAX_CALLS 64
 #define FILES 4
-#define SLOTS 16
+/* few, so that a call often finds something in the one that it names */
+#define SLOTS 8
 #define MAPPINGS 8
 #define MAPPING_PAGES 2048
 #define PAGE 4096ul

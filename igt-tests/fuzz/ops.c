@@ -580,7 +580,7 @@ static int op_fork(const struct call *call)
 	struct call inner = *call;
 	int pid;
 
-	if (state.forks++ > 2 || state.racing)
+	if (state.forks++ > 0 || state.racing)
 		return 0;
 	pid = fork();
 	if (pid < 0)

@@ -271,20 +271,21 @@ static void *read_only(const void *args, size_t size)
  */
 static void test_fd_not_told(int fd)
 {
-	const int lowest = dup(fd);
 	struct drm_prime_handle args = { .flags = DRM_RDWR | DRM_CLOEXEC };
 	uint64_t bos = igt_ferry_stat(fd, "bos");
 	struct igt_ferry_bo bo, was;
 	void *page;
+	int lowest;
 
-	igt_assert_fd(lowest);
-	close(lowest);
 	for (int round = 0; round < 100; round++) {
 		igt_ferry_bo_init(&bo, fd, 4 * PAGE, igt_ferry_movable_kinds);
 		igt_ferry_bo_fill(&bo);
 		was = bo;
 		args.handle = bo.handle;
 		page = read_only(&args, sizeof(args));
+		lowest = dup(fd);
+		igt_assert_fd(lowest);
+		close(lowest);
 		igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD,
 					    page),
 			      -EFAULT);
