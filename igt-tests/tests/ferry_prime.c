@@ -253,61 +253,6 @@ static void test_foreign_dma_buf(int fd)
 	errno = 0;
 }
 
-/* Memory that an ioctl can read its argument from, and not write its result to. */
-static void *read_only(const void *args, size_t size)
-{
-	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	igt_assert(page != MAP_FAILED);
-	memcpy(page, args, size);
-	igt_assert_eq(mprotect(page, PAGE, PROT_READ), 0);
-	return page;
-}
-
-/**
- * SUBTEST: fd-not-told
- * Description: a dma-buf whose number cannot be told to its owner is whole or not there
- */
-static void test_fd_not_told(int fd)
-{
-	struct drm_prime_handle args = { .flags = DRM_RDWR | DRM_CLOEXEC };
-	uint64_t bos = igt_ferry_stat(fd, "bos");
-	struct igt_ferry_bo bo, was;
-	void *page;
-	int lowest;
-
-	for (int round = 0; round < 100; round++) {
-		igt_ferry_bo_init(&bo, fd, 4 * PAGE, igt_ferry_movable_kinds);
-		igt_ferry_bo_fill(&bo);
-		was = bo;
-		args.handle = bo.handle;
-		page = read_only(&args, sizeof(args));
-		lowest = dup(fd);
-		igt_assert_fd(lowest);
-		close(lowest);
-		igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD,
-					    page),
-			      -EFAULT);
-		munmap(page, PAGE);
-		/* the number that it got can be guessed */
-		if (fcntl(lowest, F_GETFD) >= 0) {
-			void *map = mmap(NULL, bo.size, PROT_READ, MAP_SHARED,
-					 lowest, 0);
-
-			igt_assert(map != MAP_FAILED);
-			igt_ferry_bo_fini(&bo);
-			igt_ferry_check(map, 0, 4, was.id, was.gen);
-			munmap(map, bo.size);
-			close(lowest);
-		} else {
-			igt_ferry_bo_fini(&bo);
-		}
-	}
-	errno = 0;
-	igt_ferry_wait_stat(fd, "bos", bos);
-}
-
 /**
  * SUBTEST: above-4g
  * Description: a dma-buf of more than 4 GiB has its size, and its own page at each place
@@ -518,13 +463,6 @@ igt_main
 	igt_subtest("foreign-dma-buf")
 	{
 		test_foreign_dma_buf(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"A dma-buf whose number cannot be told is whole or not there");
-	igt_subtest("fd-not-told")
-	{
-		test_fd_not_told(igt_ferry_begin(fd));
 	}
 
 	igt_describe("A dma-buf of more than 4 GiB");
