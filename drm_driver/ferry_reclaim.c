@@ -3,6 +3,7 @@
 #include <linux/mm.h>
 #include <linux/shrinker.h>
 #include <linux/swap.h>
+#include <linux/workqueue.h>
 
 #include <drm/drm_gem.h>
 #include <drm/drm_managed.h>
@@ -21,9 +22,9 @@
  * DOC: Memory pressure
  *
  * When memory runs short, contents that nobody needs are dropped first, then BOs that
- * are idle are swapped out. Nothing here waits: who asks for memory may hold any
- * reservation, so they are only tried, and a BO with a fence that has not signalled
- * is left alone.
+ * are idle are swapped out, by a worker. Nothing here waits: who asks for memory may
+ * hold any reservation, so they are only tried, and a BO with a fence that has not
+ * signalled is left alone.
  *
  * BOs cannot be killed like a process can: so they leave the last of the memory to
  * others. What would go into that reserve fails with ENOMEM, after what can be purged
@@ -110,22 +111,26 @@ static unsigned long ferry_reclaim_count(struct shrinker *shrinker, struct shrin
 	return pages ?: SHRINK_EMPTY;
 }
 
-static unsigned long ferry_reclaim_swap_out(struct ferry_device *ferry, unsigned long pages)
+/*
+ * Swapping a BO out takes memory before it gives any. Who frees memory would take that
+ * out of the last reserves, so it is left to a worker, who may wait until other pages
+ * have gone to swap.
+ */
+static void ferry_reclaim_swap_work(struct work_struct *work)
 {
+	struct ferry_reclaim *reclaim = container_of(work, struct ferry_reclaim, swap_work);
+	struct ferry_device *ferry = container_of(reclaim, struct ferry_device, reclaim);
 	struct ttm_operation_ctx ctx = { .no_wait_gpu = true };
-	unsigned long done = 0;
-	int ret;
+	long wanted = atomic_long_xchg(&reclaim->wanted, 0);
+	int pages;
 
-	while (done < pages) {
-		/* not out of the reserves that whoever frees memory may use */
-		ret = ttm_device_swapout(&ferry->ttm, &ctx, GFP_HIGHUSER | __GFP_NORETRY |
-					 __GFP_NOWARN | __GFP_NOMEMALLOC);
-		if (ret <= 0)
+	while (wanted > 0 && ferry_reclaim_can_swap()) {
+		pages = ttm_device_swapout(&ferry->ttm, &ctx, GFP_HIGHUSER);
+		if (pages <= 0)
 			break;
-		done += ret;
+		wanted -= pages;
+		cond_resched();
 	}
-
-	return done;
 }
 
 /**
@@ -156,10 +161,10 @@ static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink
 	atomic_long_set(&reclaim->pooled, atomic_long_read(&reclaim->pooled) / 2);
 
 	done = ferry_reclaim_purge_pages(ferry, sc->nr_to_scan);
-	/* shmem takes locks of file systems, and writes */
-	if (done < sc->nr_to_scan && ferry_reclaim_can_swap() &&
-	    (sc->gfp_mask & __GFP_FS) && (sc->gfp_mask & __GFP_IO))
-		done += ferry_reclaim_swap_out(ferry, sc->nr_to_scan - done);
+	if (done < sc->nr_to_scan && ferry_reclaim_can_swap()) {
+		atomic_long_set(&reclaim->wanted, sc->nr_to_scan - done);
+		queue_work(system_unbound_wq, &reclaim->swap_work);
+	}
 
 	return done ?: SHRINK_STOP;
 }
@@ -184,11 +189,17 @@ static bool ferry_reclaim_has_room(struct ferry_device *ferry, unsigned long pag
  */
 int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
 {
-	if (ferry_reclaim_has_room(ferry, pages))
-		return 0;
+	unsigned long purged = 0, more;
 
-	ferry_reclaim_purge_pages(ferry, pages);
-	return ferry_reclaim_has_room(ferry, pages) ? 0 : -ENOMEM;
+	/* what is purged here is free, though a processor's own lists may hide it */
+	while (!ferry_reclaim_has_room(ferry, pages - min(purged, pages))) {
+		more = ferry_reclaim_purge_pages(ferry, pages);
+		if (!more)
+			return -ENOMEM;
+		purged += more;
+	}
+
+	return 0;
 }
 
 /**
@@ -239,6 +250,7 @@ static void ferry_reclaim_fini(struct drm_device *drm, void *arg)
 	struct ferry_reclaim *reclaim = arg;
 
 	shrinker_free(reclaim->shrinker);
+	cancel_work_sync(&reclaim->swap_work);
 	mutex_destroy(&reclaim->lock);
 }
 
@@ -257,6 +269,7 @@ int ferry_reclaim_init(struct ferry_device *ferry)
 		return -ENOMEM;
 
 	mutex_init(&reclaim->lock);
+	INIT_WORK(&reclaim->swap_work, ferry_reclaim_swap_work);
 	ferry_compat_gem_lru_init(&reclaim->purgeable, &reclaim->lock);
 	reclaim->shrinker->count_objects = ferry_reclaim_count;
 	reclaim->shrinker->scan_objects = ferry_reclaim_scan;

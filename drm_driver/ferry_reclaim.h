@@ -5,6 +5,7 @@
 #include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include <drm/drm_gem.h>
 
@@ -27,6 +28,10 @@ struct ferry_reclaim {
 	struct drm_gem_lru purgeable;
 	/** @pooled: at most so many pages of freed write-combining BOs are in TTM's pool */
 	atomic_long_t pooled;
+	/** @swap_work: swaps BOs out */
+	struct work_struct swap_work;
+	/** @wanted: pages that it shall free */
+	atomic_long_t wanted;
 	/** @shrinker: called when the kernel runs short of memory */
 	struct shrinker *shrinker;
 };
