@@ -226,6 +226,27 @@ static long bos_now(void)
 	return bos;
 }
 
+static void show_debugfs(void)
+{
+	static const char *const files[] = { "ferry_bos", "framebuffer",
+					     "clients", "state" };
+	char path[96], line[512];
+
+	for (unsigned int i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/%s",
+			 minor, files[i]);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		fprintf(stderr, "%s:\n", files[i]);
+		while (fgets(line, sizeof(line), f))
+			fputs(line, stderr);
+		fclose(f);
+	}
+}
+
 /* Nothing that a program made outlives it: some goes in the background, so wait. */
 static void check_leaks(void)
 {
@@ -237,6 +258,8 @@ static void check_leaks(void)
 		nanosleep(&moment, NULL);
 		bos = bos_now();
 	}
+	if (bos > bos_before)
+		show_debugfs();
 	if (bos > bos_before)
 		wrong("%ld BOs are left of the last %d programs",
 		      bos - bos_before, 64);

@@ -334,13 +334,12 @@ void igt_ferry_drop_caches(void)
 /* Give up the contents of a BO in system memory. */
 void igt_ferry_bo_purge(struct igt_ferry_bo *bo)
 {
-	igt_assert(ferry_bo_madvise(bo->fd, bo->handle,
-				    DRM_FERRY_MADV_DONTNEED));
+	igt_assert(
+		ferry_bo_madvise(bo->fd, bo->handle, DRM_FERRY_MADV_DONTNEED));
 	/* it stops early if there is nothing else to take */
 	for (int i = 0; i < 50; i++) {
 		igt_ferry_drop_caches();
-		if (ferry_bo_madv(bo->fd, bo->handle) ==
-		    DRM_FERRY_MADV_PURGED)
+		if (ferry_bo_madv(bo->fd, bo->handle) == DRM_FERRY_MADV_PURGED)
 			return;
 		usleep(10000);
 	}

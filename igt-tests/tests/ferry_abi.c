@@ -77,8 +77,11 @@ static void test_shorter(int fd)
 	igt_assert_eq_u32(query.placements, 0xeeeeeeee);
 
 	entry = (struct drm_ferry_migrate_entry){ handle, UP };
-	migrate = (struct drm_ferry_migrate){ to_user_pointer(&entry), 1,
-					      0xeeeeeeee };
+	migrate = (struct drm_ferry_migrate){
+		.entries = to_user_pointer(&entry),
+		.count = 1,
+		.flags = 0xeeeeeeee,
+	};
 	igt_assert_eq(
 		raw_ioctl(client,
 			  resize(DRM_IOCTL_FERRY_MIGRATE,

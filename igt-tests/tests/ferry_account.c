@@ -5,8 +5,10 @@
  * Description: What clients are told of the memory that they have, and how much they may have
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <xf86drm.h>
 
 #include "igt.h"
 
@@ -92,8 +94,9 @@ static void test_fdinfo_regions(int fd)
 	expect(client, "system", size, size, 0, 0);
 
 	/* by another client */
-	prime = prime_handle_to_fd(client, handle);
-	other = prime_fd_to_handle(fd, prime);
+	igt_assert_eq(drmPrimeHandleToFD(client, handle, DRM_CLOEXEC, &prime),
+		      0);
+	igt_assert_eq(drmPrimeFDToHandle(fd, prime, &other), 0);
 	expect(client, "system", size, size, size, 0);
 	gem_close(fd, other);
 	close(prime);
@@ -217,8 +220,8 @@ static void test_trace_moves(int fd)
 	snprintf(bo, sizeof(bo), "bo=0x%" PRIx64 " ",
 		 ferry_bo_mmap_offset(fd, handle));
 	snprintf(bytes, sizeof(bytes), "bytes=%llu ", MIB);
-	igt_assert_eq(trace_count(bo, "from=nowhere to=aperture bytes=1048576 "),
-		      1);
+	igt_assert_eq(
+		trace_count(bo, "from=nowhere to=aperture bytes=1048576 "), 1);
 	ferry_bo_migrate(fd, handle, DOWN);
 	igt_assert_eq(trace_count(bo, "from=aperture to=system bytes=1048576 "),
 		      1);
@@ -283,8 +286,7 @@ static void test_aperture_only_limit(int fd)
 
 		igt_drop_root();
 		/* not one file at a time either */
-		igt_assert_eq(fill(greedy, mib) + fill(more, mib),
-			      mib / 2);
+		igt_assert_eq(fill(greedy, mib) + fill(more, mib), mib / 2);
 
 		/* there is room for everybody else, again and again */
 		igt_ferry_bo_init(&bo, other, (mib / 8) * MIB,
@@ -327,28 +329,26 @@ igt_main
 {
 	int fd = -1;
 
-	igt_fixture
-		fd = igt_ferry_open();
+	igt_fixture fd = igt_ferry_open();
 
-	igt_describe("fdinfo follows a BO through creation, touch, moves, sharing and advice");
-	igt_subtest("fdinfo-regions")
-		test_fdinfo_regions(igt_ferry_begin(fd));
+	igt_describe(
+		"fdinfo follows a BO through creation, touch, moves, sharing and advice");
+	igt_subtest("fdinfo-regions") test_fdinfo_regions(igt_ferry_begin(fd));
 	igt_describe("fdinfo says which part huge entries can map");
-	igt_subtest("fdinfo-huge")
-		test_fdinfo_huge(igt_ferry_begin(fd));
-	igt_describe("fdinfo is read while the client's BOs move, and come and go");
-	igt_subtest("fdinfo-race")
-		test_fdinfo_race(igt_ferry_begin(fd));
-	igt_describe("ferry_move tells of each move: which BO, from where to where, how much and why");
-	igt_subtest("trace-moves")
-		test_trace_moves(igt_ferry_begin(fd));
-	igt_describe("clients without privileges cannot keep all of the aperture from others");
+	igt_subtest("fdinfo-huge") test_fdinfo_huge(igt_ferry_begin(fd));
+	igt_describe(
+		"fdinfo is read while the client's BOs move, and come and go");
+	igt_subtest("fdinfo-race") test_fdinfo_race(igt_ferry_begin(fd));
+	igt_describe(
+		"ferry_move tells of each move: which BO, from where to where, how much and why");
+	igt_subtest("trace-moves") test_trace_moves(igt_ferry_begin(fd));
+	igt_describe(
+		"clients without privileges cannot keep all of the aperture from others");
 	igt_subtest("aperture-only-limit")
 		test_aperture_only_limit(igt_ferry_begin(fd));
 	igt_describe("a client with CAP_SYS_ADMIN may have all of it");
 	igt_subtest("aperture-only-privileged")
 		test_aperture_only_privileged(igt_ferry_begin(fd));
 
-	igt_fixture
-		close(fd);
+	igt_fixture close(fd);
 }

@@ -238,9 +238,10 @@ static void state_check(int fd, const struct state *before, const char *path,
 			return;
 		usleep(20000);
 	} while (igt_seconds_elapsed(&start) < 10);
-	igt_assert_f(!strcmp(before->text, now.text),
-		     "%s: failure %u (%s) changed something. Before:\n%sNow:\n%s",
-		     path, nth, strerror(-err), before->text, now.text);
+	igt_assert_f(
+		!strcmp(before->text, now.text),
+		"%s: failure %u (%s) changed something. Before:\n%sNow:\n%s",
+		path, nth, strerror(-err), before->text, now.text);
 }
 
 /* What the paths work on */
@@ -489,7 +490,8 @@ static void before_mmap(void)
 /* All pages at once, when mmap() returns: the only way in which it allocates */
 static void before_eager(void)
 {
-	struct drm_ferry_bo_mmap_offset args = { .flags = DRM_FERRY_MMAP_EAGER };
+	struct drm_ferry_bo_mmap_offset args = { .flags =
+							 DRM_FERRY_MMAP_EAGER };
 
 	before_mmap();
 	args.handle = at.handle;
@@ -552,8 +554,7 @@ static int op_access(void)
 	uint64_t word = 7;
 
 	if (pwrite(at.file, &word, sizeof(word), (uintptr_t)at.map) < 0 ||
-	    pread(at.file, &word, sizeof(word),
-		  (uintptr_t)at.map + MIB) < 0)
+	    pread(at.file, &word, sizeof(word), (uintptr_t)at.map + MIB) < 0)
 		return -errno;
 	igt_assert_eq_u64(word, 0);
 	return 0;
@@ -589,8 +590,8 @@ static int migrate_all(uint32_t placement)
 	struct drm_ferry_migrate_entry entries[ARRAY_SIZE(at.bo)];
 
 	for (unsigned int i = 0; i < at.bos; i++)
-		entries[i] = (struct drm_ferry_migrate_entry){
-			at.bo[i].handle, placement };
+		entries[i] = (struct drm_ferry_migrate_entry){ at.bo[i].handle,
+							       placement };
 	return __ferry_migrate(at.fd, entries, at.bos);
 }
 
@@ -639,8 +640,8 @@ static int op_async(void)
 	};
 
 	for (unsigned int i = 0; i < at.bos; i++)
-		entries[i] = (struct drm_ferry_migrate_entry){
-			at.bo[i].handle, UP };
+		entries[i] =
+			(struct drm_ferry_migrate_entry){ at.bo[i].handle, UP };
 	return __ferry_ioctl(at.fd, DRM_IOCTL_FERRY_MIGRATE, &args);
 }
 
@@ -855,11 +856,9 @@ static const struct path paths[] = {
 };
 
 static const struct path fixed_paths[] = {
-	{ "create", .op = op_create, .undo = undo_create,
-	  .lost = lost_handle },
+	{ "create", .op = op_create, .undo = undo_create, .lost = lost_handle },
 	{ "mmap", NULL, before_eager, op_mmap, undo_mmap, check_mmap },
-	{ "fault", NULL, before_fault, op_fault, undo_fault,
-	  .none = true },
+	{ "fault", NULL, before_fault, op_fault, undo_fault, .none = true },
 	{ "access", NULL, before_access, op_access, NULL, check_access,
 	  .none = true, .errors = { EIO } },
 };
@@ -875,8 +874,8 @@ static const struct path movable_paths[] = {
 	  .moves_others = true },
 	{ "export", NULL, before_export, op_export, NULL, check_export,
 	  .lost = lost_file },
-	{ "import", begin_import, before_import, op_import, NULL,
-	  check_import, lost_imported, .moves_others = true },
+	{ "import", begin_import, before_import, op_import, NULL, check_import,
+	  lost_imported, .moves_others = true },
 };
 
 /* A new client, whose BOs are gone when its file is. */
@@ -958,16 +957,18 @@ static void test_probe(void)
 		err = igt_ferry_module_bind();
 		hit = disarm();
 		bound = igt_ferry_module_is_bound();
-		igt_assert_f(bound == !err, "failure %u: %s, and the device is %sbound\n",
-			     nth, strerror(-err), bound ? "" : "not ");
+		igt_assert_f(bound == !err,
+			     "failure %u: %s, and the device is %sbound\n", nth,
+			     strerror(-err), bound ? "" : "not ");
 		if (err) {
 			/* the kernel does not tell why it refuses a region: EBUSY */
 			igt_assert_f(hit && (err == -ENOMEM || err == -EBUSY),
 				     "failure %u of the probe gives %s (%d)\n",
 				     nth, strerror(-err), err);
-			igt_assert_f(traces() == left,
-				     "failure %u left %lu traces, and before there were %lu\n",
-				     nth, traces(), left);
+			igt_assert_f(
+				traces() == left,
+				"failure %u left %lu traces, and before there were %lu\n",
+				nth, traces(), left);
 			failed++;
 			continue;
 		}
@@ -1045,8 +1046,7 @@ igt_main
 	}
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(paths); i++)
-		igt_subtest(paths[i].name)
-			run(&paths[i], NULL, fd);
+		igt_subtest(paths[i].name) run(&paths[i], NULL, fd);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(fixed_paths); i++)
 		for (const struct igt_ferry_kind *kind = igt_ferry_fixed_kinds;
@@ -1062,6 +1062,5 @@ igt_main
 				      kind->name)
 				run(&movable_paths[i], kind, fd);
 
-	igt_subtest("probe")
-		test_probe();
+	igt_subtest("probe") test_probe();
 }
