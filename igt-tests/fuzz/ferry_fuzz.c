@@ -209,6 +209,8 @@ static void finish(void)
 			close(state.files[i]);
 }
 
+static int guardian = -1;
+
 static long bos_now(void)
 {
 	char path[64];
@@ -224,6 +226,23 @@ static long bos_now(void)
 		bos = -1;
 	fclose(f);
 	return bos;
+}
+
+/*
+ * A framebuffer that was closed, but not removed, stays on the screen. With the last
+ * file of the device it goes, because the console comes back.
+ */
+static void let_go_of_screen(void)
+{
+	char node[64];
+
+	close(guardian);
+	snprintf(node, sizeof(node), "/dev/dri/renderD%u", 128 + minor);
+	guardian = open(node, O_RDWR | O_CLOEXEC);
+	if (guardian < 0) {
+		perror("ferry_fuzz: the device is gone");
+		exit(2);
+	}
 }
 
 static void show_debugfs(void)
@@ -255,6 +274,8 @@ static void check_leaks(void)
 	int i;
 
 	for (i = 0; i < 500 && bos > bos_before; i++) {
+		if (i == 50)
+			let_go_of_screen();
 		nanosleep(&moment, NULL);
 		bos = bos_now();
 	}
@@ -601,7 +622,7 @@ static void start(void)
 				    .sa_flags = SA_NODEFER };
 	const char *path = getenv("FERRY_FUZZ_CURRENT");
 	pthread_t thread;
-	int card = -1, guardian;
+	int card = -1;
 	char node[64], name[16] = "";
 	struct drm_version version = { .name = name, .name_len = sizeof(name) };
 
