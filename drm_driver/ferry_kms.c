@@ -152,19 +152,11 @@ static void ferry_kms_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane
 		ferry_bo_unpin_scanout(gem_to_ferry_bo(state->fb->obj[0]));
 }
 
-static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
-					  struct ferry_atomic_commit *commit)
+static void ferry_kms_show(struct ferry_kms *kms, struct drm_plane_state *state)
 {
-	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
-	struct ferry_kms *kms = to_ferry_device(plane->dev)->kms;
 	struct drm_framebuffer *fb = state->fb;
 	u32 pitch, rest;
 	u64 offset;
-	int idx;
-
-	/* goes dark together with the CRTC, which blanks the screen */
-	if (!fb || !drm_dev_enter(plane->dev, &idx))
-		return;
 
 	pitch = fb->pitches[0];
 	offset = to_ferry_plane_state(state)->offset + fb->offsets[0] +
@@ -174,6 +166,19 @@ static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
 	ferry_kms_write(kms, DISPI_VIRT_WIDTH, pitch / FERRY_KMS_CPP);
 	ferry_kms_write(kms, DISPI_Y_OFFSET, div_u64_rem(offset, pitch, &rest));
 	ferry_kms_write(kms, DISPI_X_OFFSET, rest / FERRY_KMS_CPP);
+}
+
+static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
+					  struct ferry_atomic_commit *commit)
+{
+	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
+	int idx;
+
+	/* goes dark together with the CRTC, which blanks the screen */
+	if (!state->fb || !drm_dev_enter(plane->dev, &idx))
+		return;
+
+	ferry_kms_show(to_ferry_device(plane->dev)->kms, state);
 
 	drm_dev_exit(idx);
 }
@@ -263,6 +268,7 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	struct ferry_device *ferry = to_ferry_device(crtc->dev);
 	const struct drm_display_mode *mode = &crtc->state->mode;
 	struct ferry_kms *kms = ferry->kms;
+	struct drm_plane_state *plane;
 	int idx;
 
 	if (!drm_dev_enter(crtc->dev, &idx))
@@ -278,6 +284,10 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	ferry_kms_write(kms, DISPI_Y_OFFSET, 0);
 	/* by default VGA clears the first of its memory, which is anybody's BO */
 	ferry_kms_write(kms, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR | DISPI_KEEP_MEMORY);
+	/* that forgets what the plane was told before, and begins with anybody's BO */
+	plane = drm_atomic_get_new_plane_state(commit, &kms->plane);
+	if (plane && plane->fb)
+		ferry_kms_show(kms, plane);
 	ferry_kms_blank(kms, false);
 	drm_crtc_vblank_on(crtc);
 
