@@ -112,6 +112,7 @@ static void ferry_bo_destroy(struct ttm_buffer_object *tbo)
 	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
 
 	ferry_bo_account_home(bo, -(s64)tbo->base.size);
+	ferry_reclaim_forget(bo);
 	drm_gem_object_release(&tbo->base);
 	kfree(bo);
 	atomic64_dec(&ferry->stats.bos);

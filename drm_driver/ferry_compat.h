@@ -200,6 +200,22 @@ static inline void ferry_compat_gem_lru_init(struct drm_gem_lru *lru, struct mut
 #endif
 }
 
+/*
+ * Before 7.3 drm_gem_lru_remove(), and drm_gem_lru_move_tail(), find the lock through the
+ * LRU that an object is in, which may be one on the stack of a scan that ends meanwhile.
+ */
+static inline void ferry_compat_gem_lru_move(struct drm_gem_lru *lru,
+					     struct drm_gem_object *obj, struct mutex *lock)
+{
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+	drm_gem_lru_move_tail(lru, obj);
+#else
+	mutex_lock(lock);
+	drm_gem_lru_move_tail_locked(lru, obj);
+	mutex_unlock(lock);
+#endif
+}
+
 static inline unsigned long
 ferry_compat_gem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 			  unsigned int pages, unsigned long *remaining,

@@ -52,6 +52,18 @@ bool ferry_reclaim_can_swap(void)
 }
 
 /**
+ * ferry_reclaim_forget - take a BO from the list of those that can be purged
+ * @bo: the BO, reserved or at its end
+ */
+void ferry_reclaim_forget(struct ferry_bo *bo)
+{
+	struct ferry_reclaim *reclaim = &ferry_reclaim_device(bo)->reclaim;
+
+	if (READ_ONCE(bo->base.base.lru))
+		ferry_compat_gem_lru_move(&reclaim->others, &bo->base.base, &reclaim->lock);
+}
+
+/**
  * ferry_reclaim_mark_purged - note that a BO's contents are going
  * @bo: the BO, reserved; the caller drops its backing
  *
@@ -66,7 +78,7 @@ void ferry_reclaim_mark_purged(struct ferry_bo *bo)
 		return;
 
 	bo->madv = DRM_FERRY_MADV_PURGED;
-	drm_gem_lru_remove(&bo->base.base);
+	ferry_reclaim_forget(bo);
 	atomic64_inc(&ferry_reclaim_device(bo)->stats.purged);
 }
 
@@ -230,10 +242,11 @@ int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained)
 		bo->madv = madv;
 		if (madv == DRM_FERRY_MADV_DONTNEED) {
 			bo->base.priority = FERRY_RECLAIM_PRIORITY_DONTNEED;
-			drm_gem_lru_move_tail(&ferry->reclaim.purgeable, obj);
+			ferry_compat_gem_lru_move(&ferry->reclaim.purgeable, obj,
+						  &ferry->reclaim.lock);
 		} else {
 			bo->base.priority = FERRY_RECLAIM_PRIORITY_NEEDED;
-			drm_gem_lru_remove(obj);
+			ferry_reclaim_forget(bo);
 		}
 		ttm_bo_move_to_lru_tail_unlocked(&bo->base);
 	}
@@ -271,6 +284,7 @@ int ferry_reclaim_init(struct ferry_device *ferry)
 	mutex_init(&reclaim->lock);
 	INIT_WORK(&reclaim->swap_work, ferry_reclaim_swap_work);
 	ferry_compat_gem_lru_init(&reclaim->purgeable, &reclaim->lock);
+	ferry_compat_gem_lru_init(&reclaim->others, &reclaim->lock);
 	reclaim->shrinker->count_objects = ferry_reclaim_count;
 	reclaim->shrinker->scan_objects = ferry_reclaim_scan;
 	reclaim->shrinker->private_data = ferry;

@@ -22,10 +22,12 @@ struct ttm_tt;
  * struct ferry_reclaim - what memory pressure can take from a device
  */
 struct ferry_reclaim {
-	/** @lock: protects @purgeable, as struct drm_gem_lru wants it before 7.3; innermost */
+	/** @lock: protects the lists, as struct drm_gem_lru wants it before 7.3; innermost */
 	struct mutex lock;
 	/** @purgeable: BOs whose contents nobody needs, the oldest first */
 	struct drm_gem_lru purgeable;
+	/** @others: BOs that were in @purgeable once */
+	struct drm_gem_lru others;
 	/** @pooled: at most so many pages of freed write-combining BOs are in TTM's pool */
 	atomic_long_t pooled;
 	/** @swap_work: swaps BOs out */
@@ -38,6 +40,7 @@ struct ferry_reclaim {
 
 int ferry_reclaim_init(struct ferry_device *ferry);
 int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained);
+void ferry_reclaim_forget(struct ferry_bo *bo);
 void ferry_reclaim_mark_purged(struct ferry_bo *bo);
 void ferry_reclaim_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, bool freed);
 int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages);

@@ -40,8 +40,8 @@ extern "C" {
 #define DRM_FERRY_BO_MMAP_OFFSET	0x02
 #define DRM_FERRY_BO_QUERY		0x03
 #define DRM_FERRY_MIGRATE		0x04
-#define DRM_FERRY_BO_WAIT		0x05
-#define DRM_FERRY_BO_MADVISE		0x06
+#define DRM_FERRY_BO_MADVISE		0x05
+#define DRM_FERRY_BO_WAIT		0x06
 
 /* Version of this interface, as reported by &DRM_IOCTL_FERRY_DEVICE_QUERY. */
 #define DRM_FERRY_UAPI_VERSION		2

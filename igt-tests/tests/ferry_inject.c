@@ -857,7 +857,8 @@ static const struct path paths[] = {
 
 static const struct path fixed_paths[] = {
 	{ "create", .op = op_create, .undo = undo_create, .lost = lost_handle },
-	{ "mmap", NULL, before_eager, op_mmap, undo_mmap, check_mmap },
+	{ "mmap", NULL, before_eager, op_mmap, undo_mmap, check_mmap,
+	  .lost = NULL },
 	{ "fault", NULL, before_fault, op_fault, undo_fault, .none = true },
 	{ "access", NULL, before_access, op_access, NULL, check_access,
 	  .none = true, .errors = { EIO } },
