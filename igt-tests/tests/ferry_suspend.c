@@ -297,7 +297,7 @@ static void test_suspend(const struct state *s)
 		fill(&devices[i]);
 		show(&devices[i]);
 	}
-	igt_fork(child, CLIENTS * count)
+	igt_fork(child, (int)(CLIENTS * count))
 	{
 		client(igt_ferry_reopen(devices[child / CLIENTS].fd, O_RDWR),
 		       child, &shared->stop, &shared->rounds);
