@@ -511,7 +511,7 @@ static void bad_begin(int fd)
 	}
 	igt_assert_eq(drmSyncobjSignal(f.fd, &f.in[0].handle, 1), 0);
 	igt_assert_eq(drmSyncobjTimelineSignal(f.fd, &f.in[1].handle,
-					       &f.in[1].point, 1),
+					       &(uint64_t){ f.in[1].point }, 1),
 		      0);
 	igt_assert_eq(drmSyncobjDestroy(f.fd, dead.handle), 0);
 	f.dead = dead.handle;
