@@ -112,7 +112,7 @@ static void test_unknown_ioctl(int fd)
 	char buf[256] = {};
 	uint64_t bos = igt_ferry_stat(fd, "bos");
 
-	for (unsigned int nr = DRM_FERRY_BO_MADVISE + 1;
+	for (unsigned int nr = DRM_FERRY_BO_WAIT + 1;
 	     nr < DRM_COMMAND_END - DRM_COMMAND_BASE; nr++)
 		igt_assert_eq(raw_ioctl(fd,
 					DRM_IOC(DRM_IOC_READWRITE,
