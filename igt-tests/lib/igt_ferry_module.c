@@ -16,7 +16,8 @@
 
 static char module_slot[64];
 
-static int write_file(const char *path, const char *text)
+/* 0 or -errno */
+int igt_ferry_write_file(const char *path, const char *text)
 {
 	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
 
@@ -43,12 +44,12 @@ bool igt_ferry_module_is_bound(void)
 
 int igt_ferry_module_unbind(void)
 {
-	return write_file(DRIVER_DIR "/unbind", module_slot);
+	return igt_ferry_write_file(DRIVER_DIR "/unbind", module_slot);
 }
 
 int igt_ferry_module_bind(void)
 {
-	return write_file(DRIVER_DIR "/bind", module_slot);
+	return igt_ferry_write_file(DRIVER_DIR "/bind", module_slot);
 }
 
 /* Skips if the module cannot be unloaded. */
@@ -77,7 +78,7 @@ static void unbind_consoles(void)
 		    strstr(name, "frame buffer")) {
 			snprintf(path, sizeof(path),
 				 "/sys/class/vtconsole/vtcon%d/bind", i);
-			write_file(path, "0");
+			igt_ferry_write_file(path, "0");
 		}
 		close(file);
 	}

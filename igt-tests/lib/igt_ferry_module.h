@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+int igt_ferry_write_file(const char *path, const char *text);
+
 void igt_ferry_module_begin(int fd);
 const char *igt_ferry_module_slot(void);
 bool igt_ferry_module_is_bound(void);

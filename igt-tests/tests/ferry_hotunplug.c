@@ -48,18 +48,6 @@ struct shared {
 
 static volatile struct shared *shared;
 
-static int write_file(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (file < 0)
-		return -errno;
-	if (write(file, text, strlen(text)) < 0)
-		err = -errno;
-	close(file);
-	return err;
-}
-
 static void did_something(void)
 {
 	__atomic_add_fetch(&shared->operations, 1, __ATOMIC_RELAXED);
@@ -344,13 +332,13 @@ static void sysfs_remove(void)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove",
 		 igt_ferry_module_slot());
-	igt_assert_eq(write_file(path, "1"), 0);
+	igt_assert_eq(igt_ferry_write_file(path, "1"), 0);
 	igt_assert(!is_present());
 }
 
 static void sysfs_back(void)
 {
-	igt_assert_eq(write_file("/sys/bus/pci/rescan", "1"), 0);
+	igt_assert_eq(igt_ferry_write_file("/sys/bus/pci/rescan", "1"), 0);
 	igt_assert(is_present());
 }
 
@@ -409,7 +397,7 @@ static void memory_get(long *available, long *slab)
 {
 	usleep(500000);
 	sync();
-	write_file("/proc/sys/vm/drop_caches", "3");
+	igt_ferry_write_file("/proc/sys/vm/drop_caches", "3");
 	*available = meminfo_kib("MemAvailable");
 	*slab = meminfo_kib("SUnreclaim");
 }
@@ -533,7 +521,7 @@ static void test(const struct way *way)
 static void bring_back(void)
 {
 	if (!is_present())
-		write_file("/sys/bus/pci/rescan", "1");
+		igt_ferry_write_file("/sys/bus/pci/rescan", "1");
 	if (!is_present() && !system("command -v vm-host > /dev/null")) {
 		if (!system("vm-host plug d0"))
 			wait_present(true);

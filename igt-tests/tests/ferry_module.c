@@ -13,6 +13,7 @@
 #include "igt_kmod.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_module.h"
 
 IGT_TEST_DESCRIPTION(
 	"Loading, unloading, binding and unbinding, with clients at work");
@@ -35,18 +36,6 @@ IGT_TEST_DESCRIPTION(
 
 static char slot[64];
 
-static int write_file(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (file < 0)
-		return -errno;
-	if (write(file, text, strlen(text)) < 0)
-		err = -errno;
-	close(file);
-	return err;
-}
-
 static bool is_bound(void)
 {
 	char path[PATH_MAX];
@@ -57,13 +46,13 @@ static bool is_bound(void)
 
 static void unbind_device(void)
 {
-	igt_assert_eq(write_file(DRIVER_DIR "/unbind", slot), 0);
+	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/unbind", slot), 0);
 	igt_assert(!is_bound());
 }
 
 static void bind_device(void)
 {
-	igt_assert_eq(write_file(DRIVER_DIR "/bind", slot), 0);
+	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/bind", slot), 0);
 	igt_assert(is_bound());
 }
 
@@ -88,7 +77,7 @@ static void unbind_consoles(void)
 		    strstr(name, "frame buffer")) {
 			snprintf(path, sizeof(path),
 				 "/sys/class/vtconsole/%s/bind", entry->d_name);
-			write_file(path, "0");
+			igt_ferry_write_file(path, "0");
 		}
 		close(file);
 	}
@@ -126,7 +115,7 @@ static void restore(int sig)
 	if (!slot[0] || is_bound())
 		return;
 	if (igt_kmod_is_loaded("ferry") &&
-	    !write_file(DRIVER_DIR "/bind", slot))
+	    !igt_ferry_write_file(DRIVER_DIR "/bind", slot))
 		return;
 	/* perhaps it was loaded with a parameter that keeps it from the device */
 	igt_kmod_unload("ferry", 0);
@@ -232,7 +221,7 @@ static void footprint_get(struct footprint *fp)
 	/* what is freed later is freed by now */
 	usleep(500000);
 	sync();
-	write_file("/proc/sys/vm/drop_caches", "3");
+	igt_ferry_write_file("/proc/sys/vm/drop_caches", "3");
 	for (unsigned int i = 0; i < ARRAY_SIZE(traces); i++)
 		fp->traces[i] = count_lines(traces[i].path, traces[i].needle);
 	for (unsigned int i = 0; i < ARRAY_SIZE(directories); i++)
@@ -738,9 +727,9 @@ static void test_probe_no_memory(void)
 	igt_info("trying %s\n", device);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
 		 device);
-	igt_assert_eq(write_file(path, "ferry"), 0);
-	err = write_file(DRIVER_DIR "/bind", device);
-	write_file(path, "\n");
+	igt_assert_eq(igt_ferry_write_file(path, "ferry"), 0);
+	err = igt_ferry_write_file(DRIVER_DIR "/bind", device);
+	igt_ferry_write_file(path, "\n");
 	igt_assert_f(err < 0, "ferry has taken a device without memory\n");
 	igt_assert(no_driver(device));
 	igt_assert_eq_u64(count_lines("/proc/vmallocinfo", "[ferry]"), vmalloc);
@@ -796,7 +785,7 @@ static void test_new_id(void)
 	snprintf(id, sizeof(id), "%04x %04x", vendor, product);
 	bars_get(device, &bars);
 
-	igt_assert_eq(write_file(DRIVER_DIR "/new_id", id), 0);
+	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/new_id", id), 0);
 	igt_assert(!no_driver(device));
 	igt_assert_lt(cards, count_entries("/dev/dri"));
 	fd = open_device(device);
@@ -810,8 +799,8 @@ static void test_new_id(void)
 	gem_close(fd, ferry_bo_create(fd, 1 << 20, UP, 0, 0, 0));
 	close(fd);
 
-	igt_assert_eq(write_file(DRIVER_DIR "/unbind", device), 0);
-	igt_assert_eq(write_file(DRIVER_DIR "/remove_id", id), 0);
+	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/unbind", device), 0);
+	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/remove_id", id), 0);
 	igt_assert_eq_u64(count_entries("/dev/dri"), cards);
 }
 
@@ -855,12 +844,13 @@ static void test_two_devices(void)
 
 			igt_assert_fd(gone);
 			use(gone);
-			igt_assert_eq(write_file(DRIVER_DIR "/unbind",
-						 devices[!i]),
+			igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/unbind",
+							   devices[!i]),
 				      0);
 			close(gone);
-			igt_assert_eq(
-				write_file(DRIVER_DIR "/bind", devices[!i]), 0);
+			igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/bind",
+							   devices[!i]),
+				      0);
 		}
 		*stop = true;
 		igt_waitchildren_timeout(60,
