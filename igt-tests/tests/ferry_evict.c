@@ -72,20 +72,29 @@ static unsigned int set_above(const struct set *set)
 	return above;
 }
 
-static void round_robin(struct set *set, unsigned int rounds)
+/* All go up in turn. Returns how many were still there at once, for others to push out. */
+static unsigned int take_turns(struct set *set, unsigned int rounds)
 {
+	unsigned int stayed = 0;
+
 	for (unsigned int n = 0; n < rounds; n++) {
 		for (unsigned int i = 0; i < set->count; i++) {
 			struct igt_ferry_bo *bo = &set->bo[i];
 
 			ferry_bo_migrate(bo->fd, bo->handle, UP);
-			igt_assert_eq(ferry_bo_placement(bo->fd, bo->handle),
-				      UP);
+			stayed += ferry_bo_placement(bo->fd, bo->handle) == UP;
 			igt_ferry_bo_check(bo);
 			if (n & 1)
 				igt_ferry_bo_fill(bo);
 		}
 	}
+	return stayed;
+}
+
+/* The same where nobody else wants the aperture: all stay that long */
+static void round_robin(struct set *set, unsigned int rounds)
+{
+	igt_assert_eq(take_turns(set, rounds), rounds * set->count);
 }
 
 /**
@@ -323,7 +332,8 @@ static void test_processes(int fd)
 
 		set_init(&set, client, &igt_ferry_movable_kinds[child], 0.5,
 			 24);
-		round_robin(&set, 3);
+		/* the others may push a BO out before it is looked at */
+		igt_assert_lt(0, take_turns(&set, 3));
 		set_check(&set);
 		set_fini(&set);
 		close(client);
