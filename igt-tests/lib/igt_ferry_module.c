@@ -29,6 +29,13 @@ int igt_ferry_write_file(const char *path, const char *text)
 	return err;
 }
 
+void igt_ferry_must_write_file(const char *path, const char *text)
+{
+	int err = igt_ferry_write_file(path, text);
+
+	igt_assert_f(!err, "writing %s: %s\n", path, strerror(-err));
+}
+
 const char *igt_ferry_module_slot(void)
 {
 	return module_slot;

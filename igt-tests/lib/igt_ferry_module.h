@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 int igt_ferry_write_file(const char *path, const char *text);
+void igt_ferry_must_write_file(const char *path, const char *text);
 
 void igt_ferry_module_begin(int fd);
 const char *igt_ferry_module_slot(void);

@@ -7,12 +7,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <xf86drm.h>
 
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_trace.h"
 
 IGT_TEST_DESCRIPTION(
 	"What clients are told of the memory that they have, and how much they may have");
@@ -21,7 +21,6 @@ IGT_TEST_DESCRIPTION(
 #define MIB (1ull << 20)
 #define UP DRM_FERRY_PLACEMENT_APERTURE
 #define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-#define INSTANCE "/sys/kernel/tracing/instances/ferry_account"
 
 /* Bytes behind "drm-WHAT-REGION:" in the client's fdinfo */
 static uint64_t fdinfo(int fd, const char *what, const char *region)
@@ -169,34 +168,6 @@ static void test_fdinfo_race(int fd)
 	close(client);
 }
 
-static void trace_end(int sig)
-{
-	(void)sig;
-	rmdir(INSTANCE);
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_TRUNC);
-
-	igt_assert_f(file >= 0, "%s: %s\n", path, strerror(errno));
-	igt_assert_eq(write(file, text, strlen(text)), strlen(text));
-	close(file);
-}
-
-static unsigned int trace_count(const char *a, const char *b)
-{
-	FILE *file = fopen(INSTANCE "/trace", "r");
-	unsigned int count = 0;
-	char line[512];
-
-	igt_assert(file);
-	while (fgets(line, sizeof(line), file))
-		count += strstr(line, a) && strstr(line, b);
-	fclose(file);
-	return count;
-}
-
 /**
  * SUBTEST: trace-moves
  * Description: ferry_move tells of each move: which BO, from where to where, how much and why
@@ -209,27 +180,26 @@ static void test_trace_moves(int fd)
 	char bo[64], bytes[64];
 
 	ferry_device_query(fd, &device);
-	igt_require_f(access("/sys/kernel/tracing/instances", W_OK) == 0,
-		      "tracefs is not mounted\n");
-	igt_install_exit_handler(trace_end);
-	igt_assert(mkdir(INSTANCE, 0700) == 0 || errno == EEXIST);
-	write_text(INSTANCE "/events/ferry/ferry_move/enable", "1");
+	igt_ferry_trace_begin("ferry/ferry_move");
 
 	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, UP,
 				 DRM_FERRY_CACHING_CACHED, 0);
 	snprintf(bo, sizeof(bo), "bo=0x%" PRIx64 " ",
 		 ferry_bo_mmap_offset(fd, handle));
 	snprintf(bytes, sizeof(bytes), "bytes=%llu ", MIB);
-	igt_assert_eq(
-		trace_count(bo, "from=nowhere to=aperture bytes=1048576 "), 1);
+	igt_assert_eq(igt_ferry_trace_count(
+			      bo, "from=nowhere to=aperture bytes=1048576 "),
+		      1);
 	ferry_bo_migrate(fd, handle, DOWN);
-	igt_assert_eq(trace_count(bo, "from=aperture to=system bytes=1048576 "),
+	igt_assert_eq(igt_ferry_trace_count(
+			      bo, "from=aperture to=system bytes=1048576 "),
 		      1);
 	ferry_bo_migrate(fd, handle, UP);
-	igt_assert_eq(trace_count(bo, "from=system to=aperture bytes=1048576 "),
+	igt_assert_eq(igt_ferry_trace_count(
+			      bo, "from=system to=aperture bytes=1048576 "),
 		      1);
-	igt_assert_eq(trace_count(bo, "reason=asked"), 3);
-	igt_assert_eq(trace_count(bo, bytes), 3);
+	igt_assert_eq(igt_ferry_trace_count(bo, "reason=asked"), 3);
+	igt_assert_eq(igt_ferry_trace_count(bo, bytes), 3);
 
 	/* others that need all of the aperture push it out */
 	others = calloc(device.aperture_size / MIB, sizeof(*others));
@@ -239,12 +209,12 @@ static void test_trace_moves(int fd)
 						  UP, DRM_FERRY_CACHING_CACHED,
 						  0);
 	}
-	igt_assert_eq(trace_count(bo, "reason=evicted"), 1);
+	igt_assert_eq(igt_ferry_trace_count(bo, "reason=evicted"), 1);
 	while (count)
 		gem_close(fd, others[--count]);
 	free(others);
 	gem_close(fd, handle);
-	trace_end(0);
+	igt_ferry_trace_end();
 }
 
 /* BOs of 1 MiB that may be in the aperture only, until there may be no more */

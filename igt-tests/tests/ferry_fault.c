@@ -11,18 +11,22 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
 #include "igt.h"
+#include "igt_kmod.h"
 
 #include "igt_ferry.h"
 #include "igt_ferry_audit.h"
 #include "igt_ferry_module.h"
+#include "igt_ferry_trace.h"
 
 IGT_TEST_DESCRIPTION(
 	"Page table entries: how large they are, where they end, and that none is stale");
@@ -584,16 +588,6 @@ static void test_access(int fd, const struct igt_ferry_kind *kind)
 
 static char core_pattern[256];
 
-static void write_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-
-	igt_assert_f(file >= 0, "%s: %s\n", path, strerror(errno));
-	igt_assert_f(write(file, text, strlen(text)) == (int)strlen(text),
-		     "writing %s: %s\n", path, strerror(errno));
-	close(file);
-}
-
 static void restore_core_pattern(int sig)
 {
 	int file = open(CORE_PATTERN, O_WRONLY | O_CLOEXEC);
@@ -615,7 +609,7 @@ static void dump_core(const struct igt_ferry_bo *bo, uint32_t own_id)
 
 	setrlimit(RLIMIT_CORE, &limit);
 	/* everything that may be dumped */
-	write_text("/proc/self/coredump_filter", "0x1ff");
+	igt_ferry_must_write_file("/proc/self/coredump_filter", "0x1ff");
 	signal(SIGABRT, SIG_DFL);
 	igt_ferry_fill(own, 3, 1, own_id, bo->gen);
 	igt_ferry_fill(bo->map, 0, bo->size / PAGE, bo->id, bo->gen);
@@ -689,8 +683,8 @@ static void test_core_dump(int fd, const struct igt_ferry_kind *kind)
 	igt_assert(fgets(core_pattern, sizeof(core_pattern), file));
 	fclose(file);
 	igt_install_exit_handler(restore_core_pattern);
-	write_text(CORE_PATTERN, path);
-	write_text("/proc/sys/kernel/core_uses_pid", "0");
+	igt_ferry_must_write_file(CORE_PATTERN, path);
+	igt_ferry_must_write_file("/proc/sys/kernel/core_uses_pid", "0");
 
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
@@ -1279,64 +1273,24 @@ static void test_signals(int fd, const struct igt_ferry_kind *kind)
  * code-retry. VM_FAULT_OOM: code-oom, on a kernel that can be told to run out of
  * memory; on others a program that drove it there would be killed first.
  *
- * VM_FAULT_SIGBUS: code-sigbus. It has two causes, and neither can be had from user
- * space. A fault outside of the BO: mmap() refuses what is not inside, and no mapping
- * grows (beyond-the-end tries all ways), so the test has its module shift the mapping.
- * Contents that cannot be read back from swap: that is a disk that fails.
+ * VM_FAULT_SIGBUS has three causes. A fault outside of the BO: code-sigbus. mmap() refuses
+ * what is not inside, and no mapping grows (beyond-the-end tries all ways), so the test
+ * has its module shift the mapping. A BO that was purged: code-sigbus-purged. Contents that
+ * cannot be read back from swap: code-sigbus-swap, with a disk that fails.
  */
-#define TRACING "/sys/kernel/tracing"
-#define INSTANCE TRACING "/instances/ferry_fault"
+#define KPROBES "/sys/kernel/tracing/kprobe_events"
 #define PROBE "ferry_fault_igt/reserve"
 
-static void trace_end(int sig)
+static void drop_probe(int sig)
 {
-	int file = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND);
+	int file = open(KPROBES, O_WRONLY | O_APPEND | O_CLOEXEC);
 
 	(void)sig;
-	rmdir(INSTANCE);
 	if (file < 0)
 		return;
 	if (write(file, "-:" PROBE, strlen("-:" PROBE)) < 0)
 		errno = 0;
 	close(file);
-}
-
-static void trace_begin(const char *event)
-{
-	char path[128];
-
-	igt_require_f(access(TRACING "/instances", W_OK) == 0,
-		      "tracefs is not mounted at " TRACING "\n");
-	igt_install_exit_handler(trace_end);
-	igt_assert_f(mkdir(INSTANCE, 0700) == 0 || errno == EEXIST,
-		     INSTANCE ": %s\n", strerror(errno));
-	write_text(INSTANCE "/trace", "\n");
-	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
-	write_text(path, "1");
-}
-
-/* Lines of the trace with both texts */
-static unsigned int trace_count(const char *a, const char *b)
-{
-	FILE *file = fopen(INSTANCE "/trace", "r");
-	unsigned int count = 0;
-	char line[512];
-
-	igt_assert(file);
-	while (fgets(line, sizeof(line), file))
-		count += strstr(line, a) && strstr(line, b);
-	fclose(file);
-	return count;
-}
-
-static void trace_off(const char *event)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
-	write_text(path, "0");
-	trace_end(0);
-	errno = 0;
 }
 
 /**
@@ -1352,33 +1306,40 @@ static void test_code_fallback(int fd)
 	snprintf(offset, sizeof(offset), "bo=0x%" PRIx64 " ",
 		 ferry_bo_mmap_offset(fd, bo.handle));
 
-	trace_begin("ferry");
+	igt_ferry_trace_begin("ferry");
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 	touch(bo.map, bo.size);
-	igt_assert_eq(trace_count("ferry_fault: ", offset), 1);
-	igt_assert_eq(trace_count(offset,
-				  "page=0 order=9 placement=system cache=5 "
-				  "result=nopage"),
+	igt_assert_eq(igt_ferry_trace_count("ferry_fault: ", offset), 1);
+	igt_assert_eq(igt_ferry_trace_count(
+			      offset, "page=0 order=9 placement=system cache=5 "
+				      "result=nopage"),
 		      1);
-	igt_assert_eq(trace_count("ferry_insert: ", "pages=512 order=9"), 1);
+	igt_assert_eq(igt_ferry_trace_count("ferry_insert: ",
+					    "pages=512 order=9"),
+		      1);
 	igt_assert_eq(munmap(bo.map, bo.size), 0);
 
-	write_text(INSTANCE "/trace", "\n");
+	igt_ferry_trace_clear();
 	bo.map = map_fixed(&bo, reserve(bo.size, PAGE), 0, HUGE_PAGES);
 	touch(bo.map, PAGE);
 	/* under the VMA's own lock, and once more under mmap_lock */
-	igt_assert_lt(0, trace_count(offset, "order=9 placement=system cache=5 "
-					     "result=fallback"));
-	igt_assert_eq(trace_count(offset, "order=0 placement=system cache=5 "
-					  "result=nopage"),
+	igt_assert_lt(0, igt_ferry_trace_count(
+				 offset, "order=9 placement=system cache=5 "
+					 "result=fallback"));
+	igt_assert_eq(igt_ferry_trace_count(offset,
+					    "order=0 placement=system cache=5 "
+					    "result=nopage"),
 		      1);
-	igt_assert_eq(trace_count("ferry_insert: ", "pages=511 order=0"), 1);
+	igt_assert_eq(igt_ferry_trace_count("ferry_insert: ",
+					    "pages=511 order=0"),
+		      1);
 
-	write_text(INSTANCE "/trace", "\n");
+	igt_ferry_trace_clear();
 	ferry_bo_migrate(fd, bo.handle, UP);
 	touch(bo.map, PAGE);
-	igt_assert_eq(trace_count(offset, "order=0 placement=aperture"), 1);
-	trace_off("ferry");
+	igt_assert_eq(
+		igt_ferry_trace_count(offset, "order=0 placement=aperture"), 1);
+	igt_ferry_trace_end();
 	igt_ferry_bo_fini(&bo);
 }
 
@@ -1396,14 +1357,17 @@ static void test_code_retry(int fd)
 	pthread_t thread;
 	int file;
 
-	file = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND);
+	file = open(KPROBES, O_WRONLY | O_APPEND | O_CLOEXEC);
 	igt_require_f(file >= 0, "the kernel has no kprobe events\n");
-	trace_end(0);
+	igt_ferry_trace_end();
+	drop_probe(0);
+	/* when the program ends: after the instance that records it */
+	igt_install_exit_handler(drop_probe);
 	igt_require_f(dprintf(file, "r:" PROBE
 				    " ttm_bo_vm_reserve ret=$retval:x32\n") > 0,
 		      "no probe on ttm_bo_vm_reserve: %s\n", strerror(errno));
 	close(file);
-	trace_begin(PROBE);
+	igt_ferry_trace_begin(PROBE);
 
 	igt_ferry_bo_init(&bo, fd, 600 * PAGE, igt_ferry_movable_kinds);
 	igt_ferry_bo_fill(&bo);
@@ -1412,11 +1376,12 @@ static void test_code_retry(int fd)
 	do {
 		ferry_bo_migrate(fd, bo.handle, UP);
 		ferry_bo_migrate(fd, bo.handle, DOWN);
-		retries = trace_count("reserve: ", "ret=0x400");
+		retries = igt_ferry_trace_count("reserve: ", "ret=0x400");
 	} while (!retries && igt_seconds_elapsed(&start) < 10);
 	stop = true;
 	pthread_join(thread, NULL);
-	trace_off(PROBE);
+	igt_ferry_trace_end();
+	drop_probe(0);
 	igt_info("%u retries\n", retries);
 	igt_assert_f(retries, "no fault has met a move in 10 s\n");
 	igt_ferry_bo_check(&bo);
@@ -1449,14 +1414,14 @@ static uint64_t touch_without_memory(int fd, const void *p,
 	pid_t pid;
 
 	/* meant for the child alone, which is ready for it before it says so */
-	write_text(FAIL_DIR "task-filter", "Y");
-	write_text(FAIL_DIR "ignore-gfp-wait", "N");
-	write_text(FAIL_DIR "ignore-gfp-highmem", "N");
-	write_text(FAIL_DIR "min-order", "0");
-	write_text(FAIL_DIR "verbose", "0");
-	write_text(FAIL_DIR "times", "-1");
-	write_text(FAIL_DIR "interval", interval);
-	write_text(FAIL_DIR "probability", "100");
+	igt_ferry_must_write_file(FAIL_DIR "task-filter", "Y");
+	igt_ferry_must_write_file(FAIL_DIR "ignore-gfp-wait", "N");
+	igt_ferry_must_write_file(FAIL_DIR "ignore-gfp-highmem", "N");
+	igt_ferry_must_write_file(FAIL_DIR "min-order", "0");
+	igt_ferry_must_write_file(FAIL_DIR "verbose", "0");
+	igt_ferry_must_write_file(FAIL_DIR "times", "-1");
+	igt_ferry_must_write_file(FAIL_DIR "interval", interval);
+	igt_ferry_must_write_file(FAIL_DIR "probability", "100");
 	pid = fork();
 	igt_assert_lte(0, pid);
 	if (!pid) {
@@ -1476,7 +1441,7 @@ static uint64_t touch_without_memory(int fd, const void *p,
 	}
 	igt_assert_eq(waitpid(pid, &status, 0), pid);
 	stop_failing(0);
-	write_text(FAIL_DIR "task-filter", "N");
+	igt_ferry_must_write_file(FAIL_DIR "task-filter", "N");
 	igt_assert_f(!WIFEXITED(status), "the child exited with %d\n",
 		     WEXITSTATUS(status));
 	return igt_ferry_stat(fd, "faults_oom") - oom;
@@ -1575,6 +1540,154 @@ static void test_code_sigbus(int fd)
 		igt_assert_eq(munmap(map, bo.size), 0);
 		igt_ferry_bo_fini(&bo);
 	}
+}
+
+/**
+ * SUBTEST: code-sigbus-purged
+ * Description: a touch of a BO that was purged is refused, where there were small entries and huge ones
+ */
+static void test_code_sigbus_purged(int fd)
+{
+	static const size_t pages[] = { 40, 2 * HUGE_PAGES };
+	struct igt_ferry_bo bo;
+	struct count count;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++) {
+		igt_ferry_bo_init(&bo, fd, pages[i] * PAGE,
+				  igt_ferry_movable_kinds);
+		igt_ferry_bo_fill(&bo);
+		igt_ferry_bo_purge(&bo);
+		count_start(fd, &count);
+		igt_assert_eq(igt_ferry_read_signal(bo.map), SIGBUS);
+		igt_assert_eq(igt_ferry_write_signal(bo.map + bo.size - 1, 1),
+			      SIGBUS);
+		count_since(fd, &count);
+		igt_assert_eq_u64(count.audit.entries, 0);
+		igt_assert_eq_u64(count.faults.pages, 0);
+		igt_ferry_bo_fini(&bo);
+	}
+}
+
+#define NULLB "/sys/kernel/config/nullb"
+#define DISK NULLB "/ferry_igt"
+#define DISK_NODE "/dev/ferry_igt"
+#define DISK_MIB "64"
+#define GROUPS "/sys/fs/cgroup"
+#define GROUP GROUPS "/ferry_igt"
+
+/* Each step whether the one before was reached or not: this also runs after a failure. */
+static void disk_end(int sig)
+{
+	(void)sig;
+	igt_ferry_write_file(GROUPS "/cgroup.procs", "0");
+	rmdir(GROUP);
+	if (access(DISK, F_OK))
+		return;
+	igt_ferry_write_file(DISK "/badblocks", "-0-131071");
+	swapoff(DISK_NODE);
+	igt_ferry_write_file(DISK "/power", "0");
+	rmdir(DISK);
+}
+
+/* Swap space on a disk of its own that can be made to fail */
+static void disk_begin(void)
+{
+	igt_require_f(
+		!igt_kmod_load("null_blk", "nr_devices=0"),
+		"the kernel has no null_blk: there is no disk that fails\n");
+	if (access(NULLB, F_OK))
+		mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+	igt_require_f(access(NULLB, F_OK) == 0,
+		      NULLB ": configfs is not there\n");
+	igt_install_exit_handler(disk_end);
+	disk_end(0);
+	igt_assert_f(mkdir(DISK, 0700) == 0, DISK ": %s\n", strerror(errno));
+	igt_ferry_must_write_file(DISK "/memory_backed", "1");
+	igt_ferry_must_write_file(DISK "/size", DISK_MIB);
+	igt_ferry_must_write_file(DISK "/power", "1");
+	igt_assert_f(!system("mkswap " DISK_NODE " > /dev/null"),
+		     "there is no swap space on " DISK_NODE "\n");
+	igt_assert_f(!swapon(DISK_NODE, SWAP_FLAG_PREFER | 1000),
+		     DISK_NODE ": %s\n", strerror(errno));
+}
+
+/* The pages that this process makes others have belong to a group, and leave with it. */
+static void group_begin(void)
+{
+	igt_ferry_write_file(GROUPS "/cgroup.subtree_control", "+memory");
+	igt_require_f(
+		(mkdir(GROUP, 0700) == 0 || errno == EEXIST) &&
+			!access(GROUP "/memory.reclaim", W_OK),
+		"no " GROUP
+		"/memory.reclaim: control groups of version 2 are not mounted at " GROUPS
+		"\n");
+	igt_ferry_must_write_file(GROUP "/cgroup.procs", "0");
+}
+
+static uint64_t swapped_bytes(void)
+{
+	FILE *file = fopen(GROUP "/memory.swap.current", "r");
+	uint64_t bytes = 0;
+
+	igt_assert(file && fscanf(file, "%" SCNu64, &bytes) == 1);
+	fclose(file);
+	return bytes;
+}
+
+/* One BO after the other goes to shmem, and from there to the disk. */
+static void swap_out(const struct igt_ferry_bo *bo)
+{
+	struct timespec start = {};
+	char line[32];
+	int shrink;
+
+	while (swapped_bytes() < bo->size && igt_seconds_elapsed(&start) < 20) {
+		shrink = open("/sys/kernel/debug/ttm/tt_shrink", O_RDONLY);
+		igt_require_f(shrink >= 0, "debugfs has no ttm/tt_shrink\n");
+		igt_assert_lt(0, read(shrink, line, sizeof(line)));
+		close(shrink);
+		/* gives EAGAIN if there is less */
+		igt_ferry_write_file(GROUP "/memory.reclaim", "64M");
+	}
+	igt_info("%" PRIu64 " KiB are on the disk\n", swapped_bytes() >> 10);
+	igt_assert_lte_u64(bo->size, swapped_bytes());
+}
+
+/**
+ * SUBTEST: code-sigbus-swap
+ * Description: contents come back from swap, or the touch is refused if the disk fails
+ */
+static void test_code_sigbus_swap(int fd)
+{
+	uint64_t bos = igt_ferry_stat(fd, "bos"),
+		 pages = igt_ferry_stat(fd, "system_pages");
+	struct igt_ferry_bo bo;
+	struct count count;
+
+	disk_begin();
+	group_begin();
+	/* it is this process that is to be safe from its own disk */
+	igt_assert_eq(mlockall(MCL_CURRENT | MCL_FUTURE), 0);
+	igt_ferry_bo_init(&bo, fd, 600 * PAGE, igt_ferry_movable_kinds);
+	igt_ferry_bo_fill(&bo);
+	swap_out(&bo);
+	igt_ferry_bo_check(&bo);
+
+	swap_out(&bo);
+	igt_ferry_must_write_file(DISK "/badblocks", "+0-131071");
+	count_start(fd, &count);
+	igt_assert_eq(igt_ferry_read_signal(bo.map), SIGBUS);
+	igt_assert_eq(igt_ferry_write_signal(bo.map + bo.size - 1, 1), SIGBUS);
+	igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, UP), -EIO);
+	count_since(fd, &count);
+	igt_assert_eq_u64(count.audit.entries, 0);
+	igt_assert_eq_u64(count.faults.pages, 0);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_wait_stat(fd, "bos", bos);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "system_pages"), pages);
+	munlockall();
+	disk_end(0);
+	errno = 0;
 }
 
 /**
@@ -1694,6 +1807,11 @@ static const struct {
 	{ "code-oom", "A fault that gets no memory says so", test_code_oom },
 	{ "code-sigbus", "A fault outside of the BO is refused",
 	  test_code_sigbus },
+	{ "code-sigbus-purged", "A touch of a purged BO is refused",
+	  test_code_sigbus_purged },
+	{ "code-sigbus-swap",
+	  "Contents come back from swap, or the touch is refused",
+	  test_code_sigbus_swap },
 };
 
 static int take_option(int opt, int index, void *data)

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "igt.h"
+
+#include "igt_ferry_module.h"
+#include "igt_ferry_trace.h"
+
+#define INSTANCES "/sys/kernel/tracing/instances"
+#define INSTANCE INSTANCES "/ferry_igt"
+
+static void end_at_exit(int sig)
+{
+	(void)sig;
+	rmdir(INSTANCE);
+}
+
+/**
+ * igt_ferry_trace_begin - begin to record an event
+ * @event: its group, or its group, "/" and its name
+ *
+ * Skips if tracefs is not mounted.
+ */
+void igt_ferry_trace_begin(const char *event)
+{
+	char path[128];
+
+	igt_require_f(access(INSTANCES, W_OK) == 0,
+		      INSTANCES ": tracefs is not mounted\n");
+	igt_install_exit_handler(end_at_exit);
+	/* what a failed subtest has left */
+	igt_ferry_trace_end();
+	igt_assert_f(mkdir(INSTANCE, 0700) == 0, INSTANCE ": %s\n",
+		     strerror(errno));
+	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
+	igt_ferry_must_write_file(path, "1");
+}
+
+/**
+ * igt_ferry_trace_clear - forget what was recorded
+ */
+void igt_ferry_trace_clear(void)
+{
+	/* it is not written: opening it for that empties it */
+	int file = open(INSTANCE "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	igt_assert_fd(file);
+	close(file);
+}
+
+/**
+ * igt_ferry_trace_count - lines of the record that have both texts
+ */
+unsigned int igt_ferry_trace_count(const char *a, const char *b)
+{
+	FILE *file = fopen(INSTANCE "/trace", "r");
+	unsigned int count = 0;
+	char line[512];
+
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		count += strstr(line, a) && strstr(line, b);
+	fclose(file);
+	return count;
+}
+
+/**
+ * igt_ferry_trace_end - record nothing any more, and forget what was recorded
+ */
+void igt_ferry_trace_end(void)
+{
+	end_at_exit(0);
+	errno = 0;
+}
