@@ -478,7 +478,8 @@ static bool ferry_bo_retry(int ret, bool fits, unsigned long deadline)
  * Checks all of them before it moves the first.
  *
  * Return: 0, -EINVAL if a BO is named twice, -EBUSY if one is pinned
- * elsewhere, -ENODATA if one was purged, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
+ * elsewhere, -ENODATA if one was purged, -EIO if one cannot be read back from swap,
+ * -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
  */
 int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
 		     unsigned int count, struct ferry_async *async)
@@ -554,8 +555,8 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_bo_wait);
  * @len: bytes
  * @write: write to the BO, else read from it
  *
- * Return: @len, -EIO for a range outside of the BO, -ENODATA if it was purged, -ENOMEM
- * or -ERESTARTSYS.
+ * Return: @len, -EIO for a range outside of the BO or contents that cannot be read back
+ * from swap, -ENODATA if it was purged, -ENOMEM or -ERESTARTSYS.
  */
 int ferry_bo_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write)
 {
@@ -656,8 +657,8 @@ out_unlock:
  * @offset: set to its byte offset into the aperture
  *
  * Return: 0, -EINVAL if the BO may not be in the aperture or its contents are not
- * needed, -ENODATA if they are gone, -EBUSY if another device uses it in system
- * memory, -ENOSPC, -ENOMEM or -ENODEV.
+ * needed, -ENODATA if they are gone, -EIO if they cannot be read back from swap, -EBUSY
+ * if another device uses it in system memory, -ENOSPC, -ENOMEM or -ENODEV.
  */
 int ferry_bo_pin_scanout(struct ferry_bo *bo, u64 *offset)
 {

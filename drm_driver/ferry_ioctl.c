@@ -245,8 +245,8 @@ static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_fi
  * @data: &struct drm_ferry_migrate
  * @file: the client
  *
- * Return: 0, -EINVAL, -EFAULT, -ENOENT, -EBUSY, -ENODATA, -ENOSPC, -ENOMEM, -ENODEV
- * or -ERESTARTSYS.
+ * Return: 0, -EINVAL, -EFAULT, -ENOENT, -EBUSY, -ENODATA, -EIO, -ENOSPC, -ENOMEM,
+ * -ENODEV or -ERESTARTSYS.
  */
 int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
 {

@@ -306,6 +306,7 @@ struct drm_ferry_sync {
  * ENOENT: no such handle, of a BO or of a syncobj.
  * EBUSY: a BO that would have to move is pinned.
  * ENODATA: the contents of a BO were purged.
+ * EIO: the contents of a BO cannot be read back from swap.
  * ENOSPC: the aperture cannot hold the BOs that this call wants there together,
  * beside what cannot be evicted; or not in one piece, for a contiguous BO.
  */
