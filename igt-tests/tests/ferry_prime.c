@@ -254,6 +254,52 @@ static void test_foreign_dma_buf(int fd)
 }
 
 /**
+ * SUBTEST: fd-not-told
+ * Description: a dma-buf whose number cannot be told to its owner is whole, and goes when it is closed
+ */
+/*
+ * DRM's core copies the result out when the ioctl has taken effect: the file is there, and
+ * its owner can only guess its number.
+ */
+static void test_fd_not_told(int fd)
+{
+	struct drm_prime_handle *args;
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	struct igt_ferry_bo bo, was;
+	int lowest;
+	void *map;
+
+	for (int round = 0; round < 20; round++) {
+		igt_ferry_bo_init(&bo, fd, 4 * PAGE, igt_ferry_movable_kinds);
+		igt_ferry_bo_fill(&bo);
+		was = bo;
+		args = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		igt_assert(args != MAP_FAILED);
+		args->handle = bo.handle;
+		args->flags = DRM_RDWR | DRM_CLOEXEC;
+		igt_assert_eq(mprotect(args, PAGE, PROT_READ), 0);
+		lowest = dup(fd);
+		igt_assert_fd(lowest);
+		close(lowest);
+		igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD,
+					    args),
+			      -EFAULT);
+		munmap(args, PAGE);
+		igt_ferry_bo_fini(&bo);
+		map = mmap(NULL, was.size, PROT_READ, MAP_SHARED, lowest, 0);
+		igt_assert_f(map != MAP_FAILED, "no dma-buf: %s\n",
+			     strerror(errno));
+		igt_ferry_check(map, 0, was.size / PAGE, was.id, was.gen);
+		igt_assert_eq(munmap(map, was.size), 0);
+		igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
+		igt_assert_eq(close(lowest), 0);
+	}
+	errno = 0;
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+/**
  * SUBTEST: above-4g
  * Description: a dma-buf of more than 4 GiB has its size, and its own page at each place
  */
@@ -463,6 +509,12 @@ igt_main
 	igt_subtest("foreign-dma-buf")
 	{
 		test_foreign_dma_buf(igt_ferry_begin(fd));
+	}
+
+	igt_describe("A dma-buf whose number cannot be told is whole");
+	igt_subtest("fd-not-told")
+	{
+		test_fd_not_told(igt_ferry_begin(fd));
 	}
 
 	igt_describe("A dma-buf of more than 4 GiB");
