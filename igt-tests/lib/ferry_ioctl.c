@@ -78,6 +78,18 @@ uint64_t ferry_bo_mmap_offset(int fd, uint32_t handle)
 	return offset;
 }
 
+uint64_t ferry_bo_mmap_offset_eager(int fd, uint32_t handle)
+{
+	struct drm_ferry_bo_mmap_offset args = {
+		.handle = handle,
+		.flags = DRM_FERRY_MMAP_EAGER,
+	};
+
+	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &args),
+		      0);
+	return args.offset;
+}
+
 void *__ferry_bo_mmap(int fd, uint32_t handle, size_t size, int prot)
 {
 	return mmap(NULL, size, prot, MAP_SHARED, fd,

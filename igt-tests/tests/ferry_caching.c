@@ -69,10 +69,6 @@ static void sample_init(struct sample *s, int fd, size_t pages,
 
 static void sample_map(struct sample *s)
 {
-	struct drm_ferry_bo_mmap_offset eager = {
-		.handle = s->bo.handle,
-		.flags = DRM_FERRY_MMAP_EAGER,
-	};
 	int fd = s->bo.fd;
 	char *space;
 
@@ -80,12 +76,12 @@ static void sample_map(struct sample *s)
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	igt_assert(space != MAP_FAILED);
 	space = (char *)ALIGN((uintptr_t)space, HUGE) + PAGE;
-	do_ioctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &eager);
 
 	s->maps[0] = s->bo.map = ferry_bo_mmap(fd, s->bo.handle, s->bo.size);
 	s->maps[1] = mmap(space, s->bo.size, RW, MAP_SHARED | MAP_FIXED, fd,
 			  ferry_bo_mmap_offset(fd, s->bo.handle));
-	s->maps[2] = mmap(NULL, s->bo.size, RW, MAP_SHARED, fd, eager.offset);
+	s->maps[2] = mmap(NULL, s->bo.size, RW, MAP_SHARED, fd,
+			  ferry_bo_mmap_offset_eager(fd, s->bo.handle));
 	for (int i = 0; i < WAYS; i++) {
 		igt_assert(s->maps[i] != MAP_FAILED);
 		igt_ferry_check(s->maps[i], 0, s->bo.size / PAGE, s->bo.id,

@@ -707,17 +707,6 @@ static void test_core_dump(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_bo_fini(&bo);
 }
 
-static uint64_t eager_offset(int fd, uint32_t handle)
-{
-	struct drm_ferry_bo_mmap_offset args = {
-		.handle = handle,
-		.flags = DRM_FERRY_MMAP_EAGER,
-	};
-
-	do_ioctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &args);
-	return args.offset;
-}
-
 /**
  * SUBTEST: eager-complete-%s
  * Description: when mmap() returns every page of an eager mapping has its entry, and no other page
@@ -742,7 +731,8 @@ static void test_eager_complete(int fd, const struct igt_ferry_kind *kind)
 
 		count_start(fd, &count);
 		map = mmap(NULL, size, RW, MAP_SHARED, fd,
-			   eager_offset(fd, bo.handle) + parts[i].first * PAGE);
+			   ferry_bo_mmap_offset_eager(fd, bo.handle) +
+				   parts[i].first * PAGE);
 		igt_assert(map != MAP_FAILED);
 		count_since(fd, &count);
 		igt_info("pages %zu to %zu: %" PRIu64 " entries\n",
@@ -779,7 +769,7 @@ static void test_eager_not_resident(int fd)
 	require_huge(fd, HUGE);
 	count_start(fd, &count);
 	map = mmap(NULL, 2 * HUGE, RW, MAP_SHARED, fd,
-		   eager_offset(fd, handle));
+		   ferry_bo_mmap_offset_eager(fd, handle));
 	igt_assert(map != MAP_FAILED);
 	count_since(fd, &count);
 	igt_assert_eq_u64(count.audit.mappings, 1);
@@ -838,7 +828,7 @@ static void test_eager_unmap(int fd, const struct igt_ferry_kind *kind)
 	char *own;
 
 	init_huge(&bo, fd, pages, kind);
-	offset = eager_offset(fd, bo.handle);
+	offset = ferry_bo_mmap_offset_eager(fd, bo.handle);
 	s.size = bo.size;
 	s.map = reserve(bo.size, 0);
 	igt_assert_eq(pthread_create(&thread, NULL, snatch_thread, &s), 0);
@@ -881,7 +871,7 @@ static void test_moved(int fd, const struct igt_ferry_kind *kind)
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 	eager = mmap(NULL, bo.size, RW, MAP_SHARED, fd,
-		     eager_offset(fd, bo.handle));
+		     ferry_bo_mmap_offset_eager(fd, bo.handle));
 	igt_assert(eager != MAP_FAILED);
 	for (int round = 0; round < 6; round++) {
 		touch(bo.map, bo.size);
@@ -1708,7 +1698,7 @@ static void test_beyond_the_end(int fd, const struct igt_ferry_kind *kind)
 	touch(map, bo.size);
 	end = map + bo.size;
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
-		offset = flags[i] ? eager_offset(fd, bo.handle) :
+		offset = flags[i] ? ferry_bo_mmap_offset_eager(fd, bo.handle) :
 				    ferry_bo_mmap_offset(fd, bo.handle);
 		/* up to where a huge entry would end */
 		igt_assert(mmap(NULL, 2 * HUGE, RW, MAP_SHARED, fd, offset) ==

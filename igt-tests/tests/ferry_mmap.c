@@ -608,17 +608,6 @@ static void test_offset_stable(int fd)
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static uint64_t eager_offset(int fd, uint32_t handle)
-{
-	struct drm_ferry_bo_mmap_offset args = {
-		.handle = handle,
-		.flags = DRM_FERRY_MMAP_EAGER,
-	};
-
-	do_ioctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &args);
-	return args.offset;
-}
-
 static void test_eager(int fd, const struct igt_ferry_kind *kind, size_t pages)
 {
 	struct igt_ferry_bo bo;
@@ -626,7 +615,7 @@ static void test_eager(int fd, const struct igt_ferry_kind *kind, size_t pages)
 	char *eager;
 
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
-	offset = eager_offset(fd, bo.handle);
+	offset = ferry_bo_mmap_offset_eager(fd, bo.handle);
 
 	/* of a BO that has no pages yet */
 	eager = map_at(fd, offset, bo.size, RW, MAP_SHARED);
@@ -667,8 +656,8 @@ static void test_eager_moved(int fd, const struct igt_ferry_kind *kind)
 
 	igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
-	eager = map_at(fd, eager_offset(fd, bo.handle), bo.size, RW,
-		       MAP_SHARED);
+	eager = map_at(fd, ferry_bo_mmap_offset_eager(fd, bo.handle), bo.size,
+		       RW, MAP_SHARED);
 	igt_assert(eager);
 	for (int round = 0; round < 4; round++) {
 		ferry_bo_migrate(fd, bo.handle,

@@ -27,13 +27,8 @@ IGT_TEST_DESCRIPTION("The old bugs that ferry was designed against, repeated");
 
 static uint64_t offset_of(const struct igt_ferry_bo *bo, bool eager)
 {
-	struct drm_ferry_bo_mmap_offset args = {
-		.handle = bo->handle,
-		.flags = eager ? DRM_FERRY_MMAP_EAGER : 0,
-	};
-
-	do_ioctl(bo->fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &args);
-	return args.offset;
+	return eager ? ferry_bo_mmap_offset_eager(bo->fd, bo->handle) :
+		       ferry_bo_mmap_offset(bo->fd, bo->handle);
 }
 
 /* The flags that make the kernel leave the pages' references alone, from smaps */
