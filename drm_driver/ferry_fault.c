@@ -2,6 +2,7 @@
 
 #include <linux/file.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
 
@@ -34,6 +35,9 @@
  * in the file's tree of mappings a move would not find them. An eager mapping
  * faults its pages in on the way back to user space, when the VMA is there.
  */
+
+/* How long a fault without memory waits before it is repeated */
+#define FERRY_FAULT_OOM_JIFFIES (HZ / 50)
 
 /* vm_private_data is the GEM object for the DRM core and the BO for TTM */
 static_assert(offsetof(struct ferry_bo, base.base) == 0);
@@ -94,6 +98,9 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 		goto out;
 
 	ret = ferry_fault_populate(bo);
+	/* ferry_fault() knows what to do without memory */
+	if (order && ret == VM_FAULT_OOM)
+		ret = VM_FAULT_FALLBACK;
 	if (ret)
 		goto out;
 
@@ -165,15 +172,29 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 	return 0;
 }
 
+/*
+ * The kernel repeats a fault that ended with VM_FAULT_OOM, at once and for as long as it
+ * takes. Give others the time to make room, and hold no lock meanwhile.
+ */
+static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
+{
+	if (!fault_flag_allow_retry_first(vmf->flags) || (vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+		return VM_FAULT_OOM;
+
+	mmap_read_unlock(vmf->vma->vm_mm);
+	schedule_timeout_killable(FERRY_FAULT_OOM_JIFFIES);
+	return VM_FAULT_RETRY;
+}
+
 /**
  * ferry_fault - page fault handler
  * @vmf: the fault
  *
  * Return:
  * VM_FAULT_NOPAGE: the page is mapped, or a signal is pending and the touch is
- * repeated after it. VM_FAULT_RETRY: the BO was reserved by somebody else, or its
- * bytes were on their way; mmap_lock is dropped. VM_FAULT_OOM: no memory for the BO's
- * pages or for a page table. VM_FAULT_SIGBUS: the page is outside of the BO, the BO was
+ * repeated after it. VM_FAULT_RETRY: the BO was reserved by somebody else, its
+ * bytes were on their way, or there was no memory at the first attempt; mmap_lock is
+ * dropped. VM_FAULT_OOM: no memory for the BO's pages or for a page table. VM_FAULT_SIGBUS: the page is outside of the BO, the BO was
  * purged, or its contents cannot be read back from swap.
  */
 static vm_fault_t ferry_fault(struct vm_fault *vmf)
@@ -193,7 +214,7 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 	ret = ferry_fault_reserved(vmf, bo, 0);
 	/* what is used is evicted last */
 	ttm_bo_unreserve(&bo->base);
-	return ret;
+	return ret == VM_FAULT_OOM ? ferry_fault_no_memory(vmf) : ret;
 }
 
 /**
@@ -206,7 +227,8 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
  *
  * Return:
  * VM_FAULT_FALLBACK: try a smaller entry: this one is not possible, the BO is reserved
- * by somebody else, or its bytes are on their way. And as ferry_fault(), but for VM_FAULT_RETRY.
+ * by somebody else, its bytes are on their way, or there is no memory for them. And as
+ * ferry_fault(), but for VM_FAULT_RETRY.
  */
 static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 {

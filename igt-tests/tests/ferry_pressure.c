@@ -201,9 +201,28 @@ static void test_enomem(int fd, const struct igt_ferry_kind *kind)
 	igt_assert_eq(vmstat("oom_kill"), kills);
 }
 
+/* Processor time of a process so far */
+static double seconds_used(pid_t pid)
+{
+	unsigned long user = 0, kernel = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "r");
+	igt_assert(file);
+	igt_assert_eq(fscanf(file,
+			     "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u "
+			     "%*u %*u %*u %lu %lu",
+			     &user, &kernel),
+		      2);
+	fclose(file);
+	return (double)(user + kernel) / sysconf(_SC_CLK_TCK);
+}
+
 /**
  * SUBTEST: touch
- * Description: who touches a BO that there is no memory for waits, is not killed, and goes on
+ * Description: who touches a BO that there is no memory for sleeps, is not killed, and goes on
  */
 /*
  * A fault may say that there is no memory, or that the page is not there for good. The
@@ -215,6 +234,7 @@ static void test_touch(int fd)
 	struct igt_ferry_bo bo;
 	struct timespec start = {};
 	int start_it[2], status = 0;
+	double used;
 	pid_t child;
 
 	require_small(false);
@@ -235,10 +255,15 @@ static void test_touch(int fd)
 	while (!add(fd, &igt_ferry_movable_kinds[0]))
 		;
 	igt_assert_eq(write(start_it[1], "g", 1), 1);
+	sleep(1);
+	used = seconds_used(child);
 	sleep(2);
+	used = seconds_used(child) - used;
+	igt_info("waiting took %.2f of 2 seconds of a processor\n", used);
 	igt_assert_f(!waitpid(child, &status, WNOHANG),
 		     "there was memory, or the one who touched ended: %#x\n",
 		     status);
+	igt_assert_f(used < 0.5, "it waits by trying without a pause\n");
 	for (unsigned int i = 0; i < set.count; i++)
 		igt_ferry_bo_check(&set.bo[i]);
 	igt_assert_eq(vmstat("oom_kill"), kills);
