@@ -275,6 +275,7 @@ without_driver() {
 		wants migrate && for size in $migrate_sizes; do
 			kernel_copy migrate-$dir $dir memcpy plain "$size"
 			kernel_copy migrate-$dir $dir memcpy_io io "$size"
+			kernel_copy migrate-$dir $dir fresh fresh "$size"
 		done
 		wants copy && for place in apart same; do
 			kernel_copy copy-$dir $dir memcpy-$place plain $((1 << 20)) $place
@@ -321,13 +322,13 @@ echo "meta pci=$pci bar=$bar aperture=$bar_size"
 
 round=0
 while [ $round -le "$rounds" ]; do
-	say "round $round of $rounds on $pci"
 	case $((round % 3)) in
 	1) order="with_ferry with_bochs without_driver" ;;
 	2) order="with_bochs without_driver with_ferry" ;;
 	*) order="without_driver with_ferry with_bochs" ;;
 	esac
 	for phase in $order; do
+		say "round $round of $rounds on $pci: $phase"
 		unbind
 		$phase
 	done

@@ -6,7 +6,8 @@
  *   bench-migrate ferry NODE SIZE VRAM
  *   bench-migrate bochs NODE SIZE VRAM
  *
- * ferry has an ioctl for it, and each direction is timed alone. Stock bochs has
+ * ferry has an ioctl for it, and each direction is timed alone, and so is the call
+ * for a BO that is there already ("call"). Stock bochs has
  * none: it moves a dumb buffer up when it is shown, and down when another one
  * that is shown needs its place. Three kinds of commits are therefore timed:
  *
@@ -87,7 +88,7 @@ static void bench_ferry(const char *node, size_t size)
 			      DRM_FERRY_PLACEMENT_APERTURE,
 	};
 	struct drm_ferry_bo_mmap_offset off = { 0 };
-	uint64_t up[MAX_MOVES], down[MAX_MOVES];
+	uint64_t up[MAX_MOVES], down[MAX_MOVES], stay[2][MAX_MOVES];
 	void *map;
 	int fd;
 
@@ -109,13 +110,19 @@ static void bench_ferry(const char *node, size_t size)
 	for (unsigned int i = 0; i < moves; i++) {
 		up[i] = ferry_move(fd, create.handle,
 				   DRM_FERRY_PLACEMENT_APERTURE);
+		stay[0][i] = ferry_move(fd, create.handle,
+					DRM_FERRY_PLACEMENT_APERTURE);
 		down[i] = ferry_move(fd, create.handle,
 				     DRM_FERRY_PLACEMENT_SYSTEM);
+		stay[1][i] = ferry_move(fd, create.handle,
+					DRM_FERRY_PLACEMENT_SYSTEM);
 	}
 	check(map, size, 1);
 
 	report("migrate-up", "ferry", size, median(up, moves), moves);
+	report("migrate-up", "call", size, median(stay[0], moves), moves);
 	report("migrate-down", "ferry", size, median(down, moves), moves);
+	report("migrate-down", "call", size, median(stay[1], moves), moves);
 }
 
 static uint64_t timed_show(struct screen *scr, struct shown_bo *bo)

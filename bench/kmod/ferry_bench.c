@@ -13,6 +13,8 @@
  *   nt      stores that pass the caches: memcpy_flushcache(), which is MOVNTI
  *   sse     streaming loads down (MOVNTDQA), streaming stores up (MOVNTDQ), by pages
  *   two     words, the second half by another processor
+ *   fresh   words, down to pages that are allocated for it, or up from pages that are
+ *           freed then, each 2 MiB or less of them at a time: as a move has to
  *
  * clear has plain, io, words and nt, on the BAR.
  *
@@ -22,6 +24,7 @@
  * device. Not part of ferry, and of no use but for measuring.
  */
 #include <linux/debugfs.h>
+#include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
@@ -29,6 +32,7 @@
 #include <linux/pci.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -141,6 +145,80 @@ static void ferry_bench_two(void *to, const void *from, size_t size)
 	destroy_work_on_stack(&half.work);
 }
 
+struct ferry_bench_pages {
+	struct page *chunk[64];
+	unsigned int order;
+	unsigned int count;
+};
+
+static void ferry_bench_free(struct ferry_bench_pages *pages)
+{
+	while (pages->count)
+		__free_pages(pages->chunk[--pages->count], pages->order);
+}
+
+static int ferry_bench_alloc(struct ferry_bench_pages *pages, size_t size)
+{
+	pages->order = min(get_order(size), get_order(SZ_2M));
+	for (pages->count = 0; (size_t)pages->count << (pages->order + PAGE_SHIFT) < size;
+	     pages->count++) {
+		if (pages->count == ARRAY_SIZE(pages->chunk))
+			goto err_free;
+		pages->chunk[pages->count] = alloc_pages(GFP_USER, pages->order);
+		if (!pages->chunk[pages->count])
+			goto err_free;
+	}
+
+	return 0;
+
+err_free:
+	ferry_bench_free(pages);
+	return -ENOMEM;
+}
+
+static void ferry_bench_chunks(struct ferry_bench_pages *pages, void *plain, size_t size, bool up)
+{
+	size_t step = PAGE_SIZE << pages->order;
+	unsigned int i;
+
+	for (i = 0; i < pages->count; i++) {
+		void *chunk = page_address(pages->chunk[i]);
+		void *there = plain + i * step;
+
+		ferry_bench_words(up ? there : chunk, up ? chunk : there,
+				  min(step, size - i * step));
+	}
+}
+
+/* Returns the nanoseconds, or an error. */
+static s64 ferry_bench_fresh(void __iomem *mem, size_t size, bool up)
+{
+	struct ferry_bench_pages *pages = kmalloc(sizeof(*pages), GFP_KERNEL);
+	u64 start = ktime_get_ns(), end;
+	int ret;
+
+	if (!pages)
+		return -ENOMEM;
+	ret = ferry_bench_alloc(pages, size);
+	if (ret) {
+		kfree(pages);
+		return ret;
+	}
+
+	if (up)
+		start = ktime_get_ns();
+	ferry_bench_chunks(pages, (void __force *)mem, size, up);
+	/* as in ferry_bench_copy_once() */
+	wmb();
+	if (up)
+		ferry_bench_free(pages);
+	end = ktime_get_ns();
+
+	ferry_bench_free(pages);
+	kfree(pages);
+	return end - start;
+}
+
 /* @buf is all zero when the BAR is to be cleared by stores that pass the caches. */
 static void ferry_bench_clear_once(void __iomem *mem, const void *buf, size_t size, char method)
 {
@@ -162,7 +240,7 @@ static void ferry_bench_clear_once(void __iomem *mem, const void *buf, size_t si
 	default:
 		memset(plain, 0, size);
 	}
-	/* as below */
+	/* as in ferry_bench_copy_once() */
 	wmb();
 }
 
@@ -223,13 +301,20 @@ static int ferry_bench_copy(char dir, char method, size_t size, unsigned int rep
 
 	for (unsigned int i = 0; i < repeat; i++) {
 		u64 start = ktime_get_ns();
+		s64 ns = 0;
 
 		if (dir == 'c')
 			ferry_bench_clear_once(ferry_bench_mem + offset, buf, size, method);
+		else if (method == 'f')
+			ns = ferry_bench_fresh(ferry_bench_mem + offset, size, dir == 'u');
 		else
 			ferry_bench_copy_once(ferry_bench_mem + offset, buf, size, dir == 'u',
 					      method);
-		ferry_bench_samples[i] = ktime_get_ns() - start;
+		if (ns < 0) {
+			vfree(buf);
+			return ns;
+		}
+		ferry_bench_samples[i] = ns ?: ktime_get_ns() - start;
 		cond_resched();
 	}
 	sort(ferry_bench_samples, repeat, sizeof(u64), ferry_bench_compare, NULL);
@@ -243,7 +328,8 @@ static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, siz
 				 loff_t *pos)
 {
 	static const char * const dirs[] = { "up", "down", "clear" };
-	static const char * const methods[] = { "plain", "io", "words", "nt", "sse", "two" };
+	static const char * const methods[] = { "plain", "io", "words", "nt", "sse", "two",
+						"fresh" };
 	char buf[64], dir[8], method[8], place[8] = "";
 	unsigned int repeat;
 	size_t size;
