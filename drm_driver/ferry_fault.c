@@ -194,8 +194,9 @@ static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
  * VM_FAULT_NOPAGE: the page is mapped, or a signal is pending and the touch is
  * repeated after it. VM_FAULT_RETRY: the BO was reserved by somebody else, its
  * bytes were on their way, or there was no memory at the first attempt; mmap_lock is
- * dropped. VM_FAULT_OOM: no memory for the BO's pages or for a page table. VM_FAULT_SIGBUS: the page is outside of the BO, the BO was
- * purged, or its contents cannot be read back from swap.
+ * dropped. VM_FAULT_OOM: no memory for the BO's pages or for a page table.
+ * VM_FAULT_SIGBUS: the page is outside of the BO, the BO was purged, or its contents
+ * cannot be read back from swap.
  */
 static vm_fault_t ferry_fault(struct vm_fault *vmf)
 {
