@@ -172,8 +172,6 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 	struct ferry_device *ferry = pci_get_drvdata(pdev);
 
 	drm_dev_unplug(&ferry->drm);
-	if (ferry->kms)
-		drm_atomic_helper_shutdown(&ferry->drm);
 	ferry_ttm_vacate(ferry);
 }
 

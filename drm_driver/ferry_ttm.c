@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include <drm/drm_atomic_helper.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
@@ -21,6 +23,9 @@
 #include "ferry_migrate.h"
 #include "ferry_reclaim.h"
 #include "ferry_ttm.h"
+
+/* How often to try what has to be done */
+#define FERRY_TTM_TRIES 10
 
 /* Pages of a 2 MiB entry */
 #define FERRY_TTM_RUN (PMD_SIZE >> PAGE_SHIFT)
@@ -212,22 +217,31 @@ int ferry_ttm_evict_all(struct ferry_device *ferry)
 }
 
 /**
- * ferry_ttm_vacate - move every BO out of the aperture, for good
- * @ferry: the device, unplugged, with its display off
+ * ferry_ttm_vacate - turn the display off and move every BO out of the aperture, for good
+ * @ferry: the device, unplugged
  *
  * Afterwards nothing refers to the aperture. The contents go to system memory,
- * where existing mappings find them.
+ * where existing mappings find them. All this needs memory, and there is no way back:
+ * what lacks now may be there a moment later.
  */
 void ferry_ttm_vacate(struct ferry_device *ferry)
 {
-	/* a page flip that was under way may hold its framebuffer a moment longer */
-	if (!wait_var_event_timeout(&ferry->scanout_pins, !atomic_read(&ferry->scanout_pins),
-				    10 * HZ))
+	unsigned int try;
+	bool pinned;
+
+	for (try = 0; try < FERRY_TTM_TRIES; try++) {
+		if (ferry->kms)
+			drm_atomic_helper_shutdown(&ferry->drm);
+		/* a page flip that was under way may hold its framebuffer a moment longer */
+		pinned = !wait_var_event_timeout(&ferry->scanout_pins,
+						 !atomic_read(&ferry->scanout_pins), HZ);
+		if (!pinned && !ferry_ttm_evict_all(ferry))
+			return;
+		msleep(20);
+	}
+
+	if (pinned)
 		drm_err(&ferry->drm, "a framebuffer is still pinned\n");
-
-	if (!ferry_ttm_evict_all(ferry))
-		return;
-
 	drm_err(&ferry->drm, "out of memory: contents of the aperture are lost\n");
 	ferry->discard = true;
 	ferry_ttm_evict_all(ferry);
