@@ -216,10 +216,11 @@ static int op_migrate(const struct call *call)
 	struct drm_ferry_migrate_entry entries[8] = {};
 	struct drm_ferry_sync in[2] = {}, out[2] = {};
 	struct drm_ferry_migrate args = {
-		.count = call->v & 0xf,
+		/* mostly one, so that mostly it can be done */
+		.count = (call->v & 0xf) < 8 ? 1 : call->v & 0xf,
 		.flags = call->v >> 31 && call->v >> 30 & 1,
-		.in_count = call->c & 3,
-		.out_count = call->c >> 2 & 3,
+		.in_count = call->c & 0x80 ? call->c & 3 : 0,
+		.out_count = call->c & 0xc0 ? call->c >> 2 & 3 : 0,
 		.entries = (uintptr_t)entries,
 		.in_syncs = (uintptr_t)in,
 		.out_syncs = (uintptr_t)out,
@@ -227,11 +228,14 @@ static int op_migrate(const struct call *call)
 	unsigned int i, first = call->b;
 	int err;
 
-	if (args.count > 8)
-		args.count -= 8;
+	if (args.count >= 8)
+		args.count = args.count == 15 ? 8 : args.count - 8;
 	for (i = 0; i < 8; i++) {
 		entries[i].handle = handle_of(call, first + i);
 		entries[i].placement = call->v >> (4 + 2 * i) & 3;
+		/* none, or both, now and then only */
+		if (call->v >> 20 & 7)
+			entries[i].placement = 1 + (entries[i].placement & 1);
 	}
 	for (i = 0; i < 2; i++) {
 		in[i].handle =
@@ -907,13 +911,15 @@ static int op_dumb(const struct call *call)
 
 static int op_addfb(const struct call *call)
 {
+	/* most BOs have no room for a large one */
+	const uint32_t most = call->v & 0x40000000 ? 0x7ff : 0x7f;
 	struct drm_mode_fb_cmd2 args = {
-		.width = call->v & 0x80000000 ? mode.hdisplay : call->v & 0x7ff,
+		.width = call->v & 0x80000000 ? mode.hdisplay : call->v & most,
 		.height = call->v & 0x80000000 ? mode.vdisplay :
-						 call->v >> 11 & 0x7ff,
+						 call->v >> 11 & most,
 		.pixel_format = call->c & 0x80 ? DRM_FORMAT_ARGB8888 :
 						 DRM_FORMAT_XRGB8888,
-		.flags = call->c & 0x40 ? DRM_MODE_FB_MODIFIERS : 0,
+		.flags = call->c >= 0xc0 ? DRM_MODE_FB_MODIFIERS : 0,
 		.handles[0] = handle_of(call, call->b),
 		.offsets[0] =
 			call->v >> 22 & 0xff ? (call->v >> 22 & 0xff) * 64 : 0,
