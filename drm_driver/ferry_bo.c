@@ -292,6 +292,27 @@ int ferry_bo_cache(struct ferry_bo *bo)
 	return pat_enabled() ? DRM_FERRY_CACHE_WC : DRM_FERRY_CACHE_UC_MINUS;
 }
 
+/**
+ * ferry_bo_is_idle - has everything that a BO's fences stand for been done?
+ * @bo: the BO, reserved
+ * @usage: which of its fences; DMA_RESV_USAGE_KERNEL are those of its moves
+ *
+ * As a rule there is no fence at all, and this says so sooner than a wait would.
+ *
+ * Return: true if nothing is under way.
+ */
+bool ferry_bo_is_idle(struct ferry_bo *bo, enum dma_resv_usage usage)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_for_each_fence(&cursor, bo->base.base.resv, usage, fence)
+		if (!dma_fence_is_signaled(fence))
+			return false;
+
+	return true;
+}
+
 static int ferry_bo_validate(struct ferry_bo *bo, const struct ttm_place *place,
 			     struct ttm_operation_ctx *ctx)
 {

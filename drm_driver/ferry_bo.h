@@ -62,6 +62,7 @@ struct ferry_bo *ferry_bo_next(struct ferry_device *ferry, u64 *start);
 void ferry_bo_put(struct ferry_bo *bo);
 u32 ferry_bo_placement(struct ferry_bo *bo);
 int ferry_bo_cache(struct ferry_bo *bo);
+bool ferry_bo_is_idle(struct ferry_bo *bo, enum dma_resv_usage usage);
 int ferry_bo_place(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx);
 int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
 		     unsigned int count, struct ferry_async *async);

@@ -124,19 +124,6 @@ out:
 	return ret;
 }
 
-/* Are the bytes where the BO is? As a rule there is no fence at all. */
-static bool ferry_fault_has_arrived(struct drm_gem_object *obj)
-{
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-
-	dma_resv_for_each_fence(&cursor, obj->resv, DMA_RESV_USAGE_KERNEL, fence)
-		if (!dma_fence_is_signaled(fence))
-			return false;
-
-	return true;
-}
-
 /*
  * Wait until the bytes are where the BO is, and without mmap_lock if that is possible.
  * VM_FAULT_RETRY: reservation and mmap_lock are dropped.
@@ -145,7 +132,7 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 {
 	long ret;
 
-	if (ferry_fault_has_arrived(obj))
+	if (ferry_bo_is_idle(gem_to_ferry_bo(obj), DMA_RESV_USAGE_KERNEL))
 		return 0;
 
 	if (fault_flag_allow_retry_first(vmf->flags)) {
@@ -241,7 +228,7 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 	if (!dma_resv_trylock(obj->resv))
 		return VM_FAULT_FALLBACK;
 
-	if (!ferry_fault_has_arrived(obj)) {
+	if (!ferry_bo_is_idle(gem_to_ferry_bo(obj), DMA_RESV_USAGE_KERNEL)) {
 		dma_resv_unlock(obj->resv);
 		return VM_FAULT_FALLBACK;
 	}

@@ -251,9 +251,11 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 	if (bo->async && tbo->resource)
 		return ferry_migrate_defer(ferry, bo, &move, to);
 
-	ret = ttm_bo_wait_ctx(tbo, ctx);
-	if (ret)
-		return ret;
+	if (!ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP)) {
+		ret = ttm_bo_wait_ctx(tbo, ctx);
+		if (ret)
+			return ret;
+	}
 
 	ferry_migrate_carry(ferry, &move);
 	ttm_bo_move_sync_cleanup(tbo, to);
