@@ -216,6 +216,13 @@ def probe_worked(console):
         return False
 
 
+# What Linux says when only devices are left to be suspended, and when all is over.
+FROZEN, AWAKE = "Freezing remaining freezable tasks completed", "PM: suspend exit"
+
+# Where a machine that sleeps has its serial ports, besides that of the console.
+SERIAL = {"ctl": "index=1,irq=3", "out": "index=2,irq=6", "err": "index=3,irq=7"}
+
+
 class Device:
     """A device that --device asks for; the n-th has the id dN."""
 
@@ -241,6 +248,9 @@ class Device:
             given.append("bus=port%d" % number)
         if not any(o.startswith("id=") for o in given):
             given.insert(0, "id=d%d" % number)
+        if options.sleep:
+            # SeaBIOS calls the device's when Linux wakes up, and from 7.3 on gets lost there.
+            given.append("romfile=")
         self.properties = {"driver": model, **dict(o.split("=", 1) for o in given if "=" in o)}
         self.id = self.properties["id"]
         self.args = [*self.backend, "-device", ",".join([model, *given])]
@@ -299,7 +309,9 @@ class Machine:
         self.trouble = None
         self.requests = b""
         self.saved_tty = None
+        self.wake_after = None
         self.wake_at = None
+        self.woken = 0
 
     def prepare(self):
         o = self.o
@@ -342,7 +354,10 @@ class Machine:
         qemu.args += ["-device", "virtio-serial-pci"]
         for port in ("ctl", "out", "err"):
             qemu.socket(port)
-            qemu.args += ["-device", "virtserialport,chardev=%s,name=%s" % (port, port)]
+            # Linux 7.3's virtio console asks after a sleep who is connected, and only then
+            # gives the host buffers to answer into: each port stays closed.
+            model = "isa-serial," + SERIAL[port] if self.o.sleep else "virtserialport,name=" + port
+            qemu.args += ["-device", "%s,chardev=%s" % (model, port)]
         if self.o.tty:
             qemu.socket("tty")
             qemu.args += ["-device", "virtconsole,chardev=tty,name=tty"]
@@ -396,7 +411,8 @@ class Machine:
             with open(path, "rb") as f:
                 return "ok " + hashlib.sha256(f.read()).hexdigest()
         if word == "wake" and args:
-            self.wake_at = time.monotonic() + float(args[0])
+            self.wake_after, self.wake_at = float(args[0]), None
+            self.woken = self.console_text().count(AWAKE)
             return "ok"
         if word in ("unplug", "plug") and args:
             self.plug(word == "plug", args[0])
@@ -491,9 +507,18 @@ class Machine:
             return f.read(4096)[4086:] == b"S1SUSPEND\0"
 
     def wake(self):
-        """Press a key, if it was asked for: an emulated clock wakes no machine from idle."""
-        if self.wake_at and time.monotonic() > self.wake_at:
-            self.wake_at = None
+        """Press a key, if it was asked for, until it works: an emulated clock wakes no machine from idle."""
+        if self.wake_after is None:
+            return
+        text = self.console_text()
+        if text.count(AWAKE) > self.woken:
+            self.wake_after = None
+        elif self.wake_at is None:
+            # A key that comes while the devices are being suspended would stop that.
+            if text.rfind(FROZEN) > text.rfind(AWAKE):
+                self.wake_at = time.monotonic() + self.wake_after
+        elif time.monotonic() > self.wake_at:
+            self.wake_at = time.monotonic() + 2
             self.qemu.qmp("send-key", keys=[{"type": "qcode", "data": "shift"}])
 
     def boot(self):
@@ -558,7 +583,7 @@ def parse(argv):
   /mnt/share         the directory given with --share, read-write
   vm-screenshot NAME [dN]   takes a picture of the screen of the n-th device
   vm-host picture [dN]      prints a checksum of what is on the screen
-  vm-wake S                 with --sleep: presses a key in S seconds, which wakes from idle
+  vm-wake S                 with --sleep: presses a key when it has slept for S seconds, which wakes from idle
   vm-host unplug dN         with --hotplug: asks the guest to give the device away
   vm-host plug dN           plugs it in again
 
