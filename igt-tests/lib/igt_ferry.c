@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 
 #include "igt.h"
 
@@ -44,7 +45,7 @@ bool igt_ferry_is_device(int fd)
 }
 
 /* Is there one at all? IGT would load every driver that it knows to find one. */
-static bool ferry_present(void)
+bool igt_ferry_is_present(void)
 {
 	char path[64];
 
@@ -53,7 +54,7 @@ static bool ferry_present(void)
 		int fd;
 
 		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR);
+		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		match = igt_ferry_is_device(fd);
@@ -74,7 +75,7 @@ int igt_ferry_open(void)
 	int fd;
 
 	errno = 0;
-	igt_require_f(ferry_present(),
+	igt_require_f(igt_ferry_is_present(),
 		      "no /dev/dri/card* belongs to the driver ferry: "
 		      "load ferry.ko and look into the kernel log\n");
 	__set_forced_driver("ferry");
@@ -467,6 +468,33 @@ int igt_ferry_read_signal(const volatile void *p)
 int igt_ferry_write_signal(volatile void *p, uint8_t value)
 {
 	return ferry_touch_signal(p, value);
+}
+
+/* Read a byte of each page. */
+void igt_ferry_touch(const void *map, size_t size)
+{
+	const volatile char *p = map;
+
+	for (size_t at = 0; at < size; at += FERRY_PAGE_SIZE)
+		(void)p[at];
+}
+
+static void tick(int sig)
+{
+	(void)sig;
+}
+
+/* SIGALRM every so many microseconds, with a handler that does nothing; 0 ends it. */
+void igt_ferry_alarm_storm(long microseconds)
+{
+	struct itimerval timer = {
+		.it_interval.tv_usec = microseconds,
+		.it_value.tv_usec = microseconds,
+	};
+	struct sigaction sa = { .sa_handler = tick };
+
+	sigaction(SIGALRM, &sa, NULL);
+	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
 /**

@@ -14,6 +14,7 @@
 
 /* The device */
 bool igt_ferry_is_device(int fd);
+bool igt_ferry_is_present(void);
 int igt_ferry_open(void);
 int igt_ferry_reopen(int fd, int flags);
 void igt_ferry_clean(int keep);
@@ -88,6 +89,10 @@ void igt_ferry_check_zero(const void *map, size_t size);
 /* Memory that may answer with a signal. Main thread only. */
 int igt_ferry_read_signal(const volatile void *p);
 int igt_ferry_write_signal(volatile void *p, uint8_t value);
+void igt_ferry_touch(const void *map, size_t size);
+
+/* Signals that interrupt whatever waits */
+void igt_ferry_alarm_storm(long microseconds);
 
 /* Fill the aperture with BOs that cannot leave it */
 unsigned int igt_ferry_aperture_fill(int fd, size_t size, uint32_t **handles);

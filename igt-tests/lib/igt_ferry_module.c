@@ -68,7 +68,7 @@ void igt_ferry_module_require(void)
 }
 
 /* The console on the screen may hold the module. */
-static void unbind_consoles(void)
+void igt_ferry_module_unbind_consoles(void)
 {
 	char path[PATH_MAX], name[64];
 
@@ -95,7 +95,7 @@ void igt_ferry_module_unload(void)
 {
 	int err;
 
-	unbind_consoles();
+	igt_ferry_module_unbind_consoles();
 	/* udev may look at a new device for a moment */
 	for (int i = 0; i < 50; i++) {
 		err = igt_kmod_unload("ferry", 0);
@@ -104,6 +104,7 @@ void igt_ferry_module_unload(void)
 		usleep(100000);
 	}
 	igt_assert_f(!err, "unloading ferry: %s\n", strerror(-err));
+	igt_assert(!igt_kmod_is_loaded("ferry"));
 }
 
 void igt_ferry_module_load(const char *options)
@@ -117,10 +118,13 @@ void igt_ferry_module_restore(void)
 {
 	if (igt_kmod_is_loaded(BREAK))
 		syscall(SYS_delete_module, BREAK, O_NONBLOCK);
-	if (!module_slot[0])
+	if (!module_slot[0] || igt_ferry_module_is_bound())
 		return;
-	if (!igt_kmod_is_loaded("ferry"))
-		igt_kmod_load("ferry", "");
+	if (igt_kmod_is_loaded("ferry") && !igt_ferry_module_bind())
+		return;
+	/* perhaps it was loaded with a parameter that keeps it from the device */
+	igt_kmod_unload("ferry", 0);
+	igt_kmod_load("ferry", "");
 	if (!igt_ferry_module_is_bound())
 		igt_ferry_module_bind();
 }
@@ -149,6 +153,36 @@ void igt_ferry_module_start_over(void)
 		igt_ferry_module_unload();
 	igt_ferry_module_restore();
 	igt_assert(igt_ferry_module_is_bound());
+}
+
+static long meminfo_kib(const char *field)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	size_t len = strlen(field);
+	char line[128];
+	long kib = -1;
+
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, field, len) && line[len] == ':')
+			kib = strtol(line + len + 1, NULL, 10);
+	fclose(file);
+	return kib;
+}
+
+/**
+ * igt_ferry_module_memory - KiB of memory that are free, and of slabs that stay
+ *
+ * Whoever leaks in each of many cycles shows here.
+ */
+void igt_ferry_module_memory(long *available, long *slab)
+{
+	/* what is freed later is freed by now */
+	usleep(500000);
+	sync();
+	igt_ferry_write_file("/proc/sys/vm/drop_caches", "3");
+	*available = meminfo_kib("MemAvailable");
+	*slab = meminfo_kib("SUnreclaim");
 }
 
 /* Where igt-tests/kmod/build leaves it, seen from this program */

@@ -18,10 +18,12 @@ bool igt_ferry_module_is_bound(void);
 void igt_ferry_module_require(void);
 int igt_ferry_module_unbind(void);
 int igt_ferry_module_bind(void);
+void igt_ferry_module_unbind_consoles(void);
 void igt_ferry_module_unload(void);
 void igt_ferry_module_load(const char *options);
 void igt_ferry_module_restore(void);
 void igt_ferry_module_start_over(void);
+void igt_ferry_module_memory(long *available, long *slab);
 
 void igt_ferry_break_load(const char *options);
 void igt_ferry_break_unload(void);

@@ -188,23 +188,6 @@ static void test_readonly_file(int fd)
 	close(ro);
 }
 
-static void tick(int sig)
-{
-	(void)sig;
-}
-
-static void alarm_storm(long microseconds)
-{
-	struct itimerval timer = {
-		.it_interval.tv_usec = microseconds,
-		.it_value.tv_usec = microseconds,
-	};
-	struct sigaction sa = { .sa_handler = tick };
-
-	sigaction(SIGALRM, &sa, NULL);
-	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
-}
-
 /**
  * SUBTEST: interrupted-migrate
  * Description: a migration that signals interrupt is whole or has not been, and may be repeated
@@ -220,7 +203,7 @@ static void test_interrupted_migrate(int fd)
 				  &igt_ferry_movable_kinds[i]);
 		igt_ferry_bo_fill(&bo[i]);
 	}
-	alarm_storm(700);
+	igt_ferry_alarm_storm(700);
 	while (igt_seconds_elapsed(&start) < 3) {
 		struct drm_ferry_migrate_entry e[ARRAY_SIZE(bo)];
 		struct drm_ferry_migrate args = {
@@ -245,7 +228,7 @@ static void test_interrupted_migrate(int fd)
 				      e[i].placement);
 		done++;
 	}
-	alarm_storm(0);
+	igt_ferry_alarm_storm(0);
 	igt_info("%u migrations, %u were interrupted\n", done, interrupted);
 	igt_assert_lt(0, done);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
@@ -274,7 +257,7 @@ static void test_interrupted_wait(int fd)
 		for (unsigned int i = child; !*stop; i++)
 			ferry_bo_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
 	}
-	alarm_storm(300);
+	igt_ferry_alarm_storm(300);
 	while (igt_seconds_elapsed(&start) < 10 &&
 	       (interrupted < 20 || done < 5)) {
 		struct drm_ferry_migrate_entry e = { bo.handle,
@@ -292,7 +275,7 @@ static void test_interrupted_wait(int fd)
 			done++;
 		}
 	}
-	alarm_storm(0);
+	igt_ferry_alarm_storm(0);
 	*stop = true;
 	igt_waitchildren();
 	igt_info("%u migrations, %u were interrupted\n", done, interrupted);
@@ -313,7 +296,7 @@ static void test_interrupted_create(int fd)
 	struct timespec start = {};
 	uint32_t handles[2000];
 
-	alarm_storm(200);
+	igt_ferry_alarm_storm(200);
 	while (igt_seconds_elapsed(&start) < 2 &&
 	       created < ARRAY_SIZE(handles)) {
 		struct drm_ferry_bo_create args = {
@@ -331,7 +314,7 @@ static void test_interrupted_create(int fd)
 			handles[created++] = args.handle;
 		}
 	}
-	alarm_storm(0);
+	igt_ferry_alarm_storm(0);
 	igt_info("%u created, %u interrupted\n", created, interrupted);
 	igt_ferry_wait_stat(fd, "bos", bos + created);
 	while (created)

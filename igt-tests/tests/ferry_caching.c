@@ -24,14 +24,6 @@ IGT_TEST_DESCRIPTION(
 #define UP DRM_FERRY_PLACEMENT_APERTURE
 #define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 
-static void touch(const void *map, size_t size)
-{
-	const volatile char *p = map;
-
-	for (size_t at = 0; at < size; at += PAGE)
-		(void)p[at];
-}
-
 /* What the mapping of such a BO is to be */
 static uint32_t expected_cache(int fd, const struct igt_ferry_kind *kind)
 {
@@ -195,7 +187,7 @@ static void test_audit_moving(int fd)
 			igt_ferry_bo_init(&bo, own, (500 + 30 * child) * PAGE,
 					  &igt_ferry_movable_kinds[child]);
 			for (int i = 0; i < 4; i++) {
-				touch(bo.map, bo.size);
+				igt_ferry_touch(bo.map, bo.size);
 				ferry_bo_migrate(own, bo.handle,
 						 i & 1 ? DOWN : UP);
 			}

@@ -123,14 +123,6 @@ static char *reserve(size_t size, size_t past)
 	return (char *)ALIGN((uintptr_t)space, HUGE) + past;
 }
 
-static void touch(const void *map, size_t size)
-{
-	const volatile char *p = map;
-
-	for (size_t at = 0; at < size; at += PAGE)
-		(void)p[at];
-}
-
 /**
  * SUBTEST: huge-%s
  * Description: each 2 MiB of a BO are mapped by one fault with one entry
@@ -151,7 +143,7 @@ static void test_huge(int fd, const struct igt_ferry_kind *kind)
 	count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 	igt_assert_eq_u64((uintptr_t)bo.map % HUGE, 0);
-	touch(bo.map, bo.size);
+	igt_ferry_touch(bo.map, bo.size);
 	count_since(fd, &count);
 	igt_assert_eq_u64(count.faults.faults, 2);
 	igt_assert_eq_u64(count.faults.huge, 2);
@@ -178,7 +170,7 @@ static void test_misaligned(int fd, const struct igt_ferry_kind *kind)
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	bo.map = map_fixed(&bo, reserve(bo.size, PAGE), 0, 2 * HUGE_PAGES);
 	count_start(fd, &count);
-	touch(bo.map, bo.size);
+	igt_ferry_touch(bo.map, bo.size);
 	count_since(fd, &count);
 	igt_assert_eq_u64(count.faults.faults, 3);
 	igt_assert_eq_u64(count.faults.huge, 0);
@@ -193,7 +185,7 @@ static void test_misaligned(int fd, const struct igt_ferry_kind *kind)
 	map_fixed(&bo, bo.map, 0, 2 * HUGE_PAGES);
 	igt_ferry_faults_start(fd, &count.faults);
 	for (size_t page = 2 * HUGE_PAGES; page--;)
-		touch((char *)bo.map + page * PAGE, PAGE);
+		igt_ferry_touch((char *)bo.map + page * PAGE, PAGE);
 	igt_ferry_faults_since(fd, &count.faults);
 	igt_assert_eq_u64(count.faults.faults, 3);
 	igt_ferry_bo_check(&bo);
@@ -220,7 +212,7 @@ static void test_head_tail(int fd, const struct igt_ferry_kind *kind)
 	igt_assert(map != MAP_FAILED);
 	/* the address was chosen for the huge entry in the middle */
 	igt_assert_eq_u64((uintptr_t)map % HUGE, first * PAGE);
-	touch(map, bo.size - first * PAGE);
+	igt_ferry_touch(map, bo.size - first * PAGE);
 	count_since(fd, &count);
 	igt_assert_eq_u64(count.faults.faults, 3);
 	igt_assert_eq_u64(count.faults.huge, 1);
@@ -250,8 +242,9 @@ static void test_neighbours(int fd, const struct igt_ferry_kind *kind)
 		a.map = map_fixed(&a, reserve(a.size + b.size, 0), 0, pages);
 		b.map = map_fixed(&b, (char *)a.map + a.size, 0, pages);
 		count_start(fd, &count);
-		touch((char *)a.map + a.size - PAGE, round ? PAGE : 2 * PAGE);
-		touch(a.map, a.size + b.size);
+		igt_ferry_touch((char *)a.map + a.size - PAGE,
+				round ? PAGE : 2 * PAGE);
+		igt_ferry_touch(a.map, a.size + b.size);
 		count_since(fd, &count);
 		igt_assert_eq_u64(count.faults.huge, 1);
 		igt_assert_eq_u64(count.audit.entries, 1 + 100 + pages);
@@ -283,7 +276,7 @@ static void test_munmap(int fd, const struct igt_ferry_kind *kind)
 	init_huge(&bo, fd, all, kind);
 	count_start(fd, &count);
 	map = bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(map, bo.size);
+	igt_ferry_touch(map, bo.size);
 	igt_assert_eq(munmap(map + hole * PAGE, (end - hole) * PAGE), 0);
 	igt_ferry_check(map, 0, hole, bo.id, bo.gen);
 	igt_ferry_check(map + end * PAGE, end, all - end, bo.id, bo.gen);
@@ -309,7 +302,7 @@ static void test_mprotect(int fd, const struct igt_ferry_kind *kind)
 
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	map = bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(map, bo.size);
+	igt_ferry_touch(map, bo.size);
 
 	/* both entries as they are */
 	igt_assert_eq(mprotect(map, bo.size, PROT_READ), 0);
@@ -370,7 +363,7 @@ static void test_fork(int fd, const struct igt_ferry_kind *kind)
 	igt_assert_eq(pipe(go), 0);
 	count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(bo.map, bo.size);
+	igt_ferry_touch(bo.map, bo.size);
 	igt_fork(child, 1)
 	{
 		for (int round = 0; round < 2; round++) {
@@ -420,7 +413,7 @@ static void test_mremap(int fd, const struct igt_ferry_kind *kind)
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(bo.map, bo.size);
+	igt_ferry_touch(bo.map, bo.size);
 	for (unsigned int i = 0; i < ARRAY_SIZE(past); i++) {
 		char *to = reserve(bo.size, past[i]);
 
@@ -498,7 +491,7 @@ static void test_proc(int fd, const struct igt_ferry_kind *kind)
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(bo.map, bo.size);
+	igt_ferry_touch(bo.map, bo.size);
 
 	/* not one page of it is the process's own */
 	igt_assert_eq(smaps_kib(bo.map, "Size:"), bo.size >> 10);
@@ -547,11 +540,11 @@ static void test_access(int fd, const struct igt_ferry_kind *kind)
 
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(bo.map, bo.size);
+	igt_ferry_touch(bo.map, bo.size);
 	pid = fork();
 	igt_assert_lte(0, pid);
 	if (!pid) {
-		touch(bo.map, bo.size);
+		igt_ferry_touch(bo.map, bo.size);
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
 		_exit(0);
@@ -874,8 +867,8 @@ static void test_moved(int fd, const struct igt_ferry_kind *kind)
 		     ferry_bo_mmap_offset_eager(fd, bo.handle));
 	igt_assert(eager != MAP_FAILED);
 	for (int round = 0; round < 6; round++) {
-		touch(bo.map, bo.size);
-		touch(eager, bo.size);
+		igt_ferry_touch(bo.map, bo.size);
+		igt_ferry_touch(eager, bo.size);
 		count_start(fd, &count);
 		ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
 		count_since(fd, &count);
@@ -1298,7 +1291,7 @@ static void test_code_fallback(int fd)
 
 	igt_ferry_trace_begin("ferry");
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(bo.map, bo.size);
+	igt_ferry_touch(bo.map, bo.size);
 	igt_assert_eq(igt_ferry_trace_count("ferry_fault: ", offset), 1);
 	igt_assert_eq(igt_ferry_trace_count(
 			      offset, "page=0 order=9 placement=system cache=5 "
@@ -1311,7 +1304,7 @@ static void test_code_fallback(int fd)
 
 	igt_ferry_trace_clear();
 	bo.map = map_fixed(&bo, reserve(bo.size, PAGE), 0, HUGE_PAGES);
-	touch(bo.map, PAGE);
+	igt_ferry_touch(bo.map, PAGE);
 	/* under the VMA's own lock, and once more under mmap_lock */
 	igt_assert_lt(0, igt_ferry_trace_count(
 				 offset, "order=9 placement=system cache=5 "
@@ -1326,7 +1319,7 @@ static void test_code_fallback(int fd)
 
 	igt_ferry_trace_clear();
 	ferry_bo_migrate(fd, bo.handle, UP);
-	touch(bo.map, PAGE);
+	igt_ferry_touch(bo.map, PAGE);
 	igt_assert_eq(
 		igt_ferry_trace_count(offset, "order=0 placement=aperture"), 1);
 	igt_ferry_trace_end();
@@ -1423,10 +1416,10 @@ static uint64_t touch_without_memory(int fd, const void *p,
 		signal(SIGALRM, SIG_DFL);
 		alarm(2);
 		/* what else it needs is at hand */
-		touch(&none, sizeof(none));
+		igt_ferry_touch(&none, sizeof(none));
 		if (make < 0 || write(make, "1", 1) != 1)
 			_exit(2);
-		touch(p, PAGE);
+		igt_ferry_touch(p, PAGE);
 		_exit(3);
 	}
 	igt_assert_eq(waitpid(pid, &status, 0), pid);
@@ -1695,7 +1688,7 @@ static void test_beyond_the_end(int fd, const struct igt_ferry_kind *kind)
 
 	init_huge(&bo, fd, pages, kind);
 	map = bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	touch(map, bo.size);
+	igt_ferry_touch(map, bo.size);
 	end = map + bo.size;
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
 		offset = flags[i] ? ferry_bo_mmap_offset_eager(fd, bo.handle) :

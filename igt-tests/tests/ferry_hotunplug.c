@@ -378,57 +378,13 @@ static const struct way ways[] = {
 	  eject_remove, eject_back },
 };
 
-static long meminfo_kib(const char *field)
-{
-	FILE *file = fopen("/proc/meminfo", "r");
-	size_t len = strlen(field);
-	char line[128];
-	long kib = -1;
-
-	igt_assert(file);
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, field, len) && line[len] == ':')
-			kib = strtol(line + len + 1, NULL, 10);
-	fclose(file);
-	return kib;
-}
-
-static void memory_get(long *available, long *slab)
-{
-	usleep(500000);
-	sync();
-	igt_ferry_write_file("/proc/sys/vm/drop_caches", "3");
-	*available = meminfo_kib("MemAvailable");
-	*slab = meminfo_kib("SUnreclaim");
-}
-
-/* The driver has the device before its nodes are there. */
-static bool has_node(void)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	for (int i = 0; i < 16; i++) {
-		bool match;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		match = igt_ferry_is_device(fd);
-		close(fd);
-		if (match)
-			return true;
-	}
-	return false;
-}
-
 static int reopen(void)
 {
 	struct timespec start = {};
 	int fd;
 
-	while (!igt_ferry_module_is_bound() || !has_node()) {
+	/* the driver has the device before its nodes are there */
+	while (!igt_ferry_module_is_bound() || !igt_ferry_is_present()) {
 		igt_assert_f(igt_seconds_elapsed(&start) < 60,
 			     "the device is not there again\n");
 		usleep(2000);
@@ -496,7 +452,7 @@ static void test(const struct way *way)
 	way->require();
 	for (unsigned int round = 0; round < rounds + WARM_UP; round++) {
 		if (round == WARM_UP)
-			memory_get(&available, &slab);
+			igt_ferry_module_memory(&available, &slab);
 		once(way, round);
 		operations += shared->operations;
 		if (rounds > 20 && round % 10 == 0)
@@ -508,7 +464,7 @@ static void test(const struct way *way)
 	for (unsigned int i = 0; i < set.count; i++)
 		igt_ferry_bo_fini(&set.bo[i]);
 	close(fd);
-	memory_get(&available2, &slab2);
+	igt_ferry_module_memory(&available2, &slab2);
 	igt_info(
 		"%u times with %lu operations; %+ld KiB available, %+ld KiB of slabs\n",
 		rounds, operations, available2 - available, slab2 - slab);

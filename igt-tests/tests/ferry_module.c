@@ -34,99 +34,23 @@ IGT_TEST_DESCRIPTION(
 
 #define DRIVER_DIR "/sys/bus/pci/drivers/ferry"
 
-static char slot[64];
-
-static bool is_bound(void)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), DRIVER_DIR "/%s", slot);
-	return access(path, F_OK) == 0;
-}
-
 static void unbind_device(void)
 {
-	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/unbind", slot), 0);
-	igt_assert(!is_bound());
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
+	igt_assert(!igt_ferry_module_is_bound());
 }
 
 static void bind_device(void)
 {
-	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/bind", slot), 0);
-	igt_assert(is_bound());
-}
-
-/* The console on the screen may hold the module. */
-static void unbind_consoles(void)
-{
-	DIR *dir = opendir("/sys/class/vtconsole");
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		char path[PATH_MAX], name[64] = "";
-		int file;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/sys/class/vtconsole/%s/name",
-			 entry->d_name);
-		file = open(path, O_RDONLY | O_CLOEXEC);
-		if (file < 0)
-			continue;
-		if (read(file, name, sizeof(name) - 1) > 0 &&
-		    strstr(name, "frame buffer")) {
-			snprintf(path, sizeof(path),
-				 "/sys/class/vtconsole/%s/bind", entry->d_name);
-			igt_ferry_write_file(path, "0");
-		}
-		close(file);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-static void unload(void)
-{
-	int err;
-
-	unbind_consoles();
-	/* udev may look at a new device for a moment */
-	for (int i = 0; i < 50; i++) {
-		err = igt_kmod_unload("ferry", 0);
-		if (!err)
-			break;
-		usleep(100000);
-	}
-	igt_assert_f(!err, "unloading ferry: %s\n", strerror(-err));
-	igt_assert(!igt_kmod_is_loaded("ferry"));
-}
-
-static void load(const char *options)
-{
-	int err = igt_kmod_load("ferry", options);
-
-	igt_assert_f(!err, "loading ferry: %s\n", strerror(-err));
-}
-
-/* Whatever a failed subtest has left: the device shall be there again. */
-static void restore(int sig)
-{
-	(void)sig;
-	if (!slot[0] || is_bound())
-		return;
-	if (igt_kmod_is_loaded("ferry") &&
-	    !igt_ferry_write_file(DRIVER_DIR "/bind", slot))
-		return;
-	/* perhaps it was loaded with a parameter that keeps it from the device */
-	igt_kmod_unload("ferry", 0);
-	igt_kmod_load("ferry", "");
+	igt_assert_eq(igt_ferry_module_bind(), 0);
+	igt_assert(igt_ferry_module_is_bound());
 }
 
 static int reopen(void)
 {
 	int fd;
 
-	igt_assert(is_bound());
+	igt_assert(igt_ferry_module_is_bound());
 	fd = igt_ferry_open();
 	igt_assert_fd(fd);
 	return fd;
@@ -176,21 +100,6 @@ static unsigned long count_entries(const char *path)
 	return count;
 }
 
-static long meminfo_kib(const char *field)
-{
-	FILE *file = fopen("/proc/meminfo", "r");
-	size_t len = strlen(field);
-	char line[128];
-	long kib = -1;
-
-	igt_assert(file);
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, field, len) && line[len] == ':')
-			kib = strtol(line + len + 1, NULL, 10);
-	fclose(file);
-	return kib;
-}
-
 /* What a driver leaves behind when it leaks, exactly or roughly countable */
 static const struct {
 	const char *path;
@@ -218,16 +127,11 @@ struct footprint {
 
 static void footprint_get(struct footprint *fp)
 {
-	/* what is freed later is freed by now */
-	usleep(500000);
-	sync();
-	igt_ferry_write_file("/proc/sys/vm/drop_caches", "3");
+	igt_ferry_module_memory(&fp->available, &fp->slab);
 	for (unsigned int i = 0; i < ARRAY_SIZE(traces); i++)
 		fp->traces[i] = count_lines(traces[i].path, traces[i].needle);
 	for (unsigned int i = 0; i < ARRAY_SIZE(directories); i++)
 		fp->directories[i] = count_entries(directories[i]);
-	fp->available = meminfo_kib("MemAvailable");
-	fp->slab = meminfo_kib("SUnreclaim");
 }
 
 static void footprint_check(const struct footprint *before,
@@ -265,7 +169,7 @@ static bool find_other(char *device, size_t size)
 
 	while (dir && !found && (entry = readdir(dir))) {
 		found = strchr(entry->d_name, ':') &&
-			strcmp(entry->d_name, slot);
+			strcmp(entry->d_name, igt_ferry_module_slot());
 		if (found)
 			snprintf(device, size, "%s", entry->d_name);
 	}
@@ -301,9 +205,9 @@ static void test_reload(void)
 		close(fd);
 		if (i == WARM_UP)
 			footprint_get(&before);
-		unload();
+		igt_ferry_module_unload();
 		gone_without_trace();
-		load("");
+		igt_ferry_module_load("");
 	}
 	fd = reopen();
 	use(fd);
@@ -368,8 +272,8 @@ static void test_aperture_zero_reload(void)
 
 		dirty_aperture(fd, i);
 		close(fd);
-		unload();
-		load("");
+		igt_ferry_module_unload();
+		igt_ferry_module_load("");
 	}
 }
 
@@ -616,8 +520,8 @@ static void test_unbind_dma_buf(void)
 	}
 	close(prime);
 	bind_device();
-	unload();
-	load("");
+	igt_ferry_module_unload();
+	igt_ferry_module_load("");
 	fd = reopen();
 	use(fd);
 	close(fd);
@@ -632,13 +536,13 @@ static void test_unload_busy(void)
 {
 	int fd = reopen();
 
-	unbind_consoles();
+	igt_ferry_module_unbind_consoles();
 	igt_assert_lt(igt_kmod_unload("ferry", 0), 0);
-	igt_assert(is_bound());
+	igt_assert(igt_ferry_module_is_bound());
 	use(fd);
 	close(fd);
-	unload();
-	load("");
+	igt_ferry_module_unload();
+	igt_ferry_module_load("");
 }
 
 static bool no_driver(const char *device)
@@ -699,7 +603,7 @@ static bool find_device(bool with_memory, char *device, size_t size)
 		struct bars bars;
 
 		if (entry->d_name[0] == '.' || !no_driver(entry->d_name) ||
-		    !strcmp(entry->d_name, slot))
+		    !strcmp(entry->d_name, igt_ferry_module_slot()))
 			continue;
 		bars_get(entry->d_name, &bars);
 		found = with_memory ? bars.best_size >= 1 << 20 : bars.best < 0;
@@ -823,7 +727,7 @@ static void work_beside(int fd, volatile bool *stop)
 static void test_two_devices(void)
 {
 	char other[NAME_MAX + 1];
-	const char *devices[2] = { slot, other };
+	const char *devices[2] = { igt_ferry_module_slot(), other };
 	volatile bool *stop;
 
 	igt_require_f(
@@ -835,8 +739,14 @@ static void test_two_devices(void)
 	igt_assert(stop != MAP_FAILED);
 	for (int i = 0; i < 2; i++) {
 		int fd = open_device(devices[i]);
+		struct igt_ferry_bo bo;
+		uint64_t evictions;
 
 		igt_assert_fd(fd);
+		igt_ferry_bo_init(&bo, fd, 300 * PAGE, igt_ferry_movable_kinds);
+		igt_ferry_bo_fill(&bo);
+		ferry_bo_migrate(fd, bo.handle, UP);
+		evictions = igt_ferry_stat(fd, "evictions");
 		*stop = false;
 		work_beside(fd, stop);
 		for (int n = 0; n < 5; n++) {
@@ -847,6 +757,11 @@ static void test_two_devices(void)
 			igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/unbind",
 							   devices[!i]),
 				      0);
+			/* who is there stays where it is */
+			igt_ferry_bo_check(&bo);
+			igt_assert_eq(ferry_bo_placement(fd, bo.handle), UP);
+			igt_assert_eq_u64(igt_ferry_stat(fd, "evictions"),
+					  evictions);
 			close(gone);
 			igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/bind",
 							   devices[!i]),
@@ -856,6 +771,8 @@ static void test_two_devices(void)
 		igt_waitchildren_timeout(60,
 					 "clients of the device that stayed");
 		use(fd);
+		igt_ferry_bo_check(&bo);
+		igt_ferry_bo_fini(&bo);
 		close(fd);
 	}
 	munmap((void *)stop, PAGE);
@@ -871,26 +788,26 @@ static void test_aperture_bar(void)
 	struct bars bars;
 	int fd;
 
-	bars_get(slot, &bars);
+	bars_get(igt_ferry_module_slot(), &bars);
 	igt_assert(bars.best >= 0);
-	unload();
+	igt_ferry_module_unload();
 	snprintf(option, sizeof(option), "aperture_bar=%d", bars.best);
-	load(option);
+	igt_ferry_module_load(option);
 	fd = reopen();
 	use(fd);
 	close(fd);
 	for (int i = 0; i < 6; i++) {
 		if (!(bars.none & 1u << i))
 			continue;
-		unload();
+		igt_ferry_module_unload();
 		snprintf(option, sizeof(option), "aperture_bar=%d", i);
-		load(option);
-		igt_assert_f(!is_bound(), "%s: the device has no such BAR\n",
-			     option);
+		igt_ferry_module_load(option);
+		igt_assert_f(!igt_ferry_module_is_bound(),
+			     "%s: the device has no such BAR\n", option);
 		gone_without_trace();
 	}
-	unload();
-	load("");
+	igt_ferry_module_unload();
+	igt_ferry_module_load("");
 	fd = reopen();
 	use(fd);
 	close(fd);
@@ -941,12 +858,9 @@ igt_main
 	{
 		int fd = igt_ferry_open();
 
-		igt_ferry_pci_slot(fd, slot, sizeof(slot));
+		igt_ferry_module_begin(fd);
 		close(fd);
-		igt_require_f(
-			access(DRIVER_DIR "/unbind", W_OK) == 0,
-			"the device cannot be unbound: be root, with ferry as a module\n");
-		igt_install_exit_handler(restore);
+		igt_ferry_module_require();
 	}
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
@@ -954,7 +868,7 @@ igt_main
 		igt_subtest(tests[i].name)
 		{
 			igt_ferry_clean(-1);
-			restore(0);
+			igt_ferry_module_restore();
 			tests[i].run();
 		}
 	}
@@ -965,7 +879,7 @@ igt_main
 		igt_subtest_f("unbound-mapping-%s", kind->name)
 		{
 			igt_ferry_clean(-1);
-			restore(0);
+			igt_ferry_module_restore();
 			test_unbound_mapping(kind);
 		}
 	}

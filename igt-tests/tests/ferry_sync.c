@@ -1145,23 +1145,6 @@ static void test_wait(int fd)
 	igt_ferry_gate_fini(&gate);
 }
 
-static void tick(int sig)
-{
-	(void)sig;
-}
-
-static void alarm_storm(long microseconds)
-{
-	struct itimerval timer = {
-		.it_interval.tv_usec = microseconds,
-		.it_value.tv_usec = microseconds,
-	};
-	struct sigaction sa = { .sa_handler = tick };
-
-	sigaction(SIGALRM, &sa, NULL);
-	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
-}
-
 /* The ioctl itself: drmIoctl() would repeat it. */
 static int raw_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -1185,7 +1168,7 @@ static void test_wait_interrupted(int fd)
 	int err;
 
 	bo_init_held(&bo, fd, SIZE, UP, &gate);
-	alarm_storm(20000);
+	igt_ferry_alarm_storm(20000);
 	args.handle = bo.handle;
 	args.timeout_ns = igt_ferry_in_ns(IGT_FERRY_SECOND / 2);
 	igt_nsec_elapsed(&start);
@@ -1193,7 +1176,7 @@ static void test_wait_interrupted(int fd)
 		err = raw_ioctl(fd, DRM_IOCTL_FERRY_BO_WAIT, &args);
 		interrupted += err == EINTR;
 	} while (err == EINTR);
-	alarm_storm(0);
+	igt_ferry_alarm_storm(0);
 	igt_ferry_gate_require_closed(&gate);
 	igt_assert_eq(err, ETIME);
 	igt_assert_lt(0, interrupted);
@@ -1224,7 +1207,7 @@ static void test_interrupted(int fd)
 	in = igt_ferry_gate_sync(&gate, fd, 0);
 	entries[0] = (struct drm_ferry_migrate_entry){ big.handle, UP };
 	args.entries = to_user_pointer(entries);
-	alarm_storm(50000);
+	igt_ferry_alarm_storm(50000);
 	/* it would have to push the other out */
 	args.out_syncs = to_user_pointer(&out);
 	args.out_count = 1;
@@ -1235,7 +1218,7 @@ static void test_interrupted(int fd)
 	args.in_syncs = to_user_pointer(&in);
 	args.in_count = 1;
 	igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args), EINTR);
-	alarm_storm(0);
+	igt_ferry_alarm_storm(0);
 	igt_assert_eq(ferry_bo_placement(fd, big.handle), DOWN);
 	igt_ferry_gate_require_closed(&gate);
 	igt_ferry_gate_open(&gate);
