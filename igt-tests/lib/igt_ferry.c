@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <mntent.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
@@ -495,6 +496,28 @@ void igt_ferry_alarm_storm(long microseconds)
 
 	sigaction(SIGALRM, &sa, NULL);
 	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+/* A mounted 9p would hang the machine: its server forgets the files. */
+static bool has_9p(void)
+{
+	FILE *mounts = setmntent("/proc/mounts", "r");
+	struct mntent *entry;
+	bool found = false;
+
+	while (mounts && (entry = getmntent(mounts)))
+		found |= !strcmp(entry->mnt_type, "9p");
+	if (mounts)
+		endmntent(mounts);
+	return found;
+}
+
+void igt_ferry_require_sleep(void)
+{
+	igt_require_f(
+		!has_9p(),
+		"9p is mounted and would hang after a suspend: " IGT_FERRY_SLEEPER
+		"\n");
 }
 
 /**

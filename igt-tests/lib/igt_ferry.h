@@ -98,6 +98,12 @@ void igt_ferry_alarm_storm(long microseconds);
 unsigned int igt_ferry_aperture_fill(int fd, size_t size, uint32_t **handles);
 void igt_ferry_close_all(int fd, uint32_t *handles, unsigned int count);
 
+/* May this machine sleep? If not, the reason names the one that may. */
+#define IGT_FERRY_SLEEPER                                              \
+	"vm/run --sleep --swap 2G --memory 1G --device bochs-display " \
+	"--device ivshmem-plain,size=16M"
+void igt_ferry_require_sleep(void);
+
 /* The kernel log from now on */
 int igt_ferry_kmsg_open(void);
 bool igt_ferry_kmsg_has(int kmsg, const char *text);

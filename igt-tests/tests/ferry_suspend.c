@@ -5,7 +5,6 @@
  * Description: Suspend to idle, to memory and to disk, with clients at work and a picture on the screen
  */
 #include <fcntl.h>
-#include <mntent.h>
 
 #include <drm_fourcc.h>
 #include <xf86drmMode.h>
@@ -25,11 +24,6 @@ IGT_TEST_DESCRIPTION(
 #define MAX_DEVICES 4
 #define MAX_BOS 24
 #define CLIENTS 3
-
-/* The machine that has what these tests want, for whoever is told to use it */
-#define WANTED                                                         \
-	"vm/run --sleep --swap 2G --memory 1G --device bochs-display " \
-	"--device ivshmem-plain,size=16M"
 
 /**
  * struct device - a ferry device and what is in it
@@ -227,20 +221,6 @@ static void client(int fd, int number, volatile bool *stop,
 		igt_ferry_bo_check(&bo[i]);
 }
 
-/* A mounted 9p would hang the machine: its server forgets the files. */
-static bool has_9p(void)
-{
-	FILE *mounts = setmntent("/proc/mounts", "r");
-	struct mntent *entry;
-	bool found = false;
-
-	while (mounts && (entry = getmntent(mounts)))
-		found |= !strcmp(entry->mnt_type, "9p");
-	if (mounts)
-		endmntent(mounts);
-	return found;
-}
-
 struct state {
 	const char *name;
 	enum igt_suspend_state state;
@@ -283,11 +263,9 @@ static void test_suspend(const struct state *s)
 	} * shared;
 	unsigned long before;
 
-	igt_require_f(!has_9p(),
-		      "9p is mounted and would hang after a suspend: " WANTED
-		      "\n");
+	igt_ferry_require_sleep();
 	igt_require_f(s->state != SUSPEND_STATE_DISK || igt_get_total_swap_mb(),
-		      "nothing to hibernate to: " WANTED "\n");
+		      "nothing to hibernate to: " IGT_FERRY_SLEEPER "\n");
 	count = open_all(devices);
 	igt_assert_lt(0, count);
 	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
