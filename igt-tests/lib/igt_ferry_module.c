@@ -171,6 +171,20 @@ static long meminfo_kib(const char *field)
 }
 
 /**
+ * igt_ferry_module_cycles - how often the device goes and comes back
+ * @usual: unless FERRY_CYCLES says another number
+ */
+unsigned int igt_ferry_module_cycles(unsigned int usual)
+{
+	const char *wanted = getenv("FERRY_CYCLES");
+
+	if (wanted)
+		usual = strtoul(wanted, NULL, 10);
+	igt_info("%u cycles\n", usual);
+	return usual;
+}
+
+/**
  * igt_ferry_module_memory - KiB of memory that are free, and of slabs that stay
  *
  * Whoever leaks in each of many cycles shows here.

@@ -23,6 +23,7 @@ void igt_ferry_module_unload(void);
 void igt_ferry_module_load(const char *options);
 void igt_ferry_module_restore(void);
 void igt_ferry_module_start_over(void);
+unsigned int igt_ferry_module_cycles(unsigned int usual);
 void igt_ferry_module_memory(long *available, long *slab);
 
 void igt_ferry_break_load(const char *options);
