@@ -381,10 +381,20 @@ static void test_swap(int fd, const struct igt_ferry_kind *kind)
 	clear();
 }
 
-/* Pages that TTM keeps for later, of all kinds and devices */
+/* Pages that TTM keeps for later, of all kinds, devices and, since Linux 7, nodes */
 static long pool_pages(void)
 {
-	return field_of("/sys/kernel/debug/ttm/page_pool", "total\t");
+	FILE *file = fopen("/sys/kernel/debug/ttm/page_pool", "r");
+	long pages = -1, node;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "total%*[^:]: %ld", &node) == 1)
+			pages = (pages < 0 ? 0 : pages) + node;
+	if (file)
+		fclose(file);
+	igt_assert_lte(0, pages);
+	return pages;
 }
 
 struct direct_map {
