@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 
 #include <asm/msr.h>
 
@@ -38,6 +39,13 @@
 #include <drm/clients/drm_client_setup.h>
 #else
 #include <drm/drm_client_setup.h>
+#endif
+
+/* 7.0: the old name of this workqueue is deprecated, and its use is reported */
+#if FERRY_NEW_API
+#define ferry_unbound_wq system_dfl_wq
+#else
+#define ferry_unbound_wq system_unbound_wq
 #endif
 
 /* 7.0: the state handed to atomic callbacks has another name */

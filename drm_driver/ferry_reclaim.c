@@ -175,7 +175,7 @@ static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink
 	done = ferry_reclaim_purge_pages(ferry, sc->nr_to_scan);
 	if (done < sc->nr_to_scan && ferry_reclaim_can_swap()) {
 		atomic_long_set(&reclaim->wanted, sc->nr_to_scan - done);
-		queue_work(system_unbound_wq, &reclaim->swap_work);
+		queue_work(ferry_unbound_wq, &reclaim->swap_work);
 	}
 
 	return done ?: SHRINK_STOP;
