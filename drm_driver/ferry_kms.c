@@ -209,15 +209,20 @@ static struct drm_plane_state *ferry_kms_plane_duplicate_state(struct drm_plane 
 	return &state->base;
 }
 
+/*
+ * A resume resets what the suspend has turned off. If there is no memory for a new
+ * state, the old one is better than none, which the next commit would follow.
+ */
 static void ferry_kms_plane_reset(struct drm_plane *plane)
 {
-	struct ferry_plane_state *state;
+	struct ferry_plane_state *state = kzalloc(sizeof(*state), GFP_KERNEL);
+
+	if (!state)
+		return;
 
 	if (plane->state)
 		ferry_kms_plane_destroy_state(plane, plane->state);
-
-	state = kzalloc(sizeof(*state), GFP_KERNEL);
-	__drm_atomic_helper_plane_reset(plane, state ? &state->base : NULL);
+	__drm_atomic_helper_plane_reset(plane, &state->base);
 }
 
 static const struct drm_plane_funcs ferry_kms_plane_funcs = {
@@ -323,8 +328,21 @@ static const struct drm_crtc_helper_funcs ferry_kms_crtc_helper_funcs = {
 	.atomic_flush = ferry_kms_crtc_atomic_flush,
 };
 
+/* As for the plane. */
+static void ferry_kms_crtc_reset(struct drm_crtc *crtc)
+{
+	struct drm_crtc_state *state = kzalloc(sizeof(*state), GFP_KERNEL);
+
+	if (!state)
+		return;
+
+	if (crtc->state)
+		drm_atomic_helper_crtc_destroy_state(crtc, crtc->state);
+	__drm_atomic_helper_crtc_reset(crtc, state);
+}
+
 static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
-	.reset = drm_atomic_helper_crtc_reset,
+	.reset = ferry_kms_crtc_reset,
 	.set_config = drm_atomic_helper_set_config,
 	.page_flip = drm_atomic_helper_page_flip,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
@@ -385,9 +403,22 @@ static const struct drm_connector_helper_funcs ferry_kms_connector_helper_funcs 
 	.get_modes = ferry_kms_connector_get_modes,
 };
 
+/* As for the plane. */
+static void ferry_kms_connector_reset(struct drm_connector *connector)
+{
+	struct drm_connector_state *state = kzalloc(sizeof(*state), GFP_KERNEL);
+
+	if (!state)
+		return;
+
+	if (connector->state)
+		drm_atomic_helper_connector_destroy_state(connector, connector->state);
+	__drm_atomic_helper_connector_reset(connector, state);
+}
+
 static const struct drm_connector_funcs ferry_kms_connector_funcs = {
 	.fill_modes = drm_helper_probe_single_connector_modes,
-	.reset = drm_atomic_helper_connector_reset,
+	.reset = ferry_kms_connector_reset,
 	.atomic_duplicate_state = drm_atomic_helper_connector_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_connector_destroy_state,
 };
@@ -573,6 +604,9 @@ int ferry_kms_init(struct ferry_device *ferry)
 	if (ret)
 		return ret;
 
+	/* which does not tell */
 	drm_mode_config_reset(drm);
+	if (!ferry->kms->plane.state || !ferry->kms->crtc.state || !ferry->kms->connector.state)
+		return -ENOMEM;
 	return 0;
 }
