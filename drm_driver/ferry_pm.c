@@ -19,27 +19,6 @@
  * somebody wants them there.
  */
 
-static int ferry_pm_suspend(struct device *dev)
-{
-	struct ferry_device *ferry = dev_get_drvdata(dev);
-	int ret;
-
-	if (ferry->kms) {
-		ret = drm_mode_config_helper_suspend(&ferry->drm);
-		if (ret)
-			return ret;
-	}
-
-	ret = ferry_ttm_evict_all(ferry);
-	if (ret) {
-		drm_err(&ferry->drm, "no memory to save the aperture to: %d\n", ret);
-		if (ferry->kms)
-			drm_mode_config_helper_resume(&ferry->drm);
-	}
-
-	return ret;
-}
-
 static void ferry_pm_bring_home(struct ferry_device *ferry)
 {
 	struct ferry_bo_target target = { .placement = DRM_FERRY_PLACEMENT_APERTURE };
@@ -55,6 +34,28 @@ static void ferry_pm_bring_home(struct ferry_device *ferry)
 		}
 		ferry_bo_put(target.bo);
 	}
+}
+
+static int ferry_pm_suspend(struct device *dev)
+{
+	struct ferry_device *ferry = dev_get_drvdata(dev);
+	int ret;
+
+	if (ferry->kms) {
+		ret = drm_mode_config_helper_suspend(&ferry->drm);
+		if (ret)
+			return ret;
+	}
+
+	ret = ferry_ttm_evict_all(ferry);
+	if (ret) {
+		drm_err(&ferry->drm, "no memory to save the aperture to: %d\n", ret);
+		ferry_pm_bring_home(ferry);
+		if (ferry->kms)
+			drm_mode_config_helper_resume(&ferry->drm);
+	}
+
+	return ret;
 }
 
 static int ferry_pm_resume(struct device *dev)
