@@ -36,11 +36,18 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define ferry_bench_wq system_dfl_wq
+#else
+#define ferry_bench_wq system_unbound_wq
+#endif
 
 static char *pci = "0000:00:02.0";
 module_param(pci, charp, 0444);
@@ -139,7 +146,7 @@ static void ferry_bench_two(void *to, const void *from, size_t size)
 	};
 
 	INIT_WORK_ONSTACK(&half.work, ferry_bench_half_work);
-	queue_work(system_unbound_wq, &half.work);
+	queue_work(ferry_bench_wq, &half.work);
 	ferry_bench_words(to, from, size / 2);
 	flush_work(&half.work);
 	destroy_work_on_stack(&half.work);
