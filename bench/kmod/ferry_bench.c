@@ -43,7 +43,7 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#if KERNEL_VERSION(7, 0, 0) <= LINUX_VERSION_CODE
 #define ferry_bench_wq system_dfl_wq
 #else
 #define ferry_bench_wq system_unbound_wq
