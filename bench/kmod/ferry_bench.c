@@ -36,18 +36,11 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
-
-#if KERNEL_VERSION(7, 0, 0) <= LINUX_VERSION_CODE
-#define ferry_bench_wq system_dfl_wq
-#else
-#define ferry_bench_wq system_unbound_wq
-#endif
 
 static char *pci = "0000:00:02.0";
 module_param(pci, charp, 0444);
@@ -60,6 +53,7 @@ MODULE_PARM_DESC(bar, "number of the memory BAR");
 static struct pci_dev *ferry_bench_pdev;
 static void __iomem *ferry_bench_mem;
 static struct dentry *ferry_bench_dir;
+static struct workqueue_struct *ferry_bench_wq;
 
 /* Protects the samples, and keeps two measurements from overlapping. */
 static DEFINE_MUTEX(ferry_bench_lock);
@@ -415,10 +409,16 @@ static int __init ferry_bench_init(void)
 	if (!ferry_bench_mem)
 		goto err_release;
 
+	ferry_bench_wq = alloc_workqueue("ferry_bench", WQ_UNBOUND, 0);
+	if (!ferry_bench_wq)
+		goto err_unmap;
+
 	ferry_bench_dir = debugfs_create_dir("ferry_bench", NULL);
 	debugfs_create_file("copy", 0600, ferry_bench_dir, NULL, &ferry_bench_fops);
 	return 0;
 
+err_unmap:
+	iounmap(ferry_bench_mem);
 err_release:
 	pci_release_region(ferry_bench_pdev, bar);
 err_disable:
@@ -432,6 +432,7 @@ module_init(ferry_bench_init);
 static void __exit ferry_bench_exit(void)
 {
 	debugfs_remove_recursive(ferry_bench_dir);
+	destroy_workqueue(ferry_bench_wq);
 	iounmap(ferry_bench_mem);
 	pci_release_region(ferry_bench_pdev, bar);
 	pci_disable_device(ferry_bench_pdev);
