@@ -295,6 +295,14 @@ static bool may_fail_with(const struct path *path, int err)
 	return false;
 }
 
+/* Where to begin, to look again at one call in a long path */
+static unsigned int first_nth(void)
+{
+	const char *first = getenv("FERRY_NTH");
+
+	return first ? strtoul(first, NULL, 10) : 1;
+}
+
 static void run_path(const struct path *path)
 {
 	unsigned int failed = 0, survived = 0, nth;
@@ -313,7 +321,7 @@ static void run_path(const struct path *path)
 	if (path->undo)
 		path->undo();
 
-	for (nth = 1; nth < SITES_MAX; nth++) {
+	for (nth = first_nth(); nth < SITES_MAX; nth++) {
 		if (path->before)
 			path->before();
 		if (!path->moves_others)
@@ -690,7 +698,8 @@ static void begin_display(void)
 	at.connector = res->connectors[0];
 	connector = drmModeGetConnector(at.fd, at.connector);
 	igt_assert(connector && connector->count_modes);
-	at.mode = connector->modes[0];
+	/* the smallest */
+	at.mode = connector->modes[connector->count_modes - 1];
 	drmModeFreeConnector(connector);
 	drmModeFreeResources(res);
 	igt_assert_eq(drmModeCreateDumbBuffer(at.fd, at.mode.hdisplay,
@@ -840,6 +849,61 @@ static void check_import(void)
 	check_export();
 }
 
+/* ---- suspend ---- */
+
+#define POWER "/sys/power/"
+#define PM_DELAY "/sys/module/suspend/parameters/pm_test_delay"
+#define PM_CONSOLE "/sys/module/printk/parameters/console_suspend"
+
+static void power_restore(int sig)
+{
+	(void)sig;
+	igt_ferry_write_file(POWER "pm_test", "none");
+	igt_ferry_write_file(POWER "pm_async", "1");
+	igt_ferry_write_file(PM_DELAY, "5");
+	igt_ferry_write_file(PM_CONSOLE, "Y");
+}
+
+/* One that must be in the aperture and one that may, with contents */
+static void add_all_up(void)
+{
+	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[2]);
+	add_bo(5 * PAGE, &igt_ferry_movable_kinds[1]);
+	ferry_bo_migrate(at.fd, at.bo[1].handle, UP);
+}
+
+static void begin_suspend(void)
+{
+	igt_ferry_require_sleep();
+	igt_install_exit_handler(power_restore);
+	/* only the devices, all of them by this process, and without a pause */
+	igt_assert_eq(igt_ferry_write_file(POWER "pm_test", "devices"), 0);
+	igt_assert_eq(igt_ferry_write_file(POWER "pm_async", "0"), 0);
+	igt_assert_eq(igt_ferry_write_file(PM_DELAY, "0"), 0);
+	/* who oopses shall be heard */
+	igt_assert_eq(igt_ferry_write_file(PM_CONSOLE, "N"), 0);
+	begin_modeset();
+	add_all_up();
+}
+
+/* A resume that lacked memory has left BOs where they were, or the display off */
+static void before_suspend(void)
+{
+	for (unsigned int i = 0; i < at.bos; i++)
+		ferry_bo_migrate(at.fd, at.bo[i].handle, UP);
+	igt_assert_eq(op_modeset(), 0);
+}
+
+static int op_suspend(void)
+{
+	int err = igt_ferry_write_file(POWER "state", "freeze");
+
+	/* if it did not come to that, what belongs into the aperture is there */
+	if (err)
+		igt_assert_eq(ferry_bo_placement(at.fd, at.bo[0].handle), UP);
+	return err;
+}
+
 static const struct path paths[] = {
 	{ "device-query", .op = op_device_query },
 	{ "bo-query", begin_one, .op = op_bo_query, .check = check_bos },
@@ -853,6 +917,8 @@ static const struct path paths[] = {
 	  .lost = lost_fb },
 	{ "modeset", begin_modeset, before_modeset, op_modeset, undo_modeset,
 	  .lost = undo_modeset },
+	{ "suspend", begin_suspend, before_suspend, op_suspend,
+	  .check = check_bos, .moves_others = true },
 };
 
 static const struct path fixed_paths[] = {
@@ -920,14 +986,34 @@ static unsigned long traces(void)
 
 #define EMULATION "/sys/module/drm_kms_helper/parameters/fbdev_emulation"
 
-static void emulation_on(int sig)
+static void followers_on(int sig)
 {
-	int fd = open(EMULATION, O_WRONLY | O_CLOEXEC);
-
 	(void)sig;
-	if (fd >= 0 && write(fd, "1", 1) != 1)
-		igt_debug("no console on the screen again\n");
-	close(fd);
+	igt_ferry_write_file(EMULATION, "1");
+	igt_debug("udev goes on: %d\n",
+		  system("udevadm control --start-exec-queue"));
+}
+
+/*
+ * Nobody shall do anything with a device that comes and goes some hundred times:
+ * the console's framebuffer would need a block of the aperture, and udev's rules
+ * would take longer than all the rest.
+ */
+static void followers_off(void)
+{
+	int err;
+
+	igt_install_exit_handler(followers_on);
+	err = igt_ferry_write_file(EMULATION, "0");
+	igt_require_f(!err, EMULATION ": %s\n", strerror(-err));
+	igt_debug("udev stops: %d\n",
+		  system("udevadm control --stop-exec-queue"));
+}
+
+static void begin_bound(void)
+{
+	memset(&at, 0, sizeof(at));
+	at.fd = igt_ferry_open();
 }
 
 /**
@@ -939,21 +1025,16 @@ static void test_probe(void)
 	unsigned int failed = 0, survived = 0, nth;
 	unsigned long left;
 	bool hit, bound;
-	int err, fd;
+	int err;
 
 	igt_ferry_module_require();
-	igt_install_exit_handler(emulation_on);
 	igt_ferry_clean(-1);
 	count_modules();
-	/* the console's framebuffer would need a block of the aperture */
-	fd = open(EMULATION, O_WRONLY | O_CLOEXEC);
-	igt_require_f(fd >= 0 && write(fd, "0", 1) == 1, EMULATION ": %s\n",
-		      strerror(errno));
-	close(fd);
+	followers_off();
 	spare(MINOR);
 	igt_assert_eq(igt_ferry_module_unbind(), 0);
 	left = traces();
-	for (nth = 1; nth < SITES_MAX; nth++) {
+	for (nth = first_nth(); nth < SITES_MAX; nth++) {
 		arm(nth);
 		err = igt_ferry_module_bind();
 		hit = disarm();
@@ -975,11 +1056,9 @@ static void test_probe(void)
 		}
 		survived += hit;
 		/* what is not needed may be missing: what is needed works */
-		fd = igt_ferry_open();
-		memset(&at, 0, sizeof(at));
-		at.fd = fd;
+		begin_bound();
 		add_bo(3 * PAGE, &igt_ferry_movable_kinds[0]);
-		ferry_bo_migrate(fd, at.bo[0].handle, UP);
+		ferry_bo_migrate(at.fd, at.bo[0].handle, UP);
 		check_bos();
 		igt_ferry_clean(-1);
 		if (!hit)
@@ -992,9 +1071,58 @@ static void test_probe(void)
 		 nth - 1, failed, survived);
 }
 
+/* The kernel may keep some of it for a moment. */
+static void wait_traces(unsigned long left, unsigned int nth)
+{
+	struct timespec start = {};
+
+	while (traces() != left && igt_seconds_elapsed(&start) < 10)
+		usleep(20000);
+	igt_assert_f(traces() == left,
+		     "failure %u left %lu traces, and before there were %lu\n",
+		     nth, traces(), left);
+}
+
+/**
+ * SUBTEST: unbind
+ * Description: the device goes, with a picture on the screen: nothing is lost, and it comes back
+ */
+static void test_unbind(void)
+{
+	unsigned int nth;
+	unsigned long left;
+	bool hit = true;
+
+	igt_ferry_module_require();
+	igt_ferry_clean(-1);
+	followers_off();
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
+	left = traces();
+	for (nth = first_nth(); hit && nth < SITES_MAX; nth++) {
+		igt_assert_eq(igt_ferry_module_bind(), 0);
+		begin_bound();
+		begin_modeset();
+		igt_assert_eq(op_modeset(), 0);
+		add_all_up();
+		add_bo(9 * PAGE, &igt_ferry_fixed_kinds[0]);
+		count_modules();
+		arm(nth);
+		igt_assert_eq(igt_ferry_module_unbind(), 0);
+		hit = disarm();
+		set_range(0, UINT64_MAX);
+		check_bos();
+		igt_ferry_clean(-1);
+		wait_traces(left, nth);
+	}
+	igt_assert_f(!hit, "no pass without a failure\n");
+	igt_assert_f(nth > 2, "no site was hit\n");
+	igt_info("unbind: %u sites: it went on without each\n", nth - 2);
+	igt_assert_eq(igt_ferry_module_bind(), 0);
+}
+
 /**
  * SUBTEST: %s
- * Description: open, create a dumb BO, framebuffer, modeset, and the ioctls that tell: each allocation and copy fails once
+ * Description: open, create a dumb BO, framebuffer, modeset, the devices' part of a suspend, and the ioctls that tell: each allocation and copy fails once
  * arg[1]:
  *
  * @device-query: device-query
@@ -1006,6 +1134,7 @@ static void test_probe(void)
  * @create-dumb: create-dumb
  * @add-fb: add-fb
  * @modeset: modeset
+ * @suspend: suspend and resume
  */
 /**
  * SUBTEST: %s-%s
@@ -1064,4 +1193,5 @@ igt_main
 				run(&movable_paths[i], kind, fd);
 
 	igt_subtest("probe") test_probe();
+	igt_subtest("unbind") test_unbind();
 }
