@@ -36,6 +36,8 @@
 #define PLACES 24576
 #define RESULTS 8192
 #define HASH (1 << 16)
+/* Programs between two looks at what they left that may take long */
+#define LEAKS_EVERY 64
 
 struct state state;
 unsigned int minor;
@@ -266,6 +268,38 @@ static void show_debugfs(void)
 	}
 }
 
+static void remember(const uint8_t *data, size_t size)
+{
+	static uint8_t bytes[sizeof(uint64_t) + MAX_CALLS * sizeof(struct call)];
+	uint64_t length = size;
+
+	if (current < 0)
+		return;
+	memcpy(bytes, &length, sizeof(length));
+	memcpy(bytes + sizeof(length), data, size);
+	if (pwrite(current, bytes, sizeof(length) + size, 0) < 0)
+		perror("ferry_fuzz: cannot keep the current program");
+}
+
+/*
+ * The program after which the count of BOs was higher than before, and has been since:
+ * if that does not end it is the one that left them.
+ */
+static struct {
+	uint8_t data[MAX_CALLS * sizeof(struct call)];
+	size_t size;
+} suspect;
+
+static void suspect_leak(const uint8_t *data, size_t size)
+{
+	if (bos_now() <= bos_before) {
+		suspect.size = 0;
+	} else if (!suspect.size) {
+		memcpy(suspect.data, data, size);
+		suspect.size = size;
+	}
+}
+
 /* Nothing that a program made outlives it: some goes in the background, so wait. */
 static void check_leaks(void)
 {
@@ -279,24 +313,13 @@ static void check_leaks(void)
 		nanosleep(&moment, NULL);
 		bos = bos_now();
 	}
-	if (bos > bos_before)
-		show_debugfs();
-	if (bos > bos_before)
-		wrong("%ld BOs are left of the last %d programs",
-		      bos - bos_before, 64);
-}
-
-static void remember(const uint8_t *data, size_t size)
-{
-	static uint8_t bytes[sizeof(uint64_t) + MAX_CALLS * sizeof(struct call)];
-	uint64_t length = size;
-
-	if (current < 0)
+	if (bos <= bos_before) {
+		suspect.size = 0;
 		return;
-	memcpy(bytes, &length, sizeof(length));
-	memcpy(bytes + sizeof(length), data, size);
-	if (pwrite(current, bytes, sizeof(length) + size, 0) < 0)
-		perror("ferry_fuzz: cannot keep the current program");
+	}
+	show_debugfs();
+	remember(suspect.data, suspect.size);
+	wrong("%ld BOs are left", bos - bos_before);
 }
 
 static unsigned int corpus_size(void)
@@ -376,7 +399,8 @@ static void run_program(const uint8_t *data, size_t size)
 	stats.us_programs += now_us() - before;
 	stats.us_finish += now_us() - inside;
 	stats.programs++;
-	if (stats.programs % 64 == 0)
+	suspect_leak(data, n * sizeof(struct call));
+	if (stats.programs % LEAKS_EVERY == 0 || getenv("FERRY_FUZZ_ALONE"))
 		check_leaks();
 	if (time(NULL) - stats.told >= 10)
 		tell();
@@ -533,6 +557,73 @@ static int generate(uint64_t seed, long seconds, unsigned long calls)
 	return 0;
 }
 
+/* ---- making one smaller ---- */
+
+/* In a process of its own, which says nothing. */
+static bool fails(const struct call *calls, size_t n)
+{
+	int status, null;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		perror("ferry_fuzz: fork");
+		exit(2);
+	}
+	if (!pid) {
+		null = open("/dev/null", O_WRONLY);
+		dup2(null, 1);
+		dup2(null, 2);
+		run_program((const uint8_t *)calls, n * sizeof(*calls));
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+/* Leaves calls out, many at once and then one by one, for as long as it fails. */
+static int minimize(const char *from, const char *to)
+{
+	struct call calls[MAX_CALLS], less[MAX_CALLS];
+	size_t n, size, at, out;
+	FILE *file = fopen(from, "r");
+
+	if (!file) {
+		perror(from);
+		return 2;
+	}
+	n = fread(calls, sizeof(*calls), MAX_CALLS, file);
+	fclose(file);
+	setenv("FERRY_FUZZ_ALONE", "y", 1);
+	if (!fails(calls, n)) {
+		printf("fuzz: it does not fail alone\n");
+		return 1;
+	}
+	for (size = n / 2; size; size /= 2) {
+		for (at = 0; at < n;) {
+			out = size < n - at ? size : n - at;
+			memcpy(less, calls, at * sizeof(*calls));
+			memcpy(less + at, calls + at + out,
+			       (n - at - out) * sizeof(*calls));
+			if (fails(less, n - out)) {
+				n -= out;
+				memcpy(calls, less, n * sizeof(*calls));
+				printf("fuzz: %zu calls\n", n);
+			} else {
+				at += size;
+			}
+		}
+	}
+	file = fopen(to, "w");
+	if (!file || fwrite(calls, sizeof(*calls), n, file) != n ||
+	    fclose(file)) {
+		perror(to);
+		return 2;
+	}
+	return 0;
+}
+
 /* ---- text ---- */
 
 static int assemble(const char *from, const char *to)
@@ -684,6 +775,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	if (*argc == 4 && !strcmp(v[1], "--assemble"))
 		exit(assemble(v[2], v[3]));
+	if (*argc == 4 && !strcmp(v[1], "--minimize"))
+		exit(minimize(v[2], v[3]));
 	if (*argc == 3 && !strcmp(v[1], "--show"))
 		exit(show(v[2]));
 	if (*argc >= 4 && !strcmp(v[1], "--generate"))

@@ -33,6 +33,8 @@ struct call {
 #define PAGE 4096ul
 
 /* What a program has, until it ends. */
+#define WRITTEN 1ull
+
 struct state {
 	/* 0 and 2 are the card (2 is read-only), 1 and 3 the render node; or -1 */
 	int files[FILES];
@@ -45,7 +47,10 @@ struct state {
 	uint32_t fbs[SLOTS];
 	int fds[SLOTS];
 	int pids[SLOTS];
-	/* for each page of a mapping what the BO's page is marked with, or 0 */
+	/*
+	 * For each page of a mapping what the BO's page is marked with, or 0; and
+	 * WRITTEN, if it was written there
+	 */
 	uint64_t marks[MAPPINGS][MAPPING_PAGES];
 	unsigned int forks;
 	bool may_purge;

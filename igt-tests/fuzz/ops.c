@@ -437,8 +437,8 @@ static int op_mremap(const struct call *call)
 
 /*
  * Each page that is written is marked with its BO's offset and its number. Whoever
- * reads it later finds that, or the zero that it began with: else bytes got lost, or
- * it is another BO's page.
+ * reads it later finds that, or before it is written the zero that it began with: else
+ * bytes got lost, or it is another BO's page.
  */
 static int touch(unsigned int n, size_t first, size_t count, size_t step,
 		 bool write)
@@ -458,15 +458,20 @@ static int touch(unsigned int n, size_t first, size_t count, size_t step,
 	guard = &here;
 	for (; page < first + count; page += step) {
 		volatile uint64_t *at = (uint64_t *)(mapping(n) + page * PAGE);
-		uint64_t mark = marks(n)[page], found;
+		uint64_t mark = marks(n)[page] & ~WRITTEN, found;
+		bool written = marks(n)[page] & WRITTEN;
 
 		if (write) {
-			if (mark)
-				*at = mark;
+			if (!mark)
+				continue;
+			*at = mark;
+			if (!state.racing)
+				marks(n)[page] |= WRITTEN;
 		} else {
 			found = *at;
-			if (mark && found && found != mark && !state.racing &&
-			    mark == marks(n)[page]) {
+			if (mark && found != mark && (found || written) &&
+			    !state.racing &&
+			    mark == (marks(n)[page] & ~WRITTEN)) {
 				guard = NULL;
 				wrong("page %zu of mapping %u is marked %#llx and not %#llx",
 				      page, n % MAPPINGS,
