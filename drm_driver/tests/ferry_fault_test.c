@@ -193,6 +193,20 @@ static unsigned long ferry_fault_test_offset(struct kunit *test, u32 handle, u32
 	return args.offset;
 }
 
+/* With the lock that mmap() has. */
+static unsigned long ferry_fault_test_get_area(struct file *filp, unsigned long addr,
+					       unsigned long len, unsigned long pgoff,
+					       unsigned long flags)
+{
+	unsigned long got;
+
+	mmap_write_lock(current->mm);
+	got = ferry_fault_get_unmapped_area(filp, addr, len, pgoff, flags);
+	mmap_write_unlock(current->mm);
+
+	return got;
+}
+
 static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
 				      unsigned long first, unsigned long len)
 {
@@ -201,7 +215,7 @@ static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
 	unsigned long wish = 40ul * SZ_1G;
 	unsigned long got;
 
-	got = ferry_fault_get_unmapped_area(t->file->filp, 0, len, pgoff, MAP_SHARED);
+	got = ferry_fault_test_get_area(t->file->filp, 0, len, pgoff, MAP_SHARED);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(got));
 	KUNIT_EXPECT_EQ(test, got & ~PAGE_MASK, 0);
 	KUNIT_EXPECT_LE(test, got + len, TASK_SIZE);
@@ -212,10 +226,10 @@ static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
 		KUNIT_EXPECT_EQ_MSG(test, (got - first * PAGE_SIZE) % PMD_SIZE, 0,
 				    "from page %lu, %lu bytes", first, len);
 
-	got = ferry_fault_get_unmapped_area(t->file->filp, wish, len, pgoff, MAP_SHARED);
+	got = ferry_fault_test_get_area(t->file->filp, wish, len, pgoff, MAP_SHARED);
 	KUNIT_EXPECT_EQ(test, got, wish);
-	got = ferry_fault_get_unmapped_area(t->file->filp, wish + PAGE_SIZE, len, pgoff,
-					    MAP_SHARED | MAP_FIXED);
+	got = ferry_fault_test_get_area(t->file->filp, wish + PAGE_SIZE, len, pgoff,
+					MAP_SHARED | MAP_FIXED);
 	KUNIT_EXPECT_EQ(test, got, wish + PAGE_SIZE);
 }
 
