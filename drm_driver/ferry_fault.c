@@ -98,9 +98,6 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 		goto out;
 
 	ret = ferry_fault_populate(bo);
-	/* ferry_fault() knows what to do without memory */
-	if (order && ret == VM_FAULT_OOM)
-		ret = VM_FAULT_FALLBACK;
 	if (ret)
 		goto out;
 
@@ -235,7 +232,8 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 
 	ret = ferry_fault_reserved(vmf, gem_to_ferry_bo(obj), order);
 	ttm_bo_unreserve(&gem_to_ferry_bo(obj)->base);
-	return ret;
+	/* ferry_fault() knows what to do without memory */
+	return ret == VM_FAULT_OOM ? VM_FAULT_FALLBACK : ret;
 }
 
 /*
