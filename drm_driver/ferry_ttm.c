@@ -228,6 +228,7 @@ void ferry_ttm_vacate(struct ferry_device *ferry)
 {
 	unsigned int try;
 	bool pinned;
+	int ret;
 
 	for (try = 0; try < FERRY_TTM_TRIES; try++) {
 		if (ferry->kms)
@@ -235,13 +236,18 @@ void ferry_ttm_vacate(struct ferry_device *ferry)
 		/* a page flip that was under way may hold its framebuffer a moment longer */
 		pinned = !wait_var_event_timeout(&ferry->scanout_pins,
 						 !atomic_read(&ferry->scanout_pins), HZ);
-		if (!pinned && !ferry_ttm_evict_all(ferry))
+		/* what is pinned is not in its way */
+		ret = ferry_ttm_evict_all(ferry);
+		if (!pinned && !ret)
 			return;
 		msleep(20);
 	}
 
 	if (pinned)
 		drm_err(&ferry->drm, "a framebuffer is still pinned\n");
+	if (!ret)
+		return;
+
 	drm_err(&ferry->drm, "out of memory: contents of the aperture are lost\n");
 	ferry->discard = true;
 	ferry_ttm_evict_all(ferry);
