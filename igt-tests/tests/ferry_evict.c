@@ -318,19 +318,19 @@ static void test_contiguous(int fd)
 
 /**
  * SUBTEST: processes
- * Description: several processes, each with half of the aperture, push each other out
+ * Description: eight clients, together with four times the aperture, push each other out
  */
 static void test_processes(int fd)
 {
 	uint64_t bos = igt_ferry_stat(fd, "bos"),
 		 room = igt_ferry_aperture_free(fd);
 
-	igt_fork(child, 4)
+	igt_fork(child, 8)
 	{
 		int client = igt_ferry_reopen(fd, O_RDWR);
 		struct set set;
 
-		set_init(&set, client, &igt_ferry_movable_kinds[child], 0.5,
+		set_init(&set, client, &igt_ferry_movable_kinds[child % 4], 0.5,
 			 24);
 		/* the others may push a BO out before it is looked at */
 		igt_assert_lt(0, take_turns(&set, 3));
@@ -451,7 +451,7 @@ igt_main
 	}
 
 	igt_describe(
-		"Several processes, each with half of the aperture, push each other out");
+		"Eight clients, together with four times the aperture, push each other out");
 	igt_subtest("processes")
 	{
 		test_processes(igt_ferry_begin(fd));
