@@ -343,6 +343,7 @@ static void ferry_kms_crtc_reset(struct drm_crtc *crtc)
 
 static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 	.reset = ferry_kms_crtc_reset,
+	.destroy = drm_crtc_cleanup,
 	.set_config = drm_atomic_helper_set_config,
 	.page_flip = drm_atomic_helper_page_flip,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
@@ -553,8 +554,9 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 		return ret;
 	drm_plane_helper_add(&kms->plane, &ferry_kms_plane_helper_funcs);
 
-	ret = drmm_crtc_init_with_planes(drm, &kms->crtc, &kms->plane, NULL,
-					 &ferry_kms_crtc_funcs, NULL);
+	/* the managed one leaves the CRTC on the device's list if it finds no memory */
+	ret = drm_crtc_init_with_planes(drm, &kms->crtc, &kms->plane, NULL,
+					&ferry_kms_crtc_funcs, NULL);
 	if (ret)
 		return ret;
 	drm_crtc_helper_add(&kms->crtc, &ferry_kms_crtc_helper_funcs);
