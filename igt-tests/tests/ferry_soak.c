@@ -629,7 +629,9 @@ static void test_everything(int fd)
 	igt_assert_lte_u64(room, igt_ferry_aperture_free(fd));
 	usleep(500000);
 	igt_info("%+ld KiB of slabs\n", unreclaimable_kib() - slab);
-	igt_assert_lt(unreclaimable_kib() - slab, LEAK_SLAB_KIB);
+	/* kmemleak names what is lost, and KASAN keeps what was freed for a while */
+	if (access("/sys/kernel/debug/kmemleak", F_OK))
+		igt_assert_lt(unreclaimable_kib() - slab, LEAK_SLAB_KIB);
 }
 
 static int option(int opt, int index, void *data)
