@@ -469,8 +469,18 @@ static size_t make_program(uint64_t *s, struct call *calls)
 					    i | 3 << 3,
 					    (uint32_t)(size % 2048) << 11 };
 	}
-	while (n < length)
-		calls[n++] = make_call(s);
+	while (n < length) {
+		uint64_t r = splitmix(s);
+
+		calls[n] = make_call(s);
+		/* mostly of that file and one of those BOs */
+		if (r & 3)
+			calls[n].a = (calls[n].a & ~(FILES - 1)) | file;
+		if (r & 12)
+			calls[n].b = (calls[n].b & ~(SLOTS - 1)) |
+				     (r >> 4) % bos;
+		n++;
+	}
 	return n;
 }
 

@@ -219,8 +219,8 @@ static int op_migrate(const struct call *call)
 		/* mostly one, so that mostly it can be done */
 		.count = (call->v & 0xf) < 8 ? 1 : call->v & 0xf,
 		.flags = call->v >> 31 && call->v >> 30 & 1,
-		.in_count = call->c & 0x80 ? call->c & 3 : 0,
-		.out_count = call->c & 0xc0 ? call->c >> 2 & 3 : 0,
+		.in_count = call->c >= 0xc0 ? call->c & 3 : 0,
+		.out_count = call->c >= 0x80 ? call->c >> 2 & 3 : 0,
 		.entries = (uintptr_t)entries,
 		.in_syncs = (uintptr_t)in,
 		.out_syncs = (uintptr_t)out,
