@@ -37,7 +37,7 @@
  */
 
 /* How long a fault without memory waits before it is repeated */
-#define FERRY_FAULT_OOM_JIFFIES (HZ / 50)
+#define FERRY_FAULT_OOM_JIFFIES (HZ / 10)
 
 /* vm_private_data is the GEM object for the DRM core and the BO for TTM */
 static_assert(offsetof(struct ferry_bo, base.base) == 0);

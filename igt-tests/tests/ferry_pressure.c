@@ -263,7 +263,8 @@ static void test_touch(int fd)
 	igt_assert_f(!waitpid(child, &status, WNOHANG),
 		     "there was memory, or the one who touched ended: %#x\n",
 		     status);
-	igt_assert_f(used < 0.5, "it waits by trying without a pause\n");
+	/* sanitizers make each try long; without a pause it is nearly all of the two seconds */
+	igt_assert_f(used < 1, "it waits by trying without a pause\n");
 	for (unsigned int i = 0; i < set.count; i++)
 		igt_ferry_bo_check(&set.bo[i]);
 	igt_assert_eq(vmstat("oom_kill"), kills);
