@@ -498,6 +498,29 @@ void igt_ferry_alarm_storm(long microseconds)
 	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
+/**
+ * igt_ferry_field - a number that the kernel tells
+ * @path: a file such as /proc/meminfo: lines of a name and its number
+ * @field: the name
+ *
+ * Returns the number, or -1 if there is no such line.
+ */
+long igt_ferry_field(const char *path, const char *field)
+{
+	FILE *file = fopen(path, "r");
+	size_t len = strlen(field);
+	char line[256];
+	long value = -1;
+
+	igt_assert_f(file, "%s: %s\n", path, strerror(errno));
+	while (value < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, field, len) &&
+		    (line[len] == ':' || line[len] == ' '))
+			value = strtol(line + len + 1, NULL, 10);
+	fclose(file);
+	return value;
+}
+
 /* A mounted 9p would hang the machine: its server forgets the files. */
 static bool has_9p(void)
 {

@@ -90,6 +90,7 @@ void igt_ferry_check_zero(const void *map, size_t size);
 int igt_ferry_read_signal(const volatile void *p);
 int igt_ferry_write_signal(volatile void *p, uint8_t value);
 void igt_ferry_touch(const void *map, size_t size);
+long igt_ferry_field(const char *path, const char *field);
 
 /* Signals that interrupt whatever waits */
 void igt_ferry_alarm_storm(long microseconds);

@@ -155,21 +155,6 @@ void igt_ferry_module_start_over(void)
 	igt_assert(igt_ferry_module_is_bound());
 }
 
-static long meminfo_kib(const char *field)
-{
-	FILE *file = fopen("/proc/meminfo", "r");
-	size_t len = strlen(field);
-	char line[128];
-	long kib = -1;
-
-	igt_assert(file);
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, field, len) && line[len] == ':')
-			kib = strtol(line + len + 1, NULL, 10);
-	fclose(file);
-	return kib;
-}
-
 /**
  * igt_ferry_module_cycles - how often the device goes and comes back
  * @usual: unless FERRY_CYCLES says another number
@@ -195,8 +180,8 @@ void igt_ferry_module_memory(long *available, long *slab)
 	usleep(500000);
 	sync();
 	igt_ferry_write_file("/proc/sys/vm/drop_caches", "3");
-	*available = meminfo_kib("MemAvailable");
-	*slab = meminfo_kib("SUnreclaim");
+	*available = igt_ferry_field("/proc/meminfo", "MemAvailable");
+	*slab = igt_ferry_field("/proc/meminfo", "SUnreclaim");
 }
 
 /* Where igt-tests/kmod/build leaves it, seen from this program */

@@ -34,30 +34,14 @@ struct set {
 
 static struct set set;
 
-static long field_of(const char *path, const char *field)
-{
-	FILE *file = fopen(path, "r");
-	size_t len = strlen(field);
-	char line[256];
-	long value = -1;
-
-	igt_assert_f(file, "%s: %s\n", path, strerror(errno));
-	while (value < 0 && fgets(line, sizeof(line), file))
-		if (!strncmp(line, field, len) &&
-		    (line[len] == ':' || line[len] == ' '))
-			value = strtol(line + len + 1, NULL, 10);
-	fclose(file);
-	return value;
-}
-
 static long meminfo(const char *field)
 {
-	return field_of("/proc/meminfo", field);
+	return igt_ferry_field("/proc/meminfo", field);
 }
 
 static long vmstat(const char *field)
 {
-	return field_of("/proc/vmstat", field);
+	return igt_ferry_field("/proc/vmstat", field);
 }
 
 static void require_small(bool swap)

@@ -519,15 +519,7 @@ static void stop_all(pid_t *children)
 
 static long unreclaimable_kib(void)
 {
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[128];
-	long kib = -1;
-
-	igt_assert(file);
-	while (fgets(line, sizeof(line), file))
-		sscanf(line, "SUnreclaim: %ld", &kib);
-	fclose(file);
-	return kib;
+	return igt_ferry_field("/proc/meminfo", "SUnreclaim");
 }
 
 static void progress(int fd, unsigned int elapsed, unsigned int kills)
