@@ -12,6 +12,7 @@
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_sync.h"
 
 IGT_TEST_DESCRIPTION(
 	"Who may call, from which node, with older structures, and under signals");
@@ -237,11 +238,63 @@ static void test_interrupted_migrate(int fd)
 	}
 }
 
+static int raw_migrate(int fd, uint32_t handle, uint32_t placement)
+{
+	struct drm_ferry_migrate_entry e = { handle, placement };
+	struct drm_ferry_migrate args = {
+		.entries = to_user_pointer(&e),
+		.count = 1,
+	};
+
+	return raw_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args);
+}
+
 /**
  * SUBTEST: interrupted-wait
  * Description: a migration that waits for another client is interrupted, and contents stay
  */
 static void test_interrupted_wait(int fd)
+{
+	struct drm_ferry_sync in, out = igt_ferry_sync_new(fd, 0);
+	struct igt_ferry_gate gate;
+	struct igt_ferry_bo bo;
+
+	igt_ferry_bo_init(&bo, fd, 500 * PAGE, &igt_ferry_movable_kinds[0]);
+	igt_ferry_bo_fill(&bo);
+	igt_ferry_gate_init(&gate);
+	in = igt_ferry_gate_sync(&gate, fd, 0);
+	ferry_bo_migrate_sync(fd, bo.handle, UP, &in, &out);
+	igt_fork(child, 1)
+	{
+		/* waits for the way up, and keeps the BO reserved */
+		ferry_bo_migrate(fd, bo.handle, DOWN);
+	}
+	usleep(100000);
+	igt_ferry_alarm_storm(20000);
+	for (unsigned int i = 0; i < 20; i++) {
+		struct timespec start = {};
+		int err;
+
+		igt_seconds_elapsed(&start);
+		err = raw_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
+		igt_assert_lt(igt_seconds_elapsed(&start), 5);
+		igt_ferry_gate_require_closed(&gate);
+		igt_assert_eq(err, EINTR);
+	}
+	igt_ferry_alarm_storm(0);
+	igt_ferry_gate_open(&gate);
+	igt_waitchildren();
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), DOWN);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_gate_fini(&gate);
+}
+
+/**
+ * SUBTEST: interrupted-race
+ * Description: of three clients that move a BO to and fro one is interrupted, and contents stay
+ */
+static void test_interrupted_race(int fd)
 {
 	volatile bool *stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -258,15 +311,8 @@ static void test_interrupted_wait(int fd)
 			ferry_bo_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
 	}
 	igt_ferry_alarm_storm(300);
-	while (igt_seconds_elapsed(&start) < 10 &&
-	       (interrupted < 20 || done < 5)) {
-		struct drm_ferry_migrate_entry e = { bo.handle,
-						     done & 1 ? DOWN : UP };
-		struct drm_ferry_migrate args = {
-			.entries = to_user_pointer(&e),
-			.count = 1,
-		};
-		int err = raw_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args);
+	while (igt_seconds_elapsed(&start) < (done ? 3 : 60)) {
+		int err = raw_migrate(fd, bo.handle, done & 1 ? DOWN : UP);
 
 		if (err) {
 			igt_assert_eq(err, EINTR);
@@ -279,8 +325,8 @@ static void test_interrupted_wait(int fd)
 	*stop = true;
 	igt_waitchildren();
 	igt_info("%u migrations, %u were interrupted\n", done, interrupted);
+	igt_assert_lt(0, done);
 	igt_ferry_bo_check(&bo);
-	igt_assert_f(interrupted, "no migration was ever interrupted\n");
 	igt_ferry_bo_fini(&bo);
 	munmap((void *)stop, PAGE);
 }
@@ -368,6 +414,9 @@ static const struct simple_test simple_tests[] = {
 	{ "interrupted-wait",
 	  "A migration that waits for another client is interrupted",
 	  test_interrupted_wait },
+	{ "interrupted-race",
+	  "Of three clients that move a BO one is interrupted",
+	  test_interrupted_race },
 	{ "interrupted-create",
 	  "Under signals each success is one BO and each failure is none",
 	  test_interrupted_create },
