@@ -32,6 +32,7 @@
 #include "ferry_migrate.h"
 #include "ferry_prime.h"
 #include "ferry_reclaim.h"
+#include "ferry_ttm.h"
 
 /**
  * DOC: Locking
@@ -112,6 +113,7 @@ static void ferry_bo_destroy(struct ttm_buffer_object *tbo)
 	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
 
 	ferry_bo_account_home(bo, -(s64)tbo->base.size);
+	ferry_ttm_drop_kept(bo);
 	ferry_reclaim_forget(bo);
 	drm_gem_object_release(&tbo->base);
 	kfree(bo);

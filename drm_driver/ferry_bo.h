@@ -31,6 +31,8 @@ struct ferry_bo {
 	bool shared;
 	/** @madv: DRM_FERRY_MADV_*; under dma_resv */
 	u32 madv;
+	/** @kept: its system pages while it is in the aperture, or NULL; under dma_resv */
+	struct ttm_tt *kept;
 	/** @async: what its next move belongs to, if that is not waited for; under dma_resv */
 	struct ferry_async *async;
 };

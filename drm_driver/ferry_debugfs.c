@@ -39,6 +39,7 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		{ "evictions", &stats->evictions },
 		{ "purged", &stats->purged },
 		{ "system_pages", &stats->system_pages },
+		{ "kept_pages", &stats->kept_pages },
 		{ "faults", &stats->faults },
 		{ "fault_pages", &stats->fault_pages },
 		{ "faults_2m", &stats->faults_2m },

@@ -17,7 +17,8 @@ struct workqueue_struct;
 /**
  * struct ferry_stats - what the device has done since it was probed
  *
- * Counters only ever grow, but for @bos and @system_pages. They are read without a lock.
+ * Counters only ever grow, but for @bos, @system_pages and @kept_pages. They are read
+ * without a lock.
  */
 struct ferry_stats {
 	/** @bos: BOs that exist now */
@@ -40,8 +41,10 @@ struct ferry_stats {
 	atomic64_t evictions;
 	/** @purged: BOs whose contents were dropped, because nobody needed them */
 	atomic64_t purged;
-	/** @system_pages: pages of system memory that BOs hold now */
+	/** @system_pages: pages of system memory that BOs hold now, but for @kept_pages */
 	atomic64_t system_pages;
+	/** @kept_pages: pages that BOs in the aperture keep for their way down */
+	atomic64_t kept_pages;
 	/** @faults: page faults handled */
 	atomic64_t faults;
 	/** @fault_pages: pages mapped by them */

@@ -26,6 +26,8 @@ struct ferry_fdinfo_region {
 
 struct ferry_fdinfo {
 	struct ferry_fdinfo_region system, aperture;
+	/* bytes of system memory that BOs in the aperture keep */
+	u64 kept;
 };
 
 static void ferry_fdinfo_add(struct ferry_fdinfo *info, struct ferry_bo *bo)
@@ -38,6 +40,8 @@ static void ferry_fdinfo_add(struct ferry_fdinfo *info, struct ferry_bo *bo)
 		region->stats.shared += obj->size;
 	else
 		region->stats.private += obj->size;
+	if (bo->kept)
+		info->kept += obj->size;
 
 	if (!up && !(bo->base.ttm && ttm_tt_is_populated(bo->base.ttm)))
 		return;
@@ -85,7 +89,8 @@ static void ferry_fdinfo_print(struct drm_printer *p, struct ferry_fdinfo_region
  * @file: the client
  *
  * The regions are where the BOs are now. ferry-huge-* is the part that entries of 2 MiB
- * can map.
+ * can map, ferry-kept-system what BOs in the aperture keep for their way down: it is in
+ * no region, and is given back before anything else.
  */
 void ferry_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {
@@ -94,4 +99,5 @@ void ferry_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 	ferry_fdinfo_collect(&info, file);
 	ferry_fdinfo_print(p, &info.system, "system");
 	ferry_fdinfo_print(p, &info.aperture, "aperture");
+	drm_printf(p, "ferry-kept-system:\t%llu KiB\n", info.kept >> 10);
 }

@@ -19,6 +19,7 @@
 #include "ferry_job.h"
 #include "ferry_migrate.h"
 #include "ferry_trace.h"
+#include "ferry_ttm.h"
 
 /**
  * DOC: Moves
@@ -173,10 +174,22 @@ void ferry_migrate_carry(struct ferry_device *ferry, struct ferry_move *move)
 	trace_ferry_move(ferry->drm.dev, move, ns);
 }
 
+/* Put an idle BO to its new place. What goes up keeps its pages. */
+static void ferry_migrate_arrive(struct ferry_bo *bo, struct ferry_move *move,
+				 struct ttm_resource *to)
+{
+	if (move->from.tt)
+		ferry_ttm_keep(bo, true);
+	ttm_bo_move_sync_cleanup(&bo->base, to);
+	if (move->to.tt)
+		ferry_ttm_keep(bo, false);
+}
+
 /* Hand a move over to a job: afterwards the BO is at its new place, with a fence. */
 static int ferry_migrate_defer(struct ferry_device *ferry, struct ferry_bo *bo,
 			       struct ferry_move *move, struct ttm_resource *to)
 {
+	bool at_once = !move->from.aperture && ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP);
 	struct dma_resv *resv = bo->base.base.resv;
 	struct ferry_async *async = bo->async;
 	struct ferry_job *job;
@@ -191,7 +204,15 @@ static int ferry_migrate_defer(struct ferry_device *ferry, struct ferry_bo *bo,
 		return PTR_ERR(job);
 
 	job->move = *move;
-	ret = ttm_bo_move_accel_cleanup(&bo->base, &job->fence, false, true, to);
+	if (at_once) {
+		/* nothing to wait for, and pages that are kept until they are idle */
+		ferry_migrate_arrive(bo, move, to);
+		dma_resv_add_fence(resv, &job->fence, DMA_RESV_USAGE_KERNEL);
+	} else {
+		ret = ttm_bo_move_accel_cleanup(&bo->base, &job->fence, false, true, to);
+		if (!ret && move->to.tt)
+			ferry_ttm_keep(bo, false);
+	}
 	if (ret)
 		job->move.size = 0;
 	else
@@ -223,6 +244,7 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 	bool goes_up = ferry_migrate_in_aperture(to);
 	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
 	struct ferry_move move;
+	bool defer;
 	int ret;
 
 	dma_resv_assert_held(tbo->base.resv);
@@ -230,6 +252,14 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 	if (!was_up && !goes_up) {
 		ttm_bo_move_null(tbo, to);
 		return 0;
+	}
+
+	/* TTM cannot keep a place that is none */
+	defer = bo->async && tbo->resource;
+	if (!defer && !ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP)) {
+		ret = ttm_bo_wait_ctx(tbo, ctx);
+		if (ret)
+			return ret;
 	}
 
 	/* what goes down needs pages; what was swapped out must come back first */
@@ -247,18 +277,11 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		.evict = evict,
 	};
 
-	/* TTM cannot keep a place that is none */
-	if (bo->async && tbo->resource)
+	if (defer)
 		return ferry_migrate_defer(ferry, bo, &move, to);
 
-	if (!ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP)) {
-		ret = ttm_bo_wait_ctx(tbo, ctx);
-		if (ret)
-			return ret;
-	}
-
 	ferry_migrate_carry(ferry, &move);
-	ttm_bo_move_sync_cleanup(tbo, to);
+	ferry_migrate_arrive(bo, &move, to);
 	return 0;
 }
 

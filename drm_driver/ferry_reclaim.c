@@ -17,14 +17,15 @@
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_reclaim.h"
+#include "ferry_ttm.h"
 
 /**
  * DOC: Memory pressure
  *
- * When memory runs short, contents that nobody needs are dropped first, then BOs that
- * are idle are swapped out, by a worker. Nothing here waits: who asks for memory may
- * hold any reservation, so they are only tried, and a BO with a fence that has not
- * signalled is left alone.
+ * When memory runs short, pages that BOs in the aperture keep go first, then contents
+ * that nobody needs, then BOs that are idle are swapped out, by a worker. Nothing here
+ * waits: who asks for memory may hold any reservation, so they are only tried, and a BO
+ * with a fence that has not signalled is left alone.
  *
  * BOs cannot be killed like a process can: so they leave the last of the memory to
  * others. What would go into that reserve fails with ENOMEM, after what can be purged
@@ -52,7 +53,7 @@ bool ferry_reclaim_can_swap(void)
 }
 
 /**
- * ferry_reclaim_forget - take a BO from the list of those that can be purged
+ * ferry_reclaim_forget - take a BO from the lists of those that can give memory
  * @bo: the BO, reserved or at its end
  */
 void ferry_reclaim_forget(struct ferry_bo *bo)
@@ -61,6 +62,22 @@ void ferry_reclaim_forget(struct ferry_bo *bo)
 
 	if (READ_ONCE(bo->base.base.lru))
 		ferry_compat_gem_lru_move(&reclaim->others, &bo->base.base, &reclaim->lock);
+}
+
+/**
+ * ferry_reclaim_sort - put a BO into the list of what it can give
+ * @bo: the BO, reserved, as the newest there
+ */
+void ferry_reclaim_sort(struct ferry_bo *bo)
+{
+	struct ferry_reclaim *reclaim = &ferry_reclaim_device(bo)->reclaim;
+
+	if (bo->kept)
+		ferry_compat_gem_lru_move(&reclaim->kept, &bo->base.base, &reclaim->lock);
+	else if (bo->madv == DRM_FERRY_MADV_DONTNEED)
+		ferry_compat_gem_lru_move(&reclaim->purgeable, &bo->base.base, &reclaim->lock);
+	else
+		ferry_reclaim_forget(bo);
 }
 
 /**
@@ -78,7 +95,9 @@ void ferry_reclaim_mark_purged(struct ferry_bo *bo)
 		return;
 
 	bo->madv = DRM_FERRY_MADV_PURGED;
-	ferry_reclaim_forget(bo);
+	/* else a job may read them, and they are left for later */
+	if (!ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP) || !ferry_ttm_drop_kept(bo))
+		ferry_reclaim_sort(bo);
 	atomic64_inc(&ferry_reclaim_device(bo)->stats.purged);
 }
 
@@ -91,7 +110,7 @@ static bool ferry_reclaim_purge(FERRY_GEM_LRU_SHRINK_ARGS)
 	if (bo->madv != DRM_FERRY_MADV_DONTNEED || bo->base.pin_count ||
 	    !dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP))
 		return false;
-	/* it has no pages, or those are at another place than the one that is short */
+	/* it has no pages, or none here: what it keeps of those has gone before */
 	if (!bo->base.ttm || !ttm_tt_is_populated(bo->base.ttm))
 		return false;
 
@@ -100,12 +119,26 @@ static bool ferry_reclaim_purge(FERRY_GEM_LRU_SHRINK_ARGS)
 	return !ttm_bo_validate(&bo->base, &nowhere, &ctx);
 }
 
-static unsigned long ferry_reclaim_purge_pages(struct ferry_device *ferry, unsigned long pages)
+static bool ferry_reclaim_drop_kept(FERRY_GEM_LRU_SHRINK_ARGS)
 {
-	unsigned long remaining = 0;
+	return dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP) &&
+	       ferry_ttm_drop_kept(gem_to_ferry_bo(obj));
+}
 
-	return ferry_compat_gem_lru_scan(&ferry->drm, &ferry->reclaim.purgeable, pages,
-					 &remaining, ferry_reclaim_purge);
+/* What costs nothing but time to get back, and then what nobody wants back. */
+static unsigned long ferry_reclaim_free_pages(struct ferry_device *ferry, unsigned long pages)
+{
+	struct ferry_reclaim *reclaim = &ferry->reclaim;
+	unsigned long freed, remaining = 0;
+
+	freed = ferry_compat_gem_lru_scan(&ferry->drm, &reclaim->kept, pages, &remaining,
+					  ferry_reclaim_drop_kept);
+	if (freed < pages)
+		freed += ferry_compat_gem_lru_scan(&ferry->drm, &reclaim->purgeable,
+						   pages - freed, &remaining,
+						   ferry_reclaim_purge);
+
+	return freed;
 }
 
 static unsigned long ferry_reclaim_count(struct shrinker *shrinker, struct shrink_control *sc)
@@ -117,6 +150,7 @@ static unsigned long ferry_reclaim_count(struct shrinker *shrinker, struct shrin
 		pages = atomic64_read(&ferry->stats.system_pages);
 	else
 		pages = READ_ONCE(ferry->reclaim.purgeable.count);
+	pages += atomic64_read(&ferry->stats.kept_pages);
 	/* TTM frees these, but ferry_reclaim_scan() wants to know that it is asked to */
 	pages += atomic_long_read(&ferry->reclaim.pooled);
 
@@ -163,6 +197,20 @@ void ferry_reclaim_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, bo
 		atomic_long_set(&ferry->reclaim.pooled, 0);
 }
 
+/**
+ * ferry_reclaim_count_kept - note that a BO keeps its pages, or does so no longer
+ * @ferry: the device
+ * @tt: the pages
+ * @kept: it keeps them, in the aperture
+ */
+void ferry_reclaim_count_kept(struct ferry_device *ferry, struct ttm_tt *tt, bool kept)
+{
+	long pages = kept ? tt->num_pages : -(long)tt->num_pages;
+
+	atomic64_add(pages, &ferry->stats.kept_pages);
+	atomic64_sub(pages, &ferry->stats.system_pages);
+}
+
 static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct ferry_device *ferry = shrinker->private_data;
@@ -172,7 +220,7 @@ static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink
 	/* who presses here presses TTM's pool as well */
 	atomic_long_set(&reclaim->pooled, atomic_long_read(&reclaim->pooled) / 2);
 
-	done = ferry_reclaim_purge_pages(ferry, sc->nr_to_scan);
+	done = ferry_reclaim_free_pages(ferry, sc->nr_to_scan);
 	if (done < sc->nr_to_scan && ferry_reclaim_can_swap()) {
 		atomic_long_set(&reclaim->wanted, sc->nr_to_scan - done);
 		queue_work(ferry_unbound_wq, &reclaim->swap_work);
@@ -201,14 +249,14 @@ static bool ferry_reclaim_has_room(struct ferry_device *ferry, unsigned long pag
  */
 int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
 {
-	unsigned long purged = 0, more;
+	unsigned long freed = 0, more;
 
-	/* what is purged here is free, though a processor's own lists may hide it */
-	while (!ferry_reclaim_has_room(ferry, pages - min(purged, pages))) {
-		more = ferry_reclaim_purge_pages(ferry, pages);
+	/* what is freed here is there, though a processor's own lists may hide it */
+	while (!ferry_reclaim_has_room(ferry, pages - min(freed, pages))) {
+		more = ferry_reclaim_free_pages(ferry, pages);
 		if (!more)
 			return -ENOMEM;
-		purged += more;
+		freed += more;
 	}
 
 	return 0;
@@ -224,7 +272,6 @@ int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
  */
 int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained)
 {
-	struct ferry_device *ferry = ferry_reclaim_device(bo);
 	struct drm_gem_object *obj = &bo->base.base;
 	int ret;
 
@@ -240,14 +287,10 @@ int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained)
 
 	if (bo->madv != DRM_FERRY_MADV_PURGED) {
 		bo->madv = madv;
-		if (madv == DRM_FERRY_MADV_DONTNEED) {
-			bo->base.priority = FERRY_RECLAIM_PRIORITY_DONTNEED;
-			ferry_compat_gem_lru_move(&ferry->reclaim.purgeable, obj,
-						  &ferry->reclaim.lock);
-		} else {
-			bo->base.priority = FERRY_RECLAIM_PRIORITY_NEEDED;
-			ferry_reclaim_forget(bo);
-		}
+		bo->base.priority = madv == DRM_FERRY_MADV_DONTNEED ?
+				    FERRY_RECLAIM_PRIORITY_DONTNEED :
+				    FERRY_RECLAIM_PRIORITY_NEEDED;
+		ferry_reclaim_sort(bo);
 		ttm_bo_move_to_lru_tail_unlocked(&bo->base);
 	}
 	*retained = bo->madv != DRM_FERRY_MADV_PURGED;
@@ -284,6 +327,7 @@ int ferry_reclaim_init(struct ferry_device *ferry)
 	mutex_init(&reclaim->lock);
 	INIT_WORK(&reclaim->swap_work, ferry_reclaim_swap_work);
 	ferry_compat_gem_lru_init(&reclaim->purgeable, &reclaim->lock);
+	ferry_compat_gem_lru_init(&reclaim->kept, &reclaim->lock);
 	ferry_compat_gem_lru_init(&reclaim->others, &reclaim->lock);
 	reclaim->shrinker->count_objects = ferry_reclaim_count;
 	reclaim->shrinker->scan_objects = ferry_reclaim_scan;

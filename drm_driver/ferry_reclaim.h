@@ -26,7 +26,9 @@ struct ferry_reclaim {
 	struct mutex lock;
 	/** @purgeable: BOs whose contents nobody needs, the oldest first */
 	struct drm_gem_lru purgeable;
-	/** @others: BOs that were in @purgeable once */
+	/** @kept: BOs in the aperture that keep their system pages, the oldest first */
+	struct drm_gem_lru kept;
+	/** @others: BOs that were in @purgeable or @kept once */
 	struct drm_gem_lru others;
 	/** @pooled: at most so many pages of freed write-combining BOs are in TTM's pool */
 	atomic_long_t pooled;
@@ -41,8 +43,10 @@ struct ferry_reclaim {
 int ferry_reclaim_init(struct ferry_device *ferry);
 int ferry_reclaim_madvise(struct ferry_bo *bo, u32 madv, u32 *retained);
 void ferry_reclaim_forget(struct ferry_bo *bo);
+void ferry_reclaim_sort(struct ferry_bo *bo);
 void ferry_reclaim_mark_purged(struct ferry_bo *bo);
 void ferry_reclaim_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, bool freed);
+void ferry_reclaim_count_kept(struct ferry_device *ferry, struct ttm_tt *tt, bool kept);
 int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages);
 bool ferry_reclaim_can_swap(void);
 

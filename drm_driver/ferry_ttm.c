@@ -31,11 +31,27 @@
 #define FERRY_TTM_RUN (PMD_SIZE >> PAGE_SHIFT)
 
 /**
+ * DOC: Kept pages
+ *
+ * A BO that goes up keeps its system pages, so its way down needs no memory: an eviction
+ * cannot fail for lack of it, a suspend neither, and nothing is allocated and cleared only
+ * to be written over. They are a cache no larger than the aperture: their bytes are never
+ * read again, a move down writes all of them, and memory pressure takes them before
+ * anything else.
+ *
+ * TTM knows nothing of it. When it drops the pages of a BO that is in the aperture, its
+ * callbacks put them aside, and when it asks for pages to move the BO down to, it gets
+ * them back. If such a move fails they are put aside again.
+ */
+
+/**
  * struct ferry_tt - system pages of a BO
  */
 struct ferry_tt {
 	/** @base: TTM's side */
 	struct ttm_tt base;
+	/** @keeper: the BO, in the aperture, that keeps the pages when TTM drops them, or NULL */
+	struct ferry_bo *keeper;
 	/** @runs: a bit for each 2 MiB: its pages are one aligned run; while populated */
 	unsigned long runs[];
 };
@@ -47,10 +63,19 @@ static struct ferry_tt *to_ferry_tt(struct ttm_tt *tt)
 
 static struct ttm_tt *ferry_ttm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 {
+	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
 	enum ttm_caching caching = ttm_cached;
 	struct ferry_tt *tt;
 
-	if (ttm_to_ferry_bo(tbo)->caching == DRM_FERRY_CACHING_WC)
+	/* what a move will write over; what shall read as zeros must be new */
+	if (bo->kept && !(page_flags & TTM_TT_FLAG_ZERO_ALLOC)) {
+		tt = to_ferry_tt(bo->kept);
+		bo->kept = NULL;
+		ferry_reclaim_sort(bo);
+		return &tt->base;
+	}
+
+	if (bo->caching == DRM_FERRY_CACHING_WC)
 		caching = ttm_write_combined;
 
 	tt = kvzalloc(struct_size(tt, runs, BITS_TO_LONGS(tbo->base.size / PMD_SIZE)),
@@ -88,6 +113,11 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 	pgoff_t run;
 	int ret;
 
+	if (to_ferry_tt(tt)->keeper) {
+		ferry_reclaim_count_kept(ferry, tt, false);
+		return 0;
+	}
+
 	ret = ferry_reclaim_make_room(ferry, tt->num_pages);
 	if (ret)
 		return ret;
@@ -107,8 +137,15 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 
 static void ferry_ttm_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt)
 {
+	struct ferry_device *ferry = ttm_to_ferry_device(ttm);
+
+	if (to_ferry_tt(tt)->keeper) {
+		ferry_reclaim_count_kept(ferry, tt, true);
+		return;
+	}
+
 	ttm_pool_free(&ttm->pool, tt);
-	ferry_reclaim_count_pages(ttm_to_ferry_device(ttm), tt, true);
+	ferry_reclaim_count_pages(ferry, tt, true);
 }
 
 /**
@@ -127,8 +164,54 @@ bool ferry_ttm_is_run(struct ttm_tt *tt, pgoff_t page)
 
 static void ferry_ttm_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt)
 {
+	struct ferry_bo *keeper = to_ferry_tt(tt)->keeper;
+
+	if (keeper) {
+		keeper->kept = tt;
+		ferry_reclaim_sort(keeper);
+		return;
+	}
+
 	ttm_tt_fini(tt);
 	kvfree(to_ferry_tt(tt));
+}
+
+/**
+ * ferry_ttm_drop_kept - free the pages that a BO in the aperture keeps
+ * @bo: the BO, reserved or at its end, and idle: a job may read them else
+ *
+ * Return: true if it had any.
+ */
+bool ferry_ttm_drop_kept(struct ferry_bo *bo)
+{
+	struct ttm_device *ttm = bo->base.bdev;
+	struct ttm_tt *tt = bo->kept;
+
+	if (!tt)
+		return false;
+
+	bo->kept = NULL;
+	ferry_reclaim_sort(bo);
+	ferry_reclaim_count_kept(ttm_to_ferry_device(ttm), tt, false);
+	to_ferry_tt(tt)->keeper = NULL;
+	ferry_ttm_tt_unpopulate(ttm, tt);
+	ferry_ttm_tt_destroy(ttm, tt);
+	return true;
+}
+
+/**
+ * ferry_ttm_keep - say whether a BO keeps its pages when TTM drops them
+ * @bo: the BO, reserved, with populated pages
+ * @keep: it goes to the aperture and is idle; false: it has left it
+ */
+void ferry_ttm_keep(struct ferry_bo *bo, bool keep)
+{
+	dma_resv_assert_held(bo->base.base.resv);
+
+	/* of before its contents were lost */
+	if (keep)
+		ferry_ttm_drop_kept(bo);
+	to_ferry_tt(bo->base.ttm)->keeper = keep ? bo : NULL;
 }
 
 static bool ferry_ttm_eviction_valuable(struct ttm_buffer_object *tbo,
