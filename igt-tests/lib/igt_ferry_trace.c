@@ -9,11 +9,47 @@
 
 #define INSTANCES "/sys/kernel/tracing/instances"
 #define INSTANCE INSTANCES "/ferry_igt"
+#define KPROBES "/sys/kernel/tracing/kprobe_events"
+#define PROBE "ferry_igt/probe"
 
+/* 0 or -errno; what is written adds a line, or takes one away */
+static int write_probes(const char *line)
+{
+	int file = open(KPROBES, O_WRONLY | O_APPEND | O_CLOEXEC), err = 0;
+
+	if (file < 0)
+		return -errno;
+	if (write(file, line, strlen(line)) < 0)
+		err = -errno;
+	close(file);
+	return err;
+}
+
+/* The instance first, which may record the probe */
 static void end_at_exit(int sig)
 {
 	(void)sig;
 	rmdir(INSTANCE);
+	write_probes("-:" PROBE);
+}
+
+static void begin(const char *event)
+{
+	char path[128];
+
+	igt_assert_f(mkdir(INSTANCE, 0700) == 0, INSTANCE ": %s\n",
+		     strerror(errno));
+	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
+	igt_ferry_must_write_file(path, "1");
+}
+
+/* And takes away what a failed subtest has left */
+static void require_tracefs(void)
+{
+	igt_require_f(access(INSTANCES, W_OK) == 0,
+		      INSTANCES ": tracefs is not mounted\n");
+	igt_install_exit_handler(end_at_exit);
+	igt_ferry_trace_end();
 }
 
 /**
@@ -24,17 +60,28 @@ static void end_at_exit(int sig)
  */
 void igt_ferry_trace_begin(const char *event)
 {
-	char path[128];
+	require_tracefs();
+	begin(event);
+}
 
-	igt_require_f(access(INSTANCES, W_OK) == 0,
-		      INSTANCES ": tracefs is not mounted\n");
-	igt_install_exit_handler(end_at_exit);
-	/* what a failed subtest has left */
-	igt_ferry_trace_end();
-	igt_assert_f(mkdir(INSTANCE, 0700) == 0, INSTANCE ": %s\n",
-		     strerror(errno));
-	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
-	igt_ferry_must_write_file(path, "1");
+/**
+ * igt_ferry_trace_begin_probe - begin to record where the kernel passes
+ * @kind: "p" for the begin of a function, "r" for its end
+ * @where: the function, and what to record, as in kprobe_events
+ *
+ * Skips if the kernel has no such probes. The lines have "probe: " in them.
+ */
+void igt_ferry_trace_begin_probe(const char *kind, const char *where)
+{
+	char line[256];
+	int err;
+
+	require_tracefs();
+	snprintf(line, sizeof(line), "%s:" PROBE " %s\n", kind, where);
+	err = write_probes(line);
+	igt_require_f(!err, KPROBES ": no probe on %s: %s\n", where,
+		      strerror(-err));
+	begin(PROBE);
 }
 
 /**

@@ -7,6 +7,7 @@
 #define IGT_FERRY_TRACE_H
 
 void igt_ferry_trace_begin(const char *event);
+void igt_ferry_trace_begin_probe(const char *kind, const char *where);
 void igt_ferry_trace_clear(void);
 unsigned int igt_ferry_trace_count(const char *a, const char *b);
 void igt_ferry_trace_end(void);

@@ -12,6 +12,7 @@
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_sync.h"
 #include "igt_ferry_trace.h"
 
 IGT_TEST_DESCRIPTION(
@@ -103,6 +104,50 @@ static void test_fdinfo_regions(int fd)
 	munmap(map, size);
 	gem_close(client, handle);
 	expect(client, "system", 0, 0, 0, 0);
+	close(client);
+}
+
+/**
+ * SUBTEST: fdinfo-active
+ * Description: fdinfo says which bytes are still on their way
+ */
+static void test_fdinfo_active(int fd)
+{
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	const uint64_t size = MIB, other = 3 * PAGE;
+	struct drm_ferry_migrate_entry entry = { .placement = UP };
+	struct drm_ferry_sync in, out;
+	struct drm_ferry_migrate args = {
+		.entries = to_user_pointer(&entry),
+		.count = 1,
+		.in_syncs = to_user_pointer(&in),
+		.in_count = 1,
+		.out_syncs = to_user_pointer(&out),
+		.out_count = 1,
+	};
+	struct igt_ferry_gate gate;
+
+	/* one that moves, and one that does not */
+	entry.handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH, DOWN,
+				       DRM_FERRY_CACHING_CACHED, 0);
+	igt_ferry_touch(ferry_bo_mmap(client, entry.handle, size), size);
+	ferry_bo_create(client, other, FERRY_PLACEMENT_BOTH, UP,
+			DRM_FERRY_CACHING_CACHED, 0);
+
+	igt_ferry_gate_init(&gate);
+	in = igt_ferry_gate_sync(&gate, client, 0);
+	out = igt_ferry_sync_new(client, 0);
+	do_ioctl(client, DRM_IOCTL_FERRY_MIGRATE, &args);
+	igt_assert_eq_u64(fdinfo(client, "drm-active", "aperture"), size);
+	igt_assert_eq_u64(fdinfo(client, "drm-resident", "aperture"),
+			  size + other);
+	igt_assert_eq_u64(fdinfo(client, "drm-active", "system"), 0);
+	igt_ferry_assert_pending(&gate, client, out);
+
+	igt_ferry_gate_open(&gate);
+	igt_ferry_sync_wait(client, out);
+	expect(client, "aperture", size + other, size + other, 0, 0);
+	igt_ferry_gate_fini(&gate);
 	close(client);
 }
 
@@ -304,6 +349,8 @@ igt_main
 	igt_describe(
 		"fdinfo follows a BO through creation, touch, moves, sharing and advice");
 	igt_subtest("fdinfo-regions") test_fdinfo_regions(igt_ferry_begin(fd));
+	igt_describe("fdinfo says which bytes are still on their way");
+	igt_subtest("fdinfo-active") test_fdinfo_active(igt_ferry_begin(fd));
 	igt_describe("fdinfo says which part huge entries can map");
 	igt_subtest("fdinfo-huge") test_fdinfo_huge(igt_ferry_begin(fd));
 	igt_describe(

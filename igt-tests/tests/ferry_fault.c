@@ -1261,21 +1261,6 @@ static void test_signals(int fd, const struct igt_ferry_kind *kind)
  * has its module shift the mapping. A BO that was purged: code-sigbus-purged. Contents that
  * cannot be read back from swap: code-sigbus-swap, with a disk that fails.
  */
-#define KPROBES "/sys/kernel/tracing/kprobe_events"
-#define PROBE "ferry_fault_igt/reserve"
-
-static void drop_probe(int sig)
-{
-	int file = open(KPROBES, O_WRONLY | O_APPEND | O_CLOEXEC);
-
-	(void)sig;
-	if (file < 0)
-		return;
-	if (write(file, "-:" PROBE, strlen("-:" PROBE)) < 0)
-		errno = 0;
-	close(file);
-}
-
 /**
  * SUBTEST: code-fallback
  * Description: the tracepoints tell of a huge entry that is made, and of one that is not possible
@@ -1338,20 +1323,8 @@ static void test_code_retry(int fd)
 	struct igt_ferry_bo bo;
 	unsigned int retries;
 	pthread_t thread;
-	int file;
 
-	file = open(KPROBES, O_WRONLY | O_APPEND | O_CLOEXEC);
-	igt_require_f(file >= 0, "the kernel has no kprobe events\n");
-	igt_ferry_trace_end();
-	drop_probe(0);
-	/* when the program ends: after the instance that records it */
-	igt_install_exit_handler(drop_probe);
-	igt_require_f(dprintf(file, "r:" PROBE
-				    " ttm_bo_vm_reserve ret=$retval:x32\n") > 0,
-		      "no probe on ttm_bo_vm_reserve: %s\n", strerror(errno));
-	close(file);
-	igt_ferry_trace_begin(PROBE);
-
+	igt_ferry_trace_begin_probe("r", "ttm_bo_vm_reserve ret=$retval:x32");
 	igt_ferry_bo_init(&bo, fd, 600 * PAGE, igt_ferry_movable_kinds);
 	igt_ferry_bo_fill(&bo);
 	reader = (struct reader){ &bo, &stop, 0, 0 };
@@ -1359,12 +1332,11 @@ static void test_code_retry(int fd)
 	do {
 		ferry_bo_migrate(fd, bo.handle, UP);
 		ferry_bo_migrate(fd, bo.handle, DOWN);
-		retries = igt_ferry_trace_count("reserve: ", "ret=0x400");
+		retries = igt_ferry_trace_count("probe: ", "ret=0x400");
 	} while (!retries && igt_seconds_elapsed(&start) < 10);
 	stop = true;
 	pthread_join(thread, NULL);
 	igt_ferry_trace_end();
-	drop_probe(0);
 	igt_info("%u retries\n", retries);
 	igt_assert_f(retries, "no fault has met a move in 10 s\n");
 	igt_ferry_bo_check(&bo);
@@ -1575,13 +1547,14 @@ static void disk_end(int sig)
 /* Swap space on a disk of its own that can be made to fail */
 static void disk_begin(void)
 {
-	igt_require_f(
-		!igt_kmod_load("null_blk", "nr_devices=0"),
-		"the kernel has no null_blk: there is no disk that fails\n");
+	/* built in, or a module that is there or not */
 	if (access(NULLB, F_OK))
 		mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+	if (access(NULLB, F_OK))
+		igt_kmod_load("null_blk", "nr_devices=0");
 	igt_require_f(access(NULLB, F_OK) == 0,
-		      NULLB ": configfs is not there\n");
+		      NULLB ": there is no disk that fails: the kernel has no "
+			    "null_blk, or no configfs\n");
 	igt_install_exit_handler(disk_end);
 	disk_end(0);
 	igt_assert_f(mkdir(DISK, 0700) == 0, DISK ": %s\n", strerror(errno));
@@ -1597,7 +1570,11 @@ static void disk_begin(void)
 /* The pages that this process makes others have belong to a group, and leave with it. */
 static void group_begin(void)
 {
-	igt_ferry_write_file(GROUPS "/cgroup.subtree_control", "+memory");
+	igt_require_f(
+		!igt_ferry_write_file(GROUPS "/cgroup.subtree_control",
+				      "+memory"),
+		GROUPS
+		": no groups for memory: the kernel has no CONFIG_MEMCG, or version 2 is not mounted there\n");
 	igt_require_f(
 		(mkdir(GROUP, 0700) == 0 || errno == EEXIST) &&
 			!access(GROUP "/memory.reclaim", W_OK),

@@ -12,6 +12,7 @@
 #include <xf86drmMode.h>
 
 #include "igt.h"
+#include "igt_kmod.h"
 
 #include "igt_ferry.h"
 
@@ -532,6 +533,10 @@ static void test_dumb(struct kms *kms)
 	uint64_t size;
 	int err;
 
+	/* there are no flags */
+	igt_assert_eq(drmModeCreateDumbBuffer(kms->fd, 64, 64, 32, 1, &handle,
+					      &pitch, &size),
+		      -EINVAL);
 	igt_assert_eq(drmModeCreateDumbBuffer(kms->fd, kms->mode.hdisplay,
 					      kms->mode.vdisplay, 32, 0,
 					      &handle, &pitch, &size),
@@ -585,6 +590,77 @@ static void test_pinned(struct kms *kms)
 	igt_ferry_bo_check(&fb.bo);
 	igt_ferry_bo_fini(&other);
 	fb_fini(&fb);
+}
+
+/**
+ * SUBTEST: in-pieces
+ * Description: a framebuffer that lies in the aperture in pieces is in one when it is shown, with its contents
+ */
+static void test_in_pieces(struct kms *kms)
+{
+	static const struct igt_ferry_kind kind = { "pieces",
+						    FERRY_PLACEMENT_BOTH, DOWN,
+						    DRM_FERRY_CACHING_CACHED,
+						    0 };
+	uint64_t within = igt_ferry_stat(kms->fd, "moves_within");
+	unsigned int count;
+	uint32_t *handles;
+	struct fb fb;
+
+	/* small enough for half of the aperture, and larger than each hole */
+	fb_init(&fb, kms, &kind, &kms->mode);
+	igt_ferry_bo_fill(&fb.bo);
+	count = igt_ferry_aperture_fill(kms->fd, 64 * PAGE, &handles);
+	for (unsigned int i = 0; i < count; i += 2)
+		gem_close(kms->fd, handles[i]);
+	ferry_bo_migrate(kms->fd, fb.bo.handle, UP);
+	igt_ferry_bo_check(&fb.bo);
+	for (unsigned int i = 1; i < count; i += 2)
+		gem_close(kms->fd, handles[i]);
+	free(handles);
+	igt_assert_eq_u64(igt_ferry_stat(kms->fd, "moves_within"), within);
+
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	igt_assert_eq_u64(igt_ferry_stat(kms->fd, "moves_within"), within + 1);
+	igt_assert(pinned(&fb));
+	igt_ferry_bo_check(&fb.bo);
+	off(kms);
+	igt_ferry_bo_check(&fb.bo);
+	fb_fini(&fb);
+}
+
+/**
+ * SUBTEST: import-shown
+ * Description: another device cannot take in what is shown (EBUSY), which stays on the screen
+ */
+static void test_import_shown(struct kms *kms)
+{
+	uint32_t other = 0;
+	struct fb fb;
+	int vgem, prime;
+
+	igt_require_f(igt_kmod_is_loaded("vgem") || !igt_kmod_load("vgem", ""),
+		      "there is no vgem to import into\n");
+	__set_forced_driver("vgem");
+	vgem = __drm_open_driver(DRIVER_VGEM);
+	__set_forced_driver("ferry");
+	igt_require_f(vgem >= 0, "vgem has no device\n");
+
+	fb_init(&fb, kms, &fb_aperture, &kms->mode);
+	igt_ferry_bo_fill(&fb.bo);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	igt_assert_eq(drmPrimeHandleToFD(kms->fd, fb.bo.handle,
+					 DRM_CLOEXEC | DRM_RDWR, &prime),
+		      0);
+	igt_assert_eq(drmPrimeFDToHandle(vgem, prime, &other), -1);
+	igt_assert_eq(errno, EBUSY);
+	igt_assert(pinned(&fb));
+	igt_ferry_bo_check(&fb.bo);
+	close(prime);
+	close(vgem);
+	off(kms);
+	fb_fini(&fb);
+	errno = 0;
 }
 
 /**
@@ -849,6 +925,11 @@ static const struct {
 	{ "dumb", "A dumb buffer is shown, as any program does it", test_dumb },
 	{ "pinned", "What is shown cannot be migrated until it is off",
 	  test_pinned },
+	{ "in-pieces",
+	  "A framebuffer in pieces is in one piece when it is shown",
+	  test_in_pieces },
+	{ "import-shown", "Another device cannot take in what is shown",
+	  test_import_shown },
 	{ "aperture-full", "A framebuffer that finds no room is not shown",
 	  test_aperture_full },
 	{ "handle-closed",

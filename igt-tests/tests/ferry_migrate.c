@@ -10,6 +10,7 @@
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_trace.h"
 
 IGT_TEST_DESCRIPTION(
 	"Moving buffer objects: contents, mappings, many at once, and checks");
@@ -56,6 +57,60 @@ static void test_content(int fd, const struct igt_ferry_kind *kind)
 			check_move(&bo, DOWN);
 		}
 		igt_ferry_bo_fini(&bo);
+	}
+}
+
+/* Of all processors, as they are alike */
+static bool cpu_has(const char *flag)
+{
+	char line[4096], want[32];
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	bool found = false;
+
+	igt_assert(file);
+	snprintf(want, sizeof(want), " %s ", flag);
+	while (!found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = ' ';
+		found = !strncmp(line, "flags", 5) && strstr(line, want);
+	}
+	fclose(file);
+	return found;
+}
+
+/**
+ * SUBTEST: streaming
+ * Description: where the way down reads by streaming loads, each page of each kind is read so, and is whole
+ */
+static void test_streaming(int fd)
+{
+	static const size_t sizes[] = { 1, 17, 513 };
+	struct drm_ferry_device_query device;
+	const struct igt_ferry_kind *kind;
+
+	ferry_device_query(fd, &device);
+	igt_require_f(device.aperture_cache == DRM_FERRY_CACHE_WC,
+		      "the aperture is not write-combining\n");
+	igt_require_f(cpu_has("sse4_1"), "this processor has none\n");
+	igt_require_f(
+		!cpu_has("hypervisor"),
+		"not used in a machine that says it is virtual: "
+		"vm/run --qemu=-cpu --qemu=max,la57=off,hypervisor=off --append no_timer_check\n");
+	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+			struct igt_ferry_bo bo;
+
+			igt_ferry_bo_init(&bo, fd, sizes[i] * PAGE, kind);
+			igt_ferry_bo_fill(&bo);
+			igt_ferry_trace_begin_probe("p", "drm_memcpy_from_wc");
+			check_move(&bo, UP);
+			igt_assert_eq(igt_ferry_trace_count("probe: ", ""), 0);
+			igt_ferry_bo_fill(&bo);
+			check_move(&bo, DOWN);
+			igt_assert_eq(igt_ferry_trace_count("probe: ", ""),
+				      sizes[i]);
+			igt_ferry_trace_end();
+			igt_ferry_bo_fini(&bo);
+		}
 	}
 }
 
@@ -591,6 +646,13 @@ igt_main
 	igt_subtest("counted")
 	{
 		test_counted(igt_ferry_begin(fd));
+	}
+
+	igt_describe(
+		"The way down reads by streaming loads, and each page is whole");
+	igt_subtest("streaming")
+	{
+		test_streaming(igt_ferry_begin(fd));
 	}
 
 	igt_describe(

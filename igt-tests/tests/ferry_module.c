@@ -664,6 +664,150 @@ static int open_device(const char *device)
 	return -1;
 }
 
+/* Numbers that sysfs knows the kind of device by */
+static void read_id(const char *device, unsigned int *vendor,
+		    unsigned int *product)
+{
+	char path[PATH_MAX], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uevent", device);
+	file = fopen(path, "r");
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "PCI_ID=%x:%x", vendor, product);
+	fclose(file);
+}
+
+/* ferry's driver_data for a device with a display */
+#define DISPLAY "1"
+#define DISPLAY_BAR 2
+
+static void check_no_display(bool with_memory)
+{
+	unsigned long vmalloc = count_lines("/proc/vmallocinfo", "[ferry]");
+	unsigned long iomem = count_lines("/proc/iomem", "ferry");
+	unsigned int vendor = 0, product = 0;
+	char device[NAME_MAX + 1], id[128];
+	struct bars bars;
+	int kmsg;
+
+	igt_require_f(find_device(with_memory, device, sizeof(device)),
+		      "every PCI device %s has a driver\n",
+		      with_memory ? "with 1 MiB of prefetchable memory" :
+				    "without prefetchable memory");
+	bars_get(device, &bars);
+	read_id(device, &vendor, &product);
+	snprintf(id, sizeof(id), "%04x %04x ffffffff ffffffff 0 0 " DISPLAY,
+		 vendor, product);
+	igt_info("trying %s, %04x:%04x\n", device, vendor, product);
+	kmsg = igt_ferry_kmsg_open();
+	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/new_id", id), 0);
+	id[strlen("vvvv pppp")] = '\0';
+	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/remove_id", id), 0);
+	igt_assert(no_driver(device));
+	igt_assert(igt_ferry_kmsg_has(
+		kmsg, bars.none & 1u << DISPLAY_BAR ?
+			      "BAR 2 with the display registers is missing" :
+			      "no Bochs display behind BAR 2"));
+	close(kmsg);
+	igt_assert_eq_u64(count_lines("/proc/vmallocinfo", "[ferry]"), vmalloc);
+	igt_assert_eq_u64(count_lines("/proc/iomem", "ferry"), iomem);
+}
+
+/**
+ * SUBTEST: no-display
+ * Description: a device that is said to have a display, and has none, is refused, and nothing is left of it
+ */
+static void test_no_display(void)
+{
+	int fd;
+
+	check_no_display(true);
+	check_no_display(false);
+	fd = reopen();
+	use(fd);
+	close(fd);
+}
+
+/**
+ * SUBTEST: bar-in-use
+ * Description: a BAR that another driver holds is left to it, and taken when it is free
+ */
+static void test_bar_in_use(void)
+{
+	unsigned int tried = 0;
+	struct bars bars;
+
+	bars_get(igt_ferry_module_slot(), &bars);
+	for (int bar = 0; bar < 6; bar++) {
+		char options[128];
+		int kmsg, fd;
+
+		/* other BARs are nothing to ferry */
+		if (bar != bars.best &&
+		    (bar != DISPLAY_BAR || bars.none & 1u << bar))
+			continue;
+		igt_ferry_module_unbind_consoles();
+		unbind_device();
+		snprintf(options, sizeof(options), "pci=%s bar=%d claim=1",
+			 igt_ferry_module_slot(), bar);
+		igt_ferry_break_load(options);
+		kmsg = igt_ferry_kmsg_open();
+		igt_assert_eq(igt_ferry_module_bind(), -EBUSY);
+		igt_assert(!igt_ferry_module_is_bound());
+		igt_assert(igt_ferry_kmsg_has(kmsg, "is in use by another"));
+		close(kmsg);
+		igt_ferry_break_unload();
+		gone_without_trace();
+		bind_device();
+		fd = reopen();
+		use(fd);
+		close(fd);
+		tried++;
+	}
+	igt_info("%u BARs\n", tried);
+	igt_assert_lt(0, tried);
+}
+
+static void drop_bochs(int sig)
+{
+	(void)sig;
+	igt_ferry_module_unbind_consoles();
+	igt_kmod_unload("bochs", 0);
+}
+
+/**
+ * SUBTEST: other-driver
+ * Description: while bochs has the device ferry says so and leaves it alone, and gets it afterwards
+ */
+static void test_other_driver(void)
+{
+	int kmsg, fd, err;
+
+	igt_require_f(!igt_kmod_is_loaded("bochs"), "bochs is in use\n");
+	igt_ferry_module_unload();
+	err = igt_kmod_load("bochs", "");
+	igt_require_f(!err, "this kernel has no bochs: %s\n", strerror(-err));
+	igt_install_exit_handler(drop_bochs);
+	igt_require_f(!no_driver(igt_ferry_module_slot()),
+		      "bochs does not drive this device\n");
+	kmsg = igt_ferry_kmsg_open();
+	igt_ferry_module_load("");
+	igt_assert(!igt_ferry_module_is_bound());
+	igt_assert(igt_ferry_kmsg_has(
+		kmsg, "ferry could drive this device, but bochs"));
+	close(kmsg);
+	igt_assert(!no_driver(igt_ferry_module_slot()));
+	gone_without_trace();
+	drop_bochs(0);
+	igt_assert(!igt_kmod_is_loaded("bochs"));
+	bind_device();
+	fd = reopen();
+	use(fd);
+	close(fd);
+}
+
 /**
  * SUBTEST: new-id
  * Description: a device with a prefetchable memory BAR is driven after its id was added
@@ -671,23 +815,17 @@ static int open_device(const char *device)
 static void test_new_id(void)
 {
 	unsigned long cards = count_entries("/dev/dri");
-	char device[NAME_MAX + 1], path[PATH_MAX], id[128];
+	char device[NAME_MAX + 1], id[128];
 	unsigned int vendor = 0, product = 0;
 	struct drm_ferry_device_query query;
 	struct bars bars;
-	FILE *file;
 	int fd;
 
 	igt_require_f(
 		find_device(true, device, sizeof(device)),
 		"no PCI device without a driver has 1 MiB of prefetchable memory: "
 		"add one, such as QEMU's pci-testdev,membar=16M\n");
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uevent", device);
-	file = fopen(path, "r");
-	igt_assert(file);
-	while (fgets(id, sizeof(id), file))
-		sscanf(id, "PCI_ID=%x:%x", &vendor, &product);
-	fclose(file);
+	read_id(device, &vendor, &product);
 	snprintf(id, sizeof(id), "%04x %04x", vendor, product);
 	bars_get(device, &bars);
 
@@ -845,6 +983,14 @@ static const struct {
 	{ "probe-no-memory",
 	  "A device without a prefetchable memory BAR is refused",
 	  test_probe_no_memory },
+	{ "no-display",
+	  "A device that is said to have a display, and has none, is refused",
+	  test_no_display },
+	{ "bar-in-use", "A BAR that another driver holds is left to it",
+	  test_bar_in_use },
+	{ "other-driver",
+	  "While bochs has the device ferry says so and leaves it alone",
+	  test_other_driver },
 	{ "new-id", "A device is driven after its id was added", test_new_id },
 	{ "two-devices",
 	  "Clients of one device do not notice that another goes",

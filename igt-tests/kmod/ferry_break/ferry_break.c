@@ -12,9 +12,11 @@
  * further in its file. Nobody may move or unmap it in between.
  *
  * pci= and bar=: maps that BAR uncached for as long as the module is loaded,
- * without claiming it, as a careless driver or the firmware's console would.
+ * without claiming it, as a careless driver or the firmware's console would. And
+ * claim=1: claims it without mapping it, as another driver would.
  */
 #include <linux/io.h>
+#include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -50,6 +52,11 @@ static int bar;
 module_param(bar, int, 0444);
 MODULE_PARM_DESC(bar, "number of that BAR");
 
+static bool claim;
+module_param(claim, bool, 0444);
+MODULE_PARM_DESC(claim, "claim that BAR instead of mapping it");
+
+static struct resource *ferry_break_claimed;
 static void __iomem *ferry_break_mem;
 static struct mm_struct *ferry_break_mm;
 static u64 ferry_break_old;
@@ -175,9 +182,17 @@ static int ferry_break_map(void)
 	if (!pdev)
 		return -ENODEV;
 
-	ferry_break_mem = ioremap(pci_resource_start(pdev, bar),
-				  pci_resource_len(pdev, bar));
+	if (claim)
+		ferry_break_claimed = request_mem_region(pci_resource_start(pdev, bar),
+							 pci_resource_len(pdev, bar),
+							 "ferry_break");
+	else
+		ferry_break_mem = ioremap(pci_resource_start(pdev, bar),
+					  pci_resource_len(pdev, bar));
 	pci_dev_put(pdev);
+	if (claim)
+		return ferry_break_claimed ? 0 : -EBUSY;
+
 	return ferry_break_mem ? 0 : -ENOMEM;
 }
 
@@ -192,6 +207,9 @@ module_init(ferry_break_init);
 
 static void __exit ferry_break_exit(void)
 {
+	if (ferry_break_claimed)
+		release_mem_region(ferry_break_claimed->start,
+				   resource_size(ferry_break_claimed));
 	if (ferry_break_mem)
 		iounmap(ferry_break_mem);
 	if (ferry_break_mm)
