@@ -334,6 +334,46 @@ static void test_purged_for_bos(int fd)
 }
 
 /**
+ * SUBTEST: kept-first
+ * Description: a BO that finds no memory gets what BOs in the aperture keep, before any contents go
+ */
+static void test_kept_first(int fd)
+{
+	struct igt_ferry_bo up[4];
+	uint64_t purged;
+	int err;
+
+	require_small(false);
+	for (unsigned int i = 0; i < ARRAY_SIZE(up); i++) {
+		igt_ferry_bo_init(&up[i], fd, BO_SIZE,
+				  &igt_ferry_movable_kinds[i & 1]);
+		igt_ferry_bo_fill(&up[i]);
+		ferry_bo_migrate(fd, up[i].handle, UP);
+	}
+	igt_assert_eq(add(fd, &igt_ferry_movable_kinds[0]), 0);
+	igt_assert_eq_u32(madvise_bo(&set.bo[0], DRM_FERRY_MADV_DONTNEED), 1);
+	igt_assert_lte_u64(ARRAY_SIZE(up) * BO_SIZE / PAGE,
+			   igt_ferry_stat(fd, "kept_pages"));
+	purged = igt_ferry_stat(fd, "purged");
+	do {
+		err = add(fd, &igt_ferry_movable_kinds[0]);
+	} while (!err && igt_ferry_stat(fd, "purged") == purged);
+	igt_info("%u BOs, and then %d\n", set.count, err);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "purged"), purged + 1);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "kept_pages"), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(up); i++)
+		igt_ferry_bo_check(&up[i]);
+	for (unsigned int i = 1; i < set.count; i++)
+		igt_ferry_bo_check(&set.bo[i]);
+	clear();
+	for (unsigned int i = 0; i < ARRAY_SIZE(up); i++) {
+		ferry_bo_migrate(fd, up[i].handle, DOWN);
+		igt_ferry_bo_check(&up[i]);
+		igt_ferry_bo_fini(&up[i]);
+	}
+}
+
+/**
  * SUBTEST: swap-%s
  * Description: with swap space idle BOs go there, more than memory holds, and come back whole
  *
@@ -499,6 +539,13 @@ igt_main
 	{
 		set.count = 0;
 		test_purged_for_bos(igt_ferry_begin(fd));
+	}
+
+	igt_describe("What BOs in the aperture keep goes before any contents");
+	igt_subtest("kept-first")
+	{
+		set.count = 0;
+		test_kept_first(igt_ferry_begin(fd));
 	}
 
 	igt_describe(
