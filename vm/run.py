@@ -188,7 +188,8 @@ def boot_args(kernel, accel, memory, cpus, icount, append):
     """What every machine has: processor, memory, kernel."""
     # A virtual processor can stand still while the host is busy: be patient before
     # calling that a lockup. What is stuck for good is found all the same.
-    cmdline = ("console=ttyS0 panic=-1 oops=panic tsc=reliable watchdog_thresh=60 "
+    # And it may not see a timer's interrupt in the moment that it waits for the first one.
+    cmdline = ("console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check watchdog_thresh=60 "
                "rcupdate.rcu_cpu_stall_timeout=120 " + append)
     if os.path.basename(kernel) == "debug":
         cmdline += " kasan_multi_shot" # each report, not the first one only
