@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Arithmetic of mappings: offsets, addresses, and the window of a fault */
+/* Mappings: offsets, addresses, the window of a fault, and faults in a BO that is busy */
 
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <drm/drm_file.h>
@@ -329,6 +333,110 @@ static void ferry_fault_test_touch(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.faults_oom), 0);
 }
 
+/**
+ * struct ferry_fault_test_fence - a fence that the test signals
+ */
+struct ferry_fault_test_fence {
+	/** @base: the fence */
+	struct dma_fence base;
+	/** @lock: its lock */
+	spinlock_t lock;
+};
+
+static const char *ferry_fault_test_fence_name(struct dma_fence *fence)
+{
+	return "ferry_fault_test";
+}
+
+static const struct dma_fence_ops ferry_fault_test_fence_ops = {
+	.get_driver_name = ferry_fault_test_fence_name,
+	.get_timeline_name = ferry_fault_test_fence_name,
+};
+
+/* From now on the bytes of the BO are on their way to it. */
+static struct dma_fence *ferry_fault_test_hold(struct kunit *test, struct ferry_bo *bo)
+{
+	struct ferry_fault_test_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+	struct dma_resv *resv = bo->base.base.resv;
+
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	spin_lock_init(&fence->lock);
+	dma_fence_init(&fence->base, &ferry_fault_test_fence_ops, &fence->lock,
+		       dma_fence_context_alloc(1), 1);
+	dma_resv_lock(resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(resv, 1), 0);
+	dma_resv_add_fence(resv, &fence->base, DMA_RESV_USAGE_KERNEL);
+	dma_resv_unlock(resv);
+	return &fence->base;
+}
+
+/* What the handlers say to a fault at @address; none of them may keep the reservation. */
+static vm_fault_t ferry_fault_test_handle(struct kunit *test, struct ferry_bo *bo,
+					  unsigned long address, unsigned int order,
+					  enum fault_flag flags)
+{
+	vm_fault_t ret = VM_FAULT_SIGSEGV;
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, address);
+	if (vma) {
+		struct vm_fault vmf = { .vma = vma, .address = address, .flags = flags };
+
+		if (order)
+			ret = vma->vm_ops->huge_fault(&vmf, order);
+		else
+			ret = vma->vm_ops->fault(&vmf);
+	}
+	mmap_read_unlock(current->mm);
+	if (!dma_resv_trylock(bo->base.base.resv))
+		KUNIT_FAIL(test, "the reservation was not dropped");
+	/* in any case: the test shall fail and not hang */
+	dma_resv_unlock(bo->base.base.resv);
+
+	return ret;
+}
+
+/*
+ * Who may not wait is not kept waiting, and who waits and gets a signal goes on without
+ * the page: faults that no mapping of a BO meets by itself, as GUP refuses it.
+ */
+static void ferry_fault_test_busy(struct kunit *test)
+{
+	struct ferry_fault_test *t = test->priv;
+	const unsigned long size = SZ_2M;
+	u32 handle = ferry_kunit_create(test, t->ferry, t->file, size, BOTH, 0);
+	struct ferry_bo *bo = ferry_kunit_lookup(test, t->file, handle);
+	unsigned long address;
+	struct dma_fence *fence;
+	u64 word = 77;
+
+	address = kunit_vm_mmap(test, t->file->filp, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				ferry_fault_test_offset(test, handle, 0));
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address) || !address);
+	fence = ferry_fault_test_hold(test, bo);
+
+	/* keeps mmap_lock: it is dropped above, once */
+	KUNIT_EXPECT_EQ(test, ferry_fault_test_handle(test, bo, address, 0,
+						      FAULT_FLAG_ALLOW_RETRY |
+						      FAULT_FLAG_RETRY_NOWAIT), VM_FAULT_RETRY);
+	KUNIT_EXPECT_EQ(test, ferry_fault_test_handle(test, bo, address, PMD_ORDER,
+						      FAULT_FLAG_DEFAULT), VM_FAULT_FALLBACK);
+	allow_signal(SIGINT);
+	send_sig(SIGINT, current, 1);
+	KUNIT_EXPECT_EQ(test, ferry_fault_test_handle(test, bo, address, 0,
+						      FAULT_FLAG_DEFAULT | FAULT_FLAG_TRIED),
+			VM_FAULT_NOPAGE);
+	flush_signals(current);
+	disallow_signal(SIGINT);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.fault_pages), 0);
+
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	KUNIT_EXPECT_EQ(test, put_user(word, (u64 __user *)address), 0);
+	KUNIT_EXPECT_GT(test, atomic64_read(&t->ferry->stats.fault_pages), 0);
+}
+
 static struct kunit_case ferry_fault_tests[] = {
 	KUNIT_CASE(ferry_fault_test_window),
 	KUNIT_CASE(ferry_fault_test_window_large),
@@ -337,6 +445,7 @@ static struct kunit_case ferry_fault_tests[] = {
 	KUNIT_CASE(ferry_fault_test_unmapped_area),
 	KUNIT_CASE(ferry_fault_test_mmap_range),
 	KUNIT_CASE(ferry_fault_test_touch),
+	KUNIT_CASE(ferry_fault_test_busy),
 	{ }
 };
 

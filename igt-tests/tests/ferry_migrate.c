@@ -94,7 +94,7 @@ static void test_streaming(int fd)
 	igt_require_f(
 		!cpu_has("hypervisor"),
 		"not used in a machine that says it is virtual: "
-		"vm/run --qemu=-cpu --qemu=max,la57=off,hypervisor=off --append no_timer_check\n");
+		"vm/run --qemu=-cpu --qemu=max,la57=off,hypervisor=off\n");
 	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
 		for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 			struct igt_ferry_bo bo;
