@@ -37,16 +37,6 @@ struct ferry_bo {
 	struct ferry_async *async;
 };
 
-/**
- * struct ferry_bo_target - where a BO shall go
- */
-struct ferry_bo_target {
-	/** @bo: the BO, with a reference */
-	struct ferry_bo *bo;
-	/** @placement: one of DRM_FERRY_PLACEMENT_* */
-	u32 placement;
-};
-
 static inline struct ferry_bo *ttm_to_ferry_bo(struct ttm_buffer_object *tbo)
 {
 	return container_of(tbo, struct ferry_bo, base);
@@ -65,17 +55,10 @@ void ferry_bo_put(struct ferry_bo *bo);
 u32 ferry_bo_placement(struct ferry_bo *bo);
 int ferry_bo_cache(struct ferry_bo *bo);
 bool ferry_bo_is_idle(struct ferry_bo *bo, enum dma_resv_usage usage);
-int ferry_bo_place(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx);
-int ferry_bo_migrate(struct ferry_device *ferry, struct ferry_bo_target *targets,
-		     unsigned int count, struct ferry_async *async);
 int ferry_bo_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write);
 int ferry_bo_wait(struct ferry_bo *bo, s64 timeout_ns);
 bool ferry_bo_is_ghost(const struct ttm_buffer_object *tbo);
 int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args);
-void ferry_bo_pin(struct ferry_bo *bo);
-void ferry_bo_unpin(struct ferry_bo *bo);
-int ferry_bo_pin_scanout(struct ferry_bo *bo, u64 *offset);
-void ferry_bo_unpin_scanout(struct ferry_bo *bo);
 u64 ferry_bo_max_size(struct ferry_device *ferry);
 int ferry_bo_dumb_create(struct drm_file *file, struct drm_device *drm,
 			 struct drm_mode_create_dumb *args);

@@ -18,6 +18,7 @@
 #include "ferry_insert.h"
 #include "ferry_ioctl.h"
 #include "ferry_job.h"
+#include "ferry_place.h"
 #include "ferry_reclaim.h"
 #include "ferry_sync.h"
 
@@ -160,12 +161,12 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_query);
 
 static int ferry_ioctl_lookup_targets(struct drm_file *file,
 				      const struct drm_ferry_migrate_entry *entries,
-				      struct ferry_bo_target *targets, u32 count)
+				      struct ferry_place_target *targets, u32 count)
 {
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		struct ferry_bo_target *target = &targets[i];
+		struct ferry_place_target *target = &targets[i];
 
 		target->placement = entries[i].placement;
 		if (!ferry_ioctl_is_placement(target->placement, FERRY_IOCTL_PLACEMENTS))
@@ -183,7 +184,7 @@ static int ferry_ioctl_lookup_targets(struct drm_file *file,
 
 static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file *file,
 				     const struct drm_ferry_migrate *args,
-				     struct ferry_bo_target *targets, struct ferry_job *gate)
+				     struct ferry_place_target *targets, struct ferry_job *gate)
 {
 	struct ferry_async async = { .context = file->driver_priv, .gate = gate };
 	struct ferry_sync_out *outs;
@@ -201,7 +202,7 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 		goto out_put_outs;
 	}
 
-	ret = ferry_bo_migrate(ferry, targets, args->count, &async);
+	ret = ferry_place_all(ferry, targets, args->count, &async);
 	if (!ret) {
 		ferry_job_start(last, &async);
 		ferry_sync_publish(outs, args->out_count, &last->fence);
@@ -215,7 +216,7 @@ out_put_outs:
 
 static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_file *file,
 				       const struct drm_ferry_migrate *args,
-				       struct ferry_bo_target *targets)
+				       struct ferry_place_target *targets)
 {
 	struct ferry_job *gate = NULL;
 	int ret = 0;
@@ -232,7 +233,7 @@ static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_fi
 		if (gate)
 			ret = ferry_sync_wait_in(gate);
 		if (!ret)
-			ret = ferry_bo_migrate(ferry, targets, args->count, NULL);
+			ret = ferry_place_all(ferry, targets, args->count, NULL);
 	}
 
 	ferry_job_put(gate);
@@ -252,7 +253,7 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 {
 	struct drm_ferry_migrate_entry *entries;
 	struct drm_ferry_migrate *args = data;
-	struct ferry_bo_target *targets;
+	struct ferry_place_target *targets;
 	int ret;
 	u32 i;
 

@@ -24,6 +24,7 @@
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_kms.h"
+#include "ferry_place.h"
 
 /**
  * DOC: Display
@@ -134,14 +135,14 @@ static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_
 		return 0;
 
 	bo = gem_to_ferry_bo(state->fb->obj[0]);
-	ret = ferry_bo_pin_scanout(bo, &to_ferry_plane_state(state)->offset);
+	ret = ferry_place_pin_scanout(bo, &to_ferry_plane_state(state)->offset);
 	if (ret)
 		return ret;
 
 	/* a pinned BO gets no more fences of moves */
 	ret = drm_gem_plane_helper_prepare_fb(plane, state);
 	if (ret)
-		ferry_bo_unpin_scanout(bo);
+		ferry_place_unpin_scanout(bo);
 
 	return ret;
 }
@@ -149,7 +150,7 @@ static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_
 static void ferry_kms_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
 	if (state->fb)
-		ferry_bo_unpin_scanout(gem_to_ferry_bo(state->fb->obj[0]));
+		ferry_place_unpin_scanout(gem_to_ferry_bo(state->fb->obj[0]));
 }
 
 static void ferry_kms_show(struct ferry_kms *kms, struct drm_plane_state *state)

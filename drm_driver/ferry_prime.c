@@ -9,6 +9,7 @@
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
+#include "ferry_place.h"
 #include "ferry_prime.h"
 
 /**
@@ -32,7 +33,7 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 	if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_SYSTEM) {
 		if (bo->base.pin_count)
 			return -EBUSY;
-		ret = ferry_bo_place(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
+		ret = ferry_place_bo(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
 		if (ret)
 			return ret;
 	}
@@ -87,7 +88,7 @@ int ferry_prime_pin(struct drm_gem_object *obj)
 
 	ret = ferry_prime_to_system(bo);
 	if (!ret)
-		ferry_bo_pin(bo);
+		ferry_place_pin(bo);
 
 	return ret;
 }
@@ -100,7 +101,7 @@ void ferry_prime_unpin(struct drm_gem_object *obj)
 {
 	dma_resv_assert_held(obj->resv);
 
-	ferry_bo_unpin(gem_to_ferry_bo(obj));
+	ferry_place_unpin(gem_to_ferry_bo(obj));
 }
 
 /**
@@ -153,7 +154,7 @@ int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 			return ret;
 	}
 
-	ferry_bo_pin(bo);
+	ferry_place_pin(bo);
 	return 0;
 }
 
@@ -172,5 +173,5 @@ void ferry_prime_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 		iosys_map_clear(map);
 	else
 		ttm_bo_vunmap(&bo->base, map);
-	ferry_bo_unpin(bo);
+	ferry_place_unpin(bo);
 }
