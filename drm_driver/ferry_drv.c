@@ -17,6 +17,7 @@
 #include <drm/ferry_drm.h>
 
 #include "ferry_bo.h"
+#include "ferry_client.h"
 #include "ferry_compat.h"
 #include "ferry_debugfs.h"
 #include "ferry_drv.h"
@@ -58,8 +59,8 @@ static const struct file_operations ferry_drv_fops = {
 	.owner = THIS_MODULE,
 	.open = drm_open,
 	.release = drm_release,
-	.unlocked_ioctl = drm_ioctl,
-	.compat_ioctl = drm_compat_ioctl,
+	.unlocked_ioctl = ferry_client_ioctl,
+	.compat_ioctl = ferry_client_compat_ioctl,
 	.poll = drm_poll,
 	.read = drm_read,
 	.llseek = noop_llseek,
@@ -72,8 +73,8 @@ static const struct file_operations ferry_drv_fops = {
 static const struct drm_driver ferry_drv_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC |
 			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
-	.open = ferry_job_open,
-	.postclose = ferry_job_close,
+	.open = ferry_client_open,
+	.postclose = ferry_client_close,
 	.ioctls = ferry_drv_ioctls,
 	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls),
 	.fops = &ferry_drv_fops,

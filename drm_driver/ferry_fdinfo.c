@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/cpumask.h>
 #include <linux/dma-resv.h>
 #include <linux/idr.h>
 
@@ -10,6 +11,7 @@
 #include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
+#include "ferry_client.h"
 #include "ferry_compat.h"
 #include "ferry_fdinfo.h"
 #include "ferry_insert.h"
@@ -91,13 +93,17 @@ static void ferry_fdinfo_print(struct drm_printer *p, struct ferry_fdinfo_region
  * The regions are where the BOs are now. ferry-huge-* is the part that entries of 2 MiB
  * can map, ferry-kept-system what BOs in the aperture keep for their way down: it is in
  * no region, and is given back before anything else.
+ * The engine "copy" is the processors: the time that they carried bytes for this client.
  */
 void ferry_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {
+	struct ferry_client *client = file->driver_priv;
 	struct ferry_fdinfo info = {};
 
 	ferry_fdinfo_collect(&info, file);
 	ferry_fdinfo_print(p, &info.system, "system");
 	ferry_fdinfo_print(p, &info.aperture, "aperture");
 	drm_printf(p, "ferry-kept-system:\t%llu KiB\n", info.kept >> 10);
+	drm_printf(p, "drm-engine-capacity-copy:\t%u\n", num_online_cpus());
+	drm_printf(p, "drm-engine-copy:\t%lld ns\n", atomic64_read(&client->copy_ns));
 }

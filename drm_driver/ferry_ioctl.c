@@ -186,7 +186,7 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 				     const struct drm_ferry_migrate *args,
 				     struct ferry_place_target *targets, struct ferry_job *gate)
 {
-	struct ferry_async async = { .context = file->driver_priv, .gate = gate };
+	struct ferry_async async = { .client = file->driver_priv, .gate = gate };
 	struct ferry_sync_out *outs;
 	struct ferry_job *last;
 	int ret;

@@ -9,11 +9,11 @@
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
-#include <drm/drm_file.h>
 #include <drm/drm_managed.h>
 
 #include <kunit/visibility.h>
 
+#include "ferry_client.h"
 #include "ferry_drv.h"
 #include "ferry_job.h"
 #include "ferry_migrate.h"
@@ -27,7 +27,7 @@
  * the bytes. TTM keeps the old place until the fence signals.
  *
  * A job waits for the fences that its BO had before, and for the job before it in
- * its context. It waits by callbacks: no worker sleeps. Fences that a job waits
+ * its client's order. It waits by callbacks: no worker sleeps. Fences that a job waits
  * for are older than itself, so there is no circle, and a job that is published is
  * started at once: nothing in between can wait for it. The worker takes no lock and
  * allocates nothing.
@@ -111,6 +111,7 @@ static void ferry_job_run(struct work_struct *work)
 	dma_fence_end_signalling(cookie);
 
 	ferry_job_put_fences(job);
+	ferry_client_put(job->move.client);
 	dma_fence_put(&job->fence);
 	/* from here on the device may go */
 	if (atomic_dec_and_test(&ferry->jobs))
@@ -140,7 +141,7 @@ struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs)
 	job->ferry = ferry;
 	INIT_WORK(&job->work, ferry_job_run);
 	spin_lock_init(&job->lock);
-	/* jobs of a context end in order, but are not made in order: one timeline each */
+	/* jobs of a client end in order, but are not made in order: one timeline each */
 	dma_fence_init(&job->fence, &ferry_job_fence_ops, &job->lock,
 		       dma_fence_context_alloc(1), 1);
 	return job;
@@ -197,14 +198,14 @@ static void ferry_job_fence_done(struct dma_fence *fence, struct dma_fence_cb *c
 	ferry_job_ready(container_of(cb, struct ferry_job_after, cb)->job);
 }
 
-static void ferry_job_queue(struct ferry_job *job, struct ferry_context *context)
+static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 {
 	unsigned int i;
 
 	job->started = true;
 	dma_fence_get(&job->fence);
 	atomic_inc(&job->ferry->jobs);
-	job->after[job->count - 1].fence = xchg(&context->last, dma_fence_get(&job->fence));
+	job->after[job->count - 1].fence = xchg(&client->last, dma_fence_get(&job->fence));
 
 	atomic_set(&job->waiting, 1);
 	for (i = 0; i < job->count; i++) {
@@ -231,11 +232,11 @@ void ferry_job_start(struct ferry_job *job, struct ferry_async *async)
 
 	if (gate) {
 		if (!gate->started)
-			ferry_job_queue(gate, async->context);
+			ferry_job_queue(gate, async->client);
 		job->after[0].fence = dma_fence_get(&gate->fence);
 	}
 
-	ferry_job_queue(job, async->context);
+	ferry_job_queue(job, async->client);
 }
 
 /**
@@ -262,40 +263,6 @@ int ferry_job_follow(struct ferry_async *async, struct ferry_device *ferry,
 	ferry_job_put(job);
 	return 0;
 }
-
-/**
- * ferry_job_open - give a client its context
- * @drm: the device
- * @file: the client
- *
- * Return: 0 or -ENOMEM.
- */
-int ferry_job_open(struct drm_device *drm, struct drm_file *file)
-{
-	struct ferry_context *context;
-
-	context = kzalloc(sizeof(*context), GFP_KERNEL);
-	if (!context)
-		return -ENOMEM;
-
-	file->driver_priv = context;
-	return 0;
-}
-EXPORT_SYMBOL_IF_KUNIT(ferry_job_open);
-
-/**
- * ferry_job_close - end a client's context; its jobs go on
- * @drm: the device
- * @file: the client
- */
-void ferry_job_close(struct drm_device *drm, struct drm_file *file)
-{
-	struct ferry_context *context = file->driver_priv;
-
-	dma_fence_put(context->last);
-	kfree(context);
-}
-EXPORT_SYMBOL_IF_KUNIT(ferry_job_close);
 
 static void ferry_job_fini(struct drm_device *drm, void *arg)
 {

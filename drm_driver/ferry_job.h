@@ -8,17 +8,8 @@
 #include "ferry_migrate.h"
 
 struct dma_resv;
-struct drm_device;
-struct drm_file;
+struct ferry_client;
 struct ferry_device;
-
-/**
- * struct ferry_context - order of a client's jobs: one for each open file
- */
-struct ferry_context {
-	/** @last: fence of the newest job, or NULL; exchanged atomically */
-	struct dma_fence *last;
-};
 
 /**
  * struct ferry_job_after - a fence that a job waits for
@@ -54,7 +45,7 @@ struct ferry_job {
 	atomic_t waiting;
 	/** @inputs: entries of @after whose errors are passed on */
 	unsigned int inputs;
-	/** @count: entries of @after: @inputs, one for the BO, one for the context's order */
+	/** @count: entries of @after: @inputs, one for the BO, one for the client's order */
 	unsigned int count;
 	/** @after: fences that signal first */
 	struct ferry_job_after after[] __counted_by(count);
@@ -64,15 +55,13 @@ struct ferry_job {
  * struct ferry_async - what the jobs of one call have in common
  */
 struct ferry_async {
-	/** @context: the client's */
-	struct ferry_context *context;
+	/** @client: who calls; its jobs end in their order */
+	struct ferry_client *client;
 	/** @gate: waits for the call's in-syncs, or NULL; started with the first other job */
 	struct ferry_job *gate;
 };
 
 int ferry_job_init(struct ferry_device *ferry);
-int ferry_job_open(struct drm_device *drm, struct drm_file *file);
-void ferry_job_close(struct drm_device *drm, struct drm_file *file);
 struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs);
 struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv *resv);
 void ferry_job_start(struct ferry_job *job, struct ferry_async *async);

@@ -14,6 +14,7 @@
 #include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
+#include "ferry_client.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_job.h"
@@ -171,6 +172,7 @@ void ferry_migrate_carry(struct ferry_device *ferry, struct ferry_move *move)
 
 	ns = ktime_get_ns() - start;
 	ferry_migrate_count(ferry, move, ns);
+	ferry_client_charge(move->client, ns);
 	trace_ferry_move(ferry->drm.dev, move, ns);
 }
 
@@ -204,6 +206,7 @@ static int ferry_migrate_defer(struct ferry_device *ferry, struct ferry_bo *bo,
 		return PTR_ERR(job);
 
 	job->move = *move;
+	ferry_client_get(move->client);
 	if (at_once) {
 		/* nothing to wait for, and pages that are kept until they are idle */
 		ferry_migrate_arrive(bo, move, to);
@@ -274,6 +277,7 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		.to = ferry_migrate_end(to, tbo->ttm),
 		.size = tbo->base.size,
 		.bo = drm_vma_node_offset_addr(&tbo->base.vma_node),
+		.client = ferry_client_calling(),
 		.evict = evict,
 	};
 

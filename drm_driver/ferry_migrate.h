@@ -7,6 +7,7 @@
 #include "ferry_vram_mgr.h"
 
 struct ferry_bo;
+struct ferry_client;
 struct ferry_device;
 struct ttm_buffer_object;
 struct ttm_operation_ctx;
@@ -38,6 +39,8 @@ struct ferry_move {
 	u64 size;
 	/** @bo: fake offset of the BO, to name it by */
 	u64 bo;
+	/** @client: whose call caused it, or NULL; a job has a reference */
+	struct ferry_client *client;
 	/** @evict: makes room for another BO */
 	bool evict;
 };

@@ -20,6 +20,7 @@
 #include <kunit/test.h>
 
 #include "../ferry_bo.h"
+#include "../ferry_client.h"
 #include "../ferry_compat.h"
 #include "../ferry_drv.h"
 #include "../ferry_fault.h"
@@ -41,8 +42,8 @@ static const struct file_operations ferry_kunit_fops = {
 
 static const struct drm_driver ferry_kunit_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
-	.open = ferry_job_open,
-	.postclose = ferry_job_close,
+	.open = ferry_client_open,
+	.postclose = ferry_client_close,
 	.fops = &ferry_kunit_fops,
 	.name = "ferry-kunit",
 	.desc = "ferry without a device",

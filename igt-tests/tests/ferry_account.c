@@ -5,8 +5,11 @@
  * Description: What clients are told of the memory that they have, and how much they may have
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <pty.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <xf86drm.h>
 
 #include "igt.h"
@@ -23,7 +26,7 @@ IGT_TEST_DESCRIPTION(
 #define UP DRM_FERRY_PLACEMENT_APERTURE
 #define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 
-/* Bytes behind "drm-WHAT-REGION:" in the client's fdinfo */
+/* What stands behind "WHAT-REGION:" in the client's fdinfo, in bytes or nanoseconds */
 static uint64_t fdinfo(int fd, const char *what, const char *region)
 {
 	char path[64], want[64], line[256], unit[8] = "";
@@ -173,13 +176,212 @@ static void test_fdinfo_huge(int fd)
 	close(client);
 }
 
+/* Time spent in moves for this client, and that for all: read while nothing moves */
+static uint64_t copy_ns(int fd)
+{
+	return fdinfo(fd, "drm-engine", "copy");
+}
+
+static uint64_t move_ns(int fd)
+{
+	return igt_ferry_stat(fd, "move_ns_up") +
+	       igt_ferry_stat(fd, "move_ns_down");
+}
+
+/* A move that the client is charged for, in full */
+static void check_copy(int fd, uint32_t handle, uint32_t placement, bool wait)
+{
+	uint64_t mine = copy_ns(fd), all = move_ns(fd), moved;
+
+	if (wait) {
+		ferry_bo_migrate(fd, handle, placement);
+	} else {
+		struct drm_ferry_sync out = igt_ferry_sync_new(fd, 0);
+
+		ferry_bo_migrate_sync(fd, handle, placement, NULL, &out);
+		igt_ferry_sync_wait(fd, out);
+	}
+	moved = move_ns(fd) - all;
+	igt_assert_lt_u64(0, moved);
+	igt_assert_eq_u64(copy_ns(fd) - mine, moved);
+}
+
+/* Calls that move nothing */
+static void *query(void *arg)
+{
+	volatile bool *stop = ((void **)arg)[1];
+	int fd = *(int *)((void **)arg)[0];
+	uint32_t handle;
+
+	while (!*stop) {
+		if (__ferry_bo_create(fd, PAGE, FERRY_PLACEMENT_BOTH, DOWN,
+				      DRM_FERRY_CACHING_CACHED, 0, &handle) ||
+		    __ferry_bo_migrate(fd, handle, DOWN) ||
+		    __ferry_bo_close(fd, handle))
+			return NULL;
+	}
+	return arg;
+}
+
+/**
+ * SUBTEST: fdinfo-copy
+ * Description: fdinfo says how long bytes were carried for a client, and not for another one
+ */
+static void test_fdinfo_copy(int fd)
+{
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	int idle = igt_ferry_reopen(fd, O_RDWR);
+	uint64_t all = move_ns(fd);
+	volatile bool stop = false;
+	void *arg[] = { &idle, (void *)&stop }, *calls;
+	pthread_t thread;
+	uint32_t handle;
+
+	igt_assert_eq_u64(fdinfo(client, "drm-engine-capacity", "copy"),
+			  sysconf(_SC_NPROCESSORS_ONLN));
+	igt_assert_eq_u64(copy_ns(client), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, query, arg), 0);
+
+	handle = ferry_bo_create(client, MIB, FERRY_PLACEMENT_BOTH, UP,
+				 DRM_FERRY_CACHING_CACHED, 0);
+	igt_assert_lt_u64(0, copy_ns(client));
+	for (int i = 0; i < 20; i++) {
+		check_copy(client, handle, DOWN, true);
+		check_copy(client, handle, UP, true);
+		check_copy(client, handle, DOWN, false);
+		check_copy(client, handle, UP, false);
+	}
+	stop = true;
+	pthread_join(thread, &calls);
+	igt_assert(calls);
+
+	/* nothing to carry */
+	ferry_bo_migrate(client, handle, UP);
+	/* what was done is not undone */
+	gem_close(client, handle);
+	igt_assert_eq_u64(copy_ns(client), move_ns(fd) - all);
+	igt_assert_eq_u64(copy_ns(idle), 0);
+	close(client);
+	close(idle);
+}
+
+/**
+ * SUBTEST: fdinfo-copy-evict
+ * Description: who needs room pays for evictions, not who is evicted
+ */
+static void test_fdinfo_copy_evict(int fd)
+{
+	int victim = igt_ferry_reopen(fd, O_RDWR);
+	int evictor = igt_ferry_reopen(fd, O_RDWR);
+	uint64_t paid, all, evictions = igt_ferry_stat(fd, "evictions");
+	struct drm_ferry_device_query device;
+	uint32_t handle, count = 0, *others;
+
+	ferry_device_query(fd, &device);
+	handle = ferry_bo_create(evictor, MIB, FERRY_PLACEMENT_BOTH, DOWN,
+				 DRM_FERRY_CACHING_CACHED, 0);
+	/* the last of them evicts the first */
+	others = calloc(device.aperture_size / MIB + 1, sizeof(*others));
+	while (igt_ferry_stat(fd, "evictions") == evictions) {
+		igt_assert_lte(count, device.aperture_size / MIB);
+		others[count++] = ferry_bo_create(victim, MIB,
+						  FERRY_PLACEMENT_BOTH, UP,
+						  DRM_FERRY_CACHING_CACHED, 0);
+	}
+	paid = copy_ns(victim);
+	all = move_ns(fd);
+	evictions = igt_ferry_stat(fd, "evictions");
+
+	check_copy(evictor, handle, UP, true);
+	igt_assert_lt_u64(evictions, igt_ferry_stat(fd, "evictions"));
+	ferry_bo_migrate(evictor, handle, DOWN);
+	for (uint32_t i = 0; i < count; i++)
+		if (ferry_bo_placement(victim, others[i]) == DOWN)
+			ferry_bo_migrate(victim, others[i], UP);
+	paid = copy_ns(victim) - paid;
+	igt_assert_eq_u64(copy_ns(evictor) + paid, move_ns(fd) - all);
+
+	/* sent away: the evictions are not left to the job, and cost the same */
+	evictions = igt_ferry_stat(fd, "evictions");
+	paid = copy_ns(victim);
+	check_copy(evictor, handle, UP, false);
+	igt_assert_lt_u64(evictions, igt_ferry_stat(fd, "evictions"));
+	igt_assert_eq_u64(copy_ns(victim), paid);
+
+	while (count)
+		gem_close(victim, others[--count]);
+	free(others);
+	close(victim);
+	close(evictor);
+}
+
+/**
+ * SUBTEST: gputop
+ * Description: gputop lists a client that moves its BOs
+ */
+static void test_gputop(int fd)
+{
+	struct winsize size = { .ws_row = 40, .ws_col = 100 };
+	char text[16384], *line;
+	size_t len = 0;
+	uint32_t handle;
+	ssize_t bytes;
+	int tty, status;
+	pid_t pid;
+
+	igt_require_f(!system("command -v gputop > /dev/null"),
+		      "no gputop here: it comes with Debian 13\n");
+	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, UP,
+				 DRM_FERRY_CACHING_CACHED, 0);
+
+	/* it measures its terminal */
+	pid = forkpty(&tty, NULL, NULL, &size);
+	igt_assert_lte(0, pid);
+	if (!pid) {
+		execlp("gputop", "gputop", "-d", "1", "-n", "3", NULL);
+		_exit(127);
+	}
+	do {
+		struct pollfd ready = { .fd = tty, .events = POLLIN };
+
+		ferry_bo_migrate(fd, handle, DOWN);
+		ferry_bo_migrate(fd, handle, UP);
+		bytes = 1;
+		if (poll(&ready, 1, 0) > 0) {
+			bytes = read(tty, text + len, sizeof(text) - 1 - len);
+			len += bytes > 0 ? bytes : 0;
+		}
+		/* EIO when it has ended */
+	} while (bytes > 0);
+	close(tty);
+	igt_assert_eq(waitpid(pid, &status, 0), pid);
+	text[len] = 0;
+	igt_info("%s\n", text);
+	igt_assert_eq(status, 0);
+
+	igt_assert(strstr(text, " copy "));
+	line = strtok(text, "\r\n");
+	while (line && atoi(line) != getpid())
+		line = strtok(NULL, "\r\n");
+	igt_assert_f(line, "no line of process %d\n", getpid());
+	igt_assert(strchr(line, '%'));
+	igt_assert(strstr(line, "| ferry_account"));
+	gem_close(fd, handle);
+}
+
 static void *read_fdinfo(void *arg)
 {
 	volatile bool *stop = ((void **)arg)[1];
+	int fd = *(int *)((void **)arg)[0];
 	unsigned long rounds = 0;
+	uint64_t copied = 0, now;
 
 	while (!*stop) {
-		fdinfo(*(int *)((void **)arg)[0], "drm-total", "system");
+		fdinfo(fd, "drm-total", "system");
+		now = copy_ns(fd);
+		if (now < copied)
+			return NULL;
+		copied = now;
 		rounds++;
 	}
 	return (void *)rounds;
@@ -187,7 +389,7 @@ static void *read_fdinfo(void *arg)
 
 /**
  * SUBTEST: fdinfo-race
- * Description: fdinfo is read while the client's BOs move, and come and go
+ * Description: fdinfo is read while the client's BOs move, and come and go; its times only grow
  */
 static void test_fdinfo_race(int fd)
 {
@@ -354,7 +556,15 @@ igt_main
 	igt_describe("fdinfo says which part huge entries can map");
 	igt_subtest("fdinfo-huge") test_fdinfo_huge(igt_ferry_begin(fd));
 	igt_describe(
-		"fdinfo is read while the client's BOs move, and come and go");
+		"fdinfo says how long bytes were carried for a client, and not for another one");
+	igt_subtest("fdinfo-copy") test_fdinfo_copy(igt_ferry_begin(fd));
+	igt_describe("who needs room pays for evictions, not who is evicted");
+	igt_subtest("fdinfo-copy-evict")
+		test_fdinfo_copy_evict(igt_ferry_begin(fd));
+	igt_describe("gputop lists a client that moves its BOs");
+	igt_subtest("gputop") test_gputop(igt_ferry_begin(fd));
+	igt_describe(
+		"fdinfo is read while the client's BOs move, and come and go; its times only grow");
 	igt_subtest("fdinfo-race") test_fdinfo_race(igt_ferry_begin(fd));
 	igt_describe(
 		"ferry_move tells of each move: which BO, from where to where, how much and why");
