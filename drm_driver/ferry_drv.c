@@ -5,7 +5,6 @@
 #include <linux/pci.h>
 #include <linux/pm.h>
 
-#include <drm/drm_atomic_helper.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_fbdev_ttm.h>
 #include <drm/drm_file.h>
@@ -178,10 +177,7 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 
 static void ferry_drv_shutdown(struct pci_dev *pdev)
 {
-	struct ferry_device *ferry = pci_get_drvdata(pdev);
-
-	if (ferry->kms)
-		drm_atomic_helper_shutdown(&ferry->drm);
+	ferry_kms_off(pci_get_drvdata(pdev));
 }
 
 static const struct pci_device_id ferry_drv_ids[] = {

@@ -3,6 +3,7 @@
 #include <linux/io.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
+#include <linux/wait_bit.h>
 
 #include <video/vga.h>
 
@@ -481,6 +482,24 @@ static const struct drm_mode_config_funcs ferry_kms_mode_config_funcs = {
 	.atomic_check = drm_atomic_helper_check,
 	.atomic_commit = drm_atomic_helper_commit,
 };
+
+/**
+ * ferry_kms_off - turn the display off
+ * @ferry: the device; it may have none
+ *
+ * A page flip that is under way may hold its framebuffer a moment longer: that is waited
+ * for, for a second.
+ *
+ * Return: true if no framebuffer is pinned any more.
+ */
+bool ferry_kms_off(struct ferry_device *ferry)
+{
+	if (ferry->kms)
+		drm_atomic_helper_shutdown(&ferry->drm);
+
+	return wait_var_event_timeout(&ferry->scanout_pins,
+				      !atomic_read(&ferry->scanout_pins), HZ);
+}
 
 /**
  * ferry_kms_reset - what the device forgets when it loses power

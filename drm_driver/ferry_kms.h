@@ -35,6 +35,7 @@ struct ferry_kms {
 
 int ferry_kms_probe(struct ferry_device *ferry);
 void ferry_kms_reset(struct ferry_device *ferry);
+bool ferry_kms_off(struct ferry_device *ferry);
 int ferry_kms_init(struct ferry_device *ferry);
 
 #endif /* _FERRY_KMS_H_ */

@@ -4,9 +4,7 @@
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/wait_bit.h>
 
-#include <drm/drm_atomic_helper.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
@@ -20,6 +18,7 @@
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
+#include "ferry_kms.h"
 #include "ferry_migrate.h"
 #include "ferry_reclaim.h"
 #include "ferry_ttm.h"
@@ -314,11 +313,7 @@ void ferry_ttm_vacate(struct ferry_device *ferry)
 	int ret;
 
 	for (try = 0; try < FERRY_TTM_TRIES; try++) {
-		if (ferry->kms)
-			drm_atomic_helper_shutdown(&ferry->drm);
-		/* a page flip that was under way may hold its framebuffer a moment longer */
-		pinned = !wait_var_event_timeout(&ferry->scanout_pins,
-						 !atomic_read(&ferry->scanout_pins), HZ);
+		pinned = !ferry_kms_off(ferry);
 		/* what is pinned is not in its way */
 		ret = ferry_ttm_evict_all(ferry);
 		if (!pinned && !ret)
