@@ -122,6 +122,9 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 		return ret;
 
 	ret = ttm_pool_alloc(&ttm->pool, tt, ctx);
+	/* so set_pages_array_wc() says that there is no memory for its bookkeeping */
+	if (ret == -EINVAL)
+		ret = -ENOMEM;
 	if (ret)
 		return ret;
 
