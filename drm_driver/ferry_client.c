@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/dma-fence.h>
-#include <linux/hashtable.h>
+#include <linux/list.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
 #include <drm/drm_file.h>
-#include <drm/drm_ioctl.h>
 
 #include <kunit/visibility.h>
 
@@ -16,49 +15,44 @@
 /**
  * DOC: Clients
  *
- * A move is charged to the client whose call caused it, also if it evicts somebody
- * else's BO. TTM does not hand down who wants room, so it is looked up by task: each
- * call is noted for as long as it lasts. Moves outside of calls, such as those of a
- * suspend, are charged to nobody.
+ * A move is charged to the client that asked for it, or for the BO that it makes room
+ * for. TTM does not hand down who wants room, so it is looked up by task: who places BOs
+ * for a client is noted for as long as that lasts. Moves for the display, for another
+ * driver or for a suspend are charged to nobody.
  */
 
-/**
- * struct ferry_client_call - an ioctl that is under way
- */
-struct ferry_client_call {
-	/** @node: in ferry_client_calls, by @task */
-	struct hlist_node node;
-	/** @task: who calls */
-	struct task_struct *task;
-	/** @client: with which file */
-	struct ferry_client *client;
-};
-
-static DEFINE_HASHTABLE(ferry_client_calls, 6);
+static LIST_HEAD(ferry_client_calls);
 static DEFINE_SPINLOCK(ferry_client_calls_lock);
 
-static void ferry_client_begin(struct ferry_client_call *call, struct file *filp)
+/**
+ * ferry_client_begin - charge the moves that come to a client
+ * @call: the caller's, until ferry_client_end()
+ * @file: the client's file
+ */
+void ferry_client_begin(struct ferry_client_call *call, struct drm_file *file)
 {
-	struct drm_file *file = filp->private_data;
-
 	call->task = current;
 	call->client = file->driver_priv;
 	spin_lock(&ferry_client_calls_lock);
-	hash_add(ferry_client_calls, &call->node, (unsigned long)current);
-	spin_unlock(&ferry_client_calls_lock);
-}
-
-static void ferry_client_end(struct ferry_client_call *call)
-{
-	spin_lock(&ferry_client_calls_lock);
-	hash_del(&call->node);
+	list_add(&call->node, &ferry_client_calls);
 	spin_unlock(&ferry_client_calls_lock);
 }
 
 /**
- * ferry_client_calling - whose call is this?
+ * ferry_client_end - undo ferry_client_begin()
+ * @call: the call
+ */
+void ferry_client_end(struct ferry_client_call *call)
+{
+	spin_lock(&ferry_client_calls_lock);
+	list_del(&call->node);
+	spin_unlock(&ferry_client_calls_lock);
+}
+
+/**
+ * ferry_client_calling - for whom does this task place BOs?
  *
- * Return: the client, there for as long as the call lasts; or NULL outside of calls.
+ * Return: the client, there until ferry_client_end(); or NULL.
  */
 struct ferry_client *ferry_client_calling(void)
 {
@@ -66,7 +60,7 @@ struct ferry_client *ferry_client_calling(void)
 	struct ferry_client_call *call;
 
 	spin_lock(&ferry_client_calls_lock);
-	hash_for_each_possible(ferry_client_calls, call, node, (unsigned long)current) {
+	list_for_each_entry(call, &ferry_client_calls, node) {
 		if (call->task == current) {
 			client = call->client;
 			break;
@@ -76,46 +70,6 @@ struct ferry_client *ferry_client_calling(void)
 
 	return client;
 }
-
-/**
- * ferry_client_ioctl - ioctl of the device file
- * @filp: the file
- * @cmd: which
- * @arg: its argument
- *
- * Return: as drm_ioctl().
- */
-long ferry_client_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
-{
-	struct ferry_client_call call;
-	long ret;
-
-	ferry_client_begin(&call, filp);
-	ret = drm_ioctl(filp, cmd, arg);
-	ferry_client_end(&call);
-	return ret;
-}
-
-#ifdef CONFIG_COMPAT
-/**
- * ferry_client_compat_ioctl - ioctl of the device file, of a 32 bit process
- * @filp: the file
- * @cmd: which
- * @arg: its argument
- *
- * Return: as drm_compat_ioctl().
- */
-long ferry_client_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
-{
-	struct ferry_client_call call;
-	long ret;
-
-	ferry_client_begin(&call, filp);
-	ret = drm_compat_ioctl(filp, cmd, arg);
-	ferry_client_end(&call);
-	return ret;
-}
-#endif
 
 /**
  * ferry_client_open - begin a client

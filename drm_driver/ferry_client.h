@@ -8,7 +8,7 @@
 struct dma_fence;
 struct drm_device;
 struct drm_file;
-struct file;
+struct task_struct;
 
 /**
  * struct ferry_client - an open file
@@ -24,14 +24,22 @@ struct ferry_client {
 	atomic64_t copy_ns;
 };
 
+/**
+ * struct ferry_client_call - BOs are placed for a client
+ */
+struct ferry_client_call {
+	/** @node: in a list of all */
+	struct list_head node;
+	/** @task: who does it */
+	struct task_struct *task;
+	/** @client: for whom */
+	struct ferry_client *client;
+};
+
 int ferry_client_open(struct drm_device *drm, struct drm_file *file);
 void ferry_client_close(struct drm_device *drm, struct drm_file *file);
-long ferry_client_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
-#ifdef CONFIG_COMPAT
-long ferry_client_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
-#else
-#define ferry_client_compat_ioctl NULL
-#endif
+void ferry_client_begin(struct ferry_client_call *call, struct drm_file *file);
+void ferry_client_end(struct ferry_client_call *call);
 struct ferry_client *ferry_client_calling(void);
 struct ferry_client *ferry_client_get(struct ferry_client *client);
 void ferry_client_put(struct ferry_client *client);

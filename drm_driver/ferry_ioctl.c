@@ -13,6 +13,7 @@
 #include <kunit/visibility.h>
 
 #include "ferry_bo.h"
+#include "ferry_client.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
 #include "ferry_insert.h"
@@ -70,6 +71,7 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 {
 	struct ferry_device *ferry = to_ferry_device(drm);
 	struct drm_ferry_bo_create *args = data;
+	struct ferry_client_call call;
 	struct ferry_bo *bo;
 	u32 handle;
 	u64 size;
@@ -87,7 +89,9 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 	    args->size > ferry->aperture.size)
 		return -EINVAL;
 
+	ferry_client_begin(&call, file);
 	bo = ferry_bo_create(ferry, args);
+	ferry_client_end(&call);
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 
@@ -254,6 +258,7 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 	struct drm_ferry_migrate_entry *entries;
 	struct drm_ferry_migrate *args = data;
 	struct ferry_place_target *targets;
+	struct ferry_client_call call;
 	int ret;
 	u32 i;
 
@@ -273,8 +278,11 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 	}
 
 	ret = ferry_ioctl_lookup_targets(file, entries, targets, args->count);
-	if (!ret)
+	if (!ret) {
+		ferry_client_begin(&call, file);
 		ret = ferry_ioctl_migrate_targets(to_ferry_device(drm), file, args, targets);
+		ferry_client_end(&call);
+	}
 
 	for (i = 0; i < args->count && targets[i].bo; i++)
 		ferry_bo_put(targets[i].bo);
