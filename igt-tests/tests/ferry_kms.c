@@ -874,7 +874,7 @@ static void test_addfb_invalid(struct kms *kms)
 	uint32_t handle = ferry_bo_create(kms->fd, 64 * 64 * 4,
 					  FERRY_PLACEMENT_BOTH, 0, 0,
 					  DRM_FERRY_BO_CONTIGUOUS);
-	uint32_t id = 0;
+	uint32_t id = 0, only_system;
 
 	igt_assert_eq(fb_add(kms->fd, handle, 64, 64, 256, &id), 0);
 	igt_assert_eq(drmModeRmFB(kms->fd, id), 0);
@@ -895,6 +895,10 @@ static void test_addfb_invalid(struct kms *kms)
 		igt_assert_f(err == -EINVAL || err == -ERANGE, "%s: %s\n",
 			     bad[i].what, err ? strerror(-err) : "created");
 	}
+	/* and one that could never be shown */
+	only_system = ferry_bo_create(kms->fd, 64 * 64 * 4, DOWN, 0, 0, 0);
+	igt_assert_eq(fb_add(kms->fd, only_system, 64, 64, 256, &id), -EINVAL);
+	gem_close(kms->fd, only_system);
 	igt_assert_eq(fb_add(kms->fd, 0, 64, 64, 256, &id), -EINVAL);
 	igt_assert_eq(fb_add(kms->fd, 0x7fffffff, 64, 64, 256, &id), -ENOENT);
 	gem_close(kms->fd, handle);
