@@ -77,8 +77,11 @@ struct ferry_device {
 	struct ferry_reclaim reclaim;
 	/** @scanout_pins: pins held by framebuffers on screen or on their way there */
 	atomic_t scanout_pins;
-	/** @discard: contents of the aperture cannot be saved any more: drop them */
-	bool discard;
+	/**
+	 * @discard: contents of the aperture cannot be saved any more: 1 drops those of BOs
+	 * that have no pages to go to, 2 all
+	 */
+	unsigned int discard;
 	/** @stats: counters for debugfs */
 	struct ferry_stats stats;
 };

@@ -243,8 +243,8 @@ static void ferry_ttm_evict_flags(struct ttm_buffer_object *tbo,
 	placement->num_placement = 1;
 	placement->placement = &system;
 
-	/* no placement at all tells TTM to drop the contents */
-	if (ttm_to_ferry_device(tbo->bdev)->discard) {
+	/* no placement at all tells TTM to drop the contents; who keeps pages needs no others */
+	if (ttm_to_ferry_device(tbo->bdev)->discard > (bo->kept ? 1 : 0)) {
 		placement->num_placement = 0;
 	} else if (bo->madv != DRM_FERRY_MADV_WILLNEED) {
 		ferry_reclaim_mark_purged(bo);
@@ -330,6 +330,7 @@ void ferry_ttm_vacate(struct ferry_device *ferry)
 		return;
 
 	drm_err(&ferry->drm, "out of memory: contents of the aperture are lost\n");
-	ferry->discard = true;
-	ferry_ttm_evict_all(ferry);
+	do {
+		ferry->discard++;
+	} while (ferry_ttm_evict_all(ferry) && ferry->discard < 2);
 }
