@@ -153,6 +153,7 @@ static void faults_off(int sig)
 		write_fault(faults[i], "reject-start", "0");
 		write_fault(faults[i], "reject-end", "0");
 		write_fault(faults[i], "ignore-gfp-wait", "Y");
+		write_fault(faults[i], "probability", "0");
 	}
 }
 
@@ -997,7 +998,8 @@ static void followers_on(int sig)
 /*
  * Nobody shall do anything with a device that comes and goes some hundred times:
  * the console's framebuffer would need a block of the aperture, and udev's rules
- * would take longer than all the rest.
+ * would take longer than all the rest. The device is not bound: a console that is
+ * there already would never be freed.
  */
 static void followers_off(void)
 {
@@ -1008,6 +1010,16 @@ static void followers_off(void)
 	igt_require_f(!err, EMULATION ": %s\n", strerror(-err));
 	igt_debug("udev stops: %d\n",
 		  system("udevadm control --stop-exec-queue"));
+}
+
+/* No device, and what that leaves of it */
+static unsigned long begin_unbound(void)
+{
+	igt_ferry_module_require();
+	igt_ferry_clean(-1);
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
+	followers_off();
+	return traces();
 }
 
 static void begin_bound(void)
@@ -1023,17 +1035,12 @@ static void begin_bound(void)
 static void test_probe(void)
 {
 	unsigned int failed = 0, survived = 0, nth;
-	unsigned long left;
+	unsigned long left = begin_unbound();
 	bool hit, bound;
 	int err;
 
-	igt_ferry_module_require();
-	igt_ferry_clean(-1);
 	count_modules();
-	followers_off();
 	spare(MINOR);
-	igt_assert_eq(igt_ferry_module_unbind(), 0);
-	left = traces();
 	for (nth = first_nth(); nth < SITES_MAX; nth++) {
 		arm(nth);
 		err = igt_ferry_module_bind();
@@ -1089,15 +1096,10 @@ static void wait_traces(unsigned long left, unsigned int nth)
  */
 static void test_unbind(void)
 {
+	unsigned long left = begin_unbound();
 	unsigned int nth;
-	unsigned long left;
 	bool hit = true;
 
-	igt_ferry_module_require();
-	igt_ferry_clean(-1);
-	followers_off();
-	igt_assert_eq(igt_ferry_module_unbind(), 0);
-	left = traces();
 	for (nth = first_nth(); hit && nth < SITES_MAX; nth++) {
 		igt_assert_eq(igt_ferry_module_bind(), 0);
 		begin_bound();
@@ -1118,6 +1120,56 @@ static void test_unbind(void)
 	igt_assert_f(nth > 2, "no site was hit\n");
 	igt_info("unbind: %u sites: it went on without each\n", nth - 2);
 	igt_assert_eq(igt_ferry_module_bind(), 0);
+}
+
+#define PAGES "fail_page_alloc"
+
+/* From now on there is not a page for what this process has modules do. */
+static void starve(bool on)
+{
+	igt_ferry_must_write_file("/proc/self/make-it-fail", on ? "1" : "0");
+	igt_assert(write_fault(PAGES, "task-filter", on ? "Y" : "N"));
+	igt_assert(write_fault(PAGES, "times", on ? "-1" : "1"));
+	igt_assert(write_fault(PAGES, "probability", on ? "100" : "0"));
+}
+
+/**
+ * SUBTEST: unbind-starved
+ * Description: the device goes, and there is no page to save its memory to: what needs none is whole, the rest is zero, and the log says so
+ */
+static void test_unbind_starved(void)
+{
+	unsigned long left = begin_unbound();
+	int kmsg;
+
+	igt_assert_eq(igt_ferry_module_bind(), 0);
+	begin_bound();
+	begin_modeset();
+	igt_assert_eq(op_modeset(), 0);
+	/* never had a page; keeps those that it had; is in system memory */
+	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[2]);
+	add_bo(5 * PAGE, &igt_ferry_movable_kinds[1]);
+	ferry_bo_migrate(at.fd, at.bo[1].handle, UP);
+	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[0]);
+	kmsg = igt_ferry_kmsg_open();
+	count_modules();
+	starve(true);
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
+	starve(false);
+	set_range(0, UINT64_MAX);
+	igt_assert(
+		igt_ferry_kmsg_has(kmsg, "contents of the aperture are lost"));
+	close(kmsg);
+	igt_ferry_check_zero(at.bo[0].map, at.bo[0].size);
+	igt_ferry_bo_check(&at.bo[1]);
+	igt_ferry_bo_check(&at.bo[2]);
+	igt_ferry_clean(-1);
+	wait_traces(left, 0);
+	igt_assert_eq(igt_ferry_module_bind(), 0);
+	begin_bound();
+	add_all_up();
+	check_bos();
+	igt_ferry_clean(-1);
 }
 
 /**
@@ -1194,4 +1246,5 @@ igt_main
 
 	igt_subtest("probe") test_probe();
 	igt_subtest("unbind") test_unbind();
+	igt_subtest("unbind-starved") test_unbind_starved();
 }
