@@ -245,7 +245,7 @@ static void test_fdinfo_copy(int fd)
 	handle = ferry_bo_create(client, MIB, FERRY_PLACEMENT_BOTH, UP,
 				 DRM_FERRY_CACHING_CACHED, 0);
 	igt_assert_lt_u64(0, copy_ns(client));
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 5; i++) {
 		check_copy(client, handle, DOWN, true);
 		check_copy(client, handle, UP, true);
 		check_copy(client, handle, DOWN, false);
