@@ -186,6 +186,19 @@ static int ferry_ioctl_lookup_targets(struct drm_file *file,
 	return 0;
 }
 
+static int ferry_ioctl_place(struct ferry_device *ferry, struct drm_file *file,
+			     struct ferry_place_target *targets, u32 count,
+			     struct ferry_async *async)
+{
+	struct ferry_client_call call;
+	int ret;
+
+	ferry_client_begin(&call, file);
+	ret = ferry_place_all(ferry, targets, count, async);
+	ferry_client_end(&call);
+	return ret;
+}
+
 static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file *file,
 				     const struct drm_ferry_migrate *args,
 				     struct ferry_place_target *targets, struct ferry_job *gate)
@@ -206,7 +219,7 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 		goto out_put_outs;
 	}
 
-	ret = ferry_place_all(ferry, targets, args->count, &async);
+	ret = ferry_ioctl_place(ferry, file, targets, args->count, &async);
 	if (!ret) {
 		ferry_job_start(last, &async);
 		ferry_sync_publish(outs, args->out_count, &last->fence);
@@ -237,7 +250,7 @@ static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_fi
 		if (gate)
 			ret = ferry_sync_wait_in(gate);
 		if (!ret)
-			ret = ferry_place_all(ferry, targets, args->count, NULL);
+			ret = ferry_ioctl_place(ferry, file, targets, args->count, NULL);
 	}
 
 	ferry_job_put(gate);
@@ -258,7 +271,6 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 	struct drm_ferry_migrate_entry *entries;
 	struct drm_ferry_migrate *args = data;
 	struct ferry_place_target *targets;
-	struct ferry_client_call call;
 	int ret;
 	u32 i;
 
@@ -278,11 +290,8 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 	}
 
 	ret = ferry_ioctl_lookup_targets(file, entries, targets, args->count);
-	if (!ret) {
-		ferry_client_begin(&call, file);
+	if (!ret)
 		ret = ferry_ioctl_migrate_targets(to_ferry_device(drm), file, args, targets);
-		ferry_client_end(&call);
-	}
 
 	for (i = 0; i < args->count && targets[i].bo; i++)
 		ferry_bo_put(targets[i].bo);
