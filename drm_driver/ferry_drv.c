@@ -159,8 +159,11 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 
 	ret = drm_dev_register(&ferry->drm, 0);
-	if (ret)
+	if (ret) {
+		/* the core may not take that back, and would warn of each part that goes now */
+		ferry->drm.registered = false;
 		return ret;
+	}
 
 	if (ferry->kms)
 		drm_client_setup_with_fourcc(&ferry->drm, DRM_FORMAT_XRGB8888);
