@@ -1037,6 +1037,8 @@ static void test_kill_storm(int fd)
 		igt_assert_eq(waitpid(child, &status, 0), child);
 		igt_assert_f(WIFSIGNALED(status),
 			     "the client ended by itself\n");
+		/* what many leave behind could push out others' BOs, as the console's */
+		igt_ferry_wait_stat(fd, "bos", before.bos);
 	}
 	counts_check(fd, before);
 }
