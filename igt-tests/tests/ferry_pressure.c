@@ -164,9 +164,16 @@ static void test_enomem(int fd, const struct igt_ferry_kind *kind)
 	/* as much as there is, but for the reserve */
 	igt_assert_lt(available / 100 * 85, set_kib());
 
-	/* and so on, without hanging */
-	for (int i = 0; i < 5; i++)
-		igt_assert_eq(add(fd, kind), -ENOMEM);
+	/* and so on, without hanging; the kernel may find a little that others had */
+	for (int refused = 0, more = 0; refused < 5;) {
+		err = add(fd, kind);
+		if (err) {
+			igt_assert_eq(err, -ENOMEM);
+			refused++;
+		} else {
+			igt_assert_lt(more++, 8);
+		}
+	}
 	igt_assert(igt_seconds_elapsed(&start) < 120);
 	igt_assert(others_can_have(4096));
 	for (unsigned int i = 0; i < set.count; i++)
