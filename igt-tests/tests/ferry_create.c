@@ -671,6 +671,16 @@ static void test_dumb_invalid(int fd)
 			     bad[i].height, bad[i].bpp,
 			     err ? strerror(-err) : "created");
 	}
+	/* more than there is, and less than the 4 GiB where the DRM core stops */
+	if (igt_ferry_field("/proc/meminfo", "MemTotal") < 3 << 20) {
+		struct drm_mode_create_dumb dumb = { .width = 0x1000000,
+						     .height = 62,
+						     .bpp = 32 };
+
+		igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_MODE_CREATE_DUMB,
+					    &dumb),
+			      -EINVAL);
+	}
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);
 }
 
