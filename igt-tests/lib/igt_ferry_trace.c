@@ -12,25 +12,12 @@
 #define KPROBES "/sys/kernel/tracing/kprobe_events"
 #define PROBE "ferry_igt/probe"
 
-/* 0 or -errno; what is written adds a line, or takes one away */
-static int write_probes(const char *line)
-{
-	int file = open(KPROBES, O_WRONLY | O_APPEND | O_CLOEXEC), err = 0;
-
-	if (file < 0)
-		return -errno;
-	if (write(file, line, strlen(line)) < 0)
-		err = -errno;
-	close(file);
-	return err;
-}
-
 /* The instance first, which may record the probe */
 static void end_at_exit(int sig)
 {
 	(void)sig;
 	rmdir(INSTANCE);
-	write_probes("-:" PROBE);
+	igt_ferry_write_file(KPROBES, "-:" PROBE);
 }
 
 static void begin(const char *event)
@@ -78,7 +65,7 @@ void igt_ferry_trace_begin_probe(const char *kind, const char *where)
 
 	require_tracefs();
 	snprintf(line, sizeof(line), "%s:" PROBE " %s\n", kind, where);
-	err = write_probes(line);
+	err = igt_ferry_write_file(KPROBES, line);
 	igt_require_f(!err, KPROBES ": no probe on %s: %s\n", where,
 		      strerror(-err));
 	begin(PROBE);
