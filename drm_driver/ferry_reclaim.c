@@ -96,8 +96,9 @@ void ferry_reclaim_mark_purged(struct ferry_bo *bo)
 
 	bo->madv = DRM_FERRY_MADV_PURGED;
 	/* else a job may read them, and they are left for later */
-	if (!ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP) || !ferry_ttm_drop_kept(bo))
-		ferry_reclaim_sort(bo);
+	if (ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP))
+		ferry_ttm_drop_kept(bo);
+	ferry_reclaim_sort(bo);
 	atomic64_inc(&ferry_reclaim_device(bo)->stats.purged);
 }
 

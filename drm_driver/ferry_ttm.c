@@ -32,9 +32,9 @@
 /**
  * DOC: Kept pages
  *
- * A BO that goes up keeps its system pages, so its way down needs no memory: an eviction
- * cannot fail for lack of it, a suspend neither, and nothing is allocated and cleared only
- * to be written over. They are a cache no larger than the aperture: their bytes are never
+ * A BO that goes up keeps its system pages, so its way down needs no new ones: neither an
+ * eviction nor a suspend has to find them, and nothing is allocated and cleared only to
+ * be written over. They are a cache no larger than the aperture: their bytes are never
  * read again, a move down writes all of them, and memory pressure takes them before
  * anything else.
  *
