@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Suspending the machine: the part of IGT's igt_aux.h that the tests of ferry
+ * Suspending the machine, and its memory: the part of IGT's igt_aux.h that the tests of ferry
  * use. See igt.h for what this is and is not.
  */
 #ifndef IGT_AUX_H
 #define IGT_AUX_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum igt_suspend_state {
@@ -31,7 +32,11 @@ void igt_system_suspend_autoresume(enum igt_suspend_state state,
 				   enum igt_suspend_test test);
 void igt_set_autoresume_delay(int delay_secs);
 
+void igt_lock_mem(size_t size);
+void igt_unlock_mem(void);
+
 /* igt_os.h */
+uint64_t igt_get_avail_ram_mb(void);
 uint64_t igt_get_total_swap_mb(void);
 
 #endif /* IGT_AUX_H */

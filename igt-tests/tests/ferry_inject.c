@@ -253,7 +253,7 @@ static struct {
 	unsigned int bos;
 	uint32_t handle, fb, crtc, connector, syncobj;
 	drmModeModeInfo mode;
-	uint64_t offset;
+	uint64_t offset, pages;
 	int file;
 	void *map;
 } at;
@@ -637,7 +637,7 @@ static void before_async(void)
 	igt_assert_eq(drmSyncobjReset(at.fd, &at.syncobj, 1), 0);
 }
 
-static int op_async(void)
+static int migrate_all_async(uint32_t placement)
 {
 	struct drm_ferry_migrate_entry entries[ARRAY_SIZE(at.bo)];
 	struct drm_ferry_sync out = { .handle = at.syncobj };
@@ -649,9 +649,40 @@ static int op_async(void)
 	};
 
 	for (unsigned int i = 0; i < at.bos; i++)
-		entries[i] =
-			(struct drm_ferry_migrate_entry){ at.bo[i].handle, UP };
+		entries[i] = (struct drm_ferry_migrate_entry){ at.bo[i].handle,
+							       placement };
 	return __ferry_ioctl(at.fd, DRM_IOCTL_FERRY_MIGRATE, &args);
+}
+
+static int op_async(void)
+{
+	return migrate_all_async(UP);
+}
+
+static int op_async_down(void)
+{
+	return migrate_all_async(DOWN);
+}
+
+/* In use or kept for the way down: nobody gives a page back */
+static uint64_t pages(void)
+{
+	return igt_ferry_stat(at.fd, "system_pages") +
+	       igt_ferry_stat(at.fd, "kept_pages");
+}
+
+static void before_async_down(void)
+{
+	before_down();
+	igt_assert_eq(drmSyncobjReset(at.fd, &at.syncobj, 1), 0);
+	at.pages = pages();
+}
+
+/* Who stays in the aperture has pages for the next try. */
+static void check_async_down(void)
+{
+	check_bos();
+	igt_assert_eq_u64(pages(), at.pages);
 }
 
 static void undo_async(void)
@@ -938,6 +969,8 @@ static const struct path movable_paths[] = {
 	  .moves_others = true },
 	{ "migrate-async", begin_async, before_async, op_async, undo_async,
 	  check_bos, .moves_others = true },
+	{ "migrate-async-down", begin_async, before_async_down, op_async_down,
+	  undo_async, check_async_down, .moves_others = true },
 	{ "evict", begin_evict, before_evict, op_evict, NULL, check_bos,
 	  .moves_others = true },
 	{ "export", NULL, before_export, op_export, NULL, check_export,
@@ -1206,6 +1239,7 @@ static void test_unbind_starved(void)
  * @migrate-up: to the aperture
  * @migrate-down: to system memory
  * @migrate-async: to the aperture, with an out-sync
+ * @migrate-async-down: to system memory, with an out-sync
  * @evict: to a full aperture
  * @export: to a dma-buf
  * @import: of the dma-buf by another device, which pins
