@@ -1081,9 +1081,9 @@ static void test_first_touch_race(int fd, const struct igt_ferry_kind *kind)
 			      0);
 	}
 	for (int round = 0; round < RACE_ROUNDS; round++) {
-		uint32_t placement = round / 2 & 1 ? DOWN : UP;
+		uint32_t placement = round & 1 ? DOWN : UP;
 
-		/* every other time the move is still on when they begin */
+		/* every other time the move is still on when they begin, or yet to come */
 		if (round & 1)
 			ferry_bo_migrate(fd, bo.handle, placement);
 		pthread_barrier_wait(&barrier);
@@ -1099,7 +1099,7 @@ static void test_first_touch_race(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_faults_since(fd, &faults);
 	igt_info("%" PRIu64 " faults, %" PRIu64 " huge\n", faults.faults,
 		 faults.huge);
-	igt_assert_lt_u64(RACE_ROUNDS / 2, faults.huge);
+	igt_assert_lte_u64(RACE_ROUNDS / 2, faults.huge);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_audit_clean(fd, NULL);
 	igt_ferry_bo_fini(&bo);

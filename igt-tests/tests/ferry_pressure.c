@@ -412,7 +412,7 @@ static void test_kept_first(int fd)
 }
 
 /* What this leaves of memory is soon full. */
-#define LEFT_MIB 128
+#define LEFT_MIB 64
 
 /**
  * SUBTEST: swap-%s
