@@ -28,8 +28,10 @@
  * with a fence that has not signalled is left alone.
  *
  * BOs cannot be killed like a process can: so they leave the last of the memory to
- * others. What would go into that reserve fails with ENOMEM, after what can be purged
- * was purged, and long before the OOM killer comes.
+ * others. What would go into that reserve makes room first, in the same order, and
+ * fails with ENOMEM if nothing more can go, long before the OOM killer comes. The pages
+ * of a BO that is swapped out join those that the kernel can press out, so that it
+ * always finds some.
  */
 
 /* The part of all memory that BOs leave free, as a power of two */
@@ -230,13 +232,18 @@ static unsigned long ferry_reclaim_scan(struct shrinker *shrinker, struct shrink
 	return done ?: SHRINK_STOP;
 }
 
+/*
+ * Is there memory for so many pages, without what BOs have? Pressing gets the pages of
+ * others, as far as there is a place for them.
+ */
 static bool ferry_reclaim_has_room(struct ferry_device *ferry, unsigned long pages)
 {
 	long reserve = totalram_pages() >> FERRY_RECLAIM_RESERVE_SHIFT;
 	long available = si_mem_available() + atomic_long_read(&ferry->reclaim.pooled);
+	long swappable = global_node_page_state(NR_INACTIVE_ANON) +
+			 global_node_page_state(NR_ACTIVE_ANON);
 
-	/* pressure makes room there: of other memory, and by ferry_reclaim_scan() of BOs */
-	available += get_nr_swap_pages();
+	available += min(swappable, get_nr_swap_pages());
 
 	return available - reserve >= (long)pages;
 }
@@ -245,19 +252,36 @@ static bool ferry_reclaim_has_room(struct ferry_device *ferry, unsigned long pag
  * ferry_reclaim_make_room - may a BO have so much memory?
  * @ferry: the device
  * @pages: what it wants
+ * @ctx: how to wait
  *
- * Return: 0 or -ENOMEM.
+ * BOs are swapped out here, and not when the kernel presses: that takes memory before
+ * it gives any, and the reserve still has it.
+ *
+ * Return: 0, -ENOMEM, or -ERESTARTSYS.
  */
-int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
+int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages,
+			    const struct ttm_operation_ctx *ctx)
 {
+	struct ttm_operation_ctx others = {
+		.interruptible = ctx->interruptible,
+		.no_wait_gpu = ctx->no_wait_gpu,
+	};
 	unsigned long freed = 0, more;
+	int swapped;
 
 	/* what is freed here is there, though a processor's own lists may hide it */
 	while (!ferry_reclaim_has_room(ferry, pages - min(freed, pages))) {
 		more = ferry_reclaim_free_pages(ferry, pages);
-		if (!more)
+		if (more) {
+			freed += more;
+			continue;
+		}
+
+		if (!ferry_reclaim_can_swap())
 			return -ENOMEM;
-		freed += more;
+		swapped = ttm_device_swapout(&ferry->ttm, &others, GFP_HIGHUSER);
+		if (swapped <= 0)
+			return swapped ?: -ENOMEM;
 	}
 
 	return 0;
