@@ -160,6 +160,17 @@ static unsigned long ferry_reclaim_count(struct shrinker *shrinker, struct shrin
 	return pages ?: SHRINK_EMPTY;
 }
 
+/* Returns the pages of the BO that went, 0 if none can, or an error. */
+static int ferry_reclaim_swap_out(struct ferry_device *ferry)
+{
+	struct ttm_operation_ctx ctx = { .no_wait_gpu = true };
+
+	if (!ferry_reclaim_can_swap())
+		return 0;
+
+	return ttm_device_swapout(&ferry->ttm, &ctx, GFP_HIGHUSER);
+}
+
 /*
  * Swapping a BO out takes memory before it gives any. Who frees memory would take that
  * out of the last reserves, so it is left to a worker, who may wait until other pages
@@ -169,12 +180,11 @@ static void ferry_reclaim_swap_work(struct work_struct *work)
 {
 	struct ferry_reclaim *reclaim = container_of(work, struct ferry_reclaim, swap_work);
 	struct ferry_device *ferry = container_of(reclaim, struct ferry_device, reclaim);
-	struct ttm_operation_ctx ctx = { .no_wait_gpu = true };
 	long wanted = atomic_long_xchg(&reclaim->wanted, 0);
 	int pages;
 
-	while (wanted > 0 && ferry_reclaim_can_swap()) {
-		pages = ttm_device_swapout(&ferry->ttm, &ctx, GFP_HIGHUSER);
+	while (wanted > 0) {
+		pages = ferry_reclaim_swap_out(ferry);
 		if (pages <= 0)
 			break;
 		wanted -= pages;
@@ -252,36 +262,22 @@ static bool ferry_reclaim_has_room(struct ferry_device *ferry, unsigned long pag
  * ferry_reclaim_make_room - may a BO have so much memory?
  * @ferry: the device
  * @pages: what it wants
- * @ctx: how to wait
  *
  * BOs are swapped out here, and not when the kernel presses: that takes memory before
  * it gives any, and the reserve still has it.
  *
- * Return: 0, -ENOMEM, or -ERESTARTSYS.
+ * Return: 0 or -ENOMEM.
  */
-int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages,
-			    const struct ttm_operation_ctx *ctx)
+int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages)
 {
-	struct ttm_operation_ctx others = {
-		.interruptible = ctx->interruptible,
-		.no_wait_gpu = ctx->no_wait_gpu,
-	};
 	unsigned long freed = 0, more;
-	int swapped;
 
 	/* what is freed here is there, though a processor's own lists may hide it */
 	while (!ferry_reclaim_has_room(ferry, pages - min(freed, pages))) {
 		more = ferry_reclaim_free_pages(ferry, pages);
-		if (more) {
-			freed += more;
-			continue;
-		}
-
-		if (!ferry_reclaim_can_swap())
+		freed += more;
+		if (!more && ferry_reclaim_swap_out(ferry) <= 0)
 			return -ENOMEM;
-		swapped = ttm_device_swapout(&ferry->ttm, &others, GFP_HIGHUSER);
-		if (swapped <= 0)
-			return swapped ?: -ENOMEM;
 	}
 
 	return 0;

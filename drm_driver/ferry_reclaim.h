@@ -12,7 +12,6 @@
 struct ferry_bo;
 struct ferry_device;
 struct shrinker;
-struct ttm_operation_ctx;
 struct ttm_tt;
 
 /* Priorities in TTM's lists: the lowest is evicted and swapped out first. */
@@ -48,8 +47,7 @@ void ferry_reclaim_sort(struct ferry_bo *bo);
 void ferry_reclaim_mark_purged(struct ferry_bo *bo);
 void ferry_reclaim_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, bool freed);
 void ferry_reclaim_count_kept(struct ferry_device *ferry, struct ttm_tt *tt, bool kept);
-int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages,
-			    const struct ttm_operation_ctx *ctx);
+int ferry_reclaim_make_room(struct ferry_device *ferry, unsigned long pages);
 bool ferry_reclaim_can_swap(void);
 
 #endif /* _FERRY_RECLAIM_H_ */

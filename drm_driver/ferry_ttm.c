@@ -117,7 +117,7 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 		return 0;
 	}
 
-	ret = ferry_reclaim_make_room(ferry, tt->num_pages, ctx);
+	ret = ferry_reclaim_make_room(ferry, tt->num_pages);
 	if (ret)
 		return ret;
 
