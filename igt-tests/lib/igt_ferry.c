@@ -208,41 +208,51 @@ void igt_ferry_pci_slot(int fd, char *slot, size_t size)
 	snprintf(slot, size, "%s", basename(target));
 }
 
-bool __igt_ferry_stat(int fd, const char *name, uint64_t *value)
+static const char *find_stat(const char *stats, const char *name)
 {
-	char buf[4096], *line, *save = NULL;
 	size_t len = strlen(name);
+
+	for (const char *line = stats; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, name, len) &&
+		    (line[len] == ' ' || line[len] == ':'))
+			return line + len + 1;
+	}
+	return NULL;
+}
+
+/**
+ * igt_ferry_stats - several counters, read at once
+ * @names: what they are called in debugfs ferry_stats
+ * @values: one for each of @names
+ */
+void igt_ferry_stats(int fd, const char *const *names, uint64_t *values,
+		     unsigned int count)
+{
+	char stats[4096];
 	int dir, bytes;
 
 	dir = igt_debugfs_dir(fd);
-	if (dir < 0)
-		return false;
-	bytes = igt_debugfs_simple_read(dir, "ferry_stats", buf,
-					sizeof(buf) - 1);
+	igt_assert_f(dir >= 0, "no debugfs: is it mounted?\n");
+	bytes = igt_debugfs_simple_read(dir, "ferry_stats", stats,
+					sizeof(stats) - 1);
 	close(dir);
-	if (bytes <= 0)
-		return false;
-	buf[bytes] = '\0';
+	igt_assert_f(bytes > 0, "no ferry_stats in debugfs\n");
+	stats[bytes] = '\0';
+	for (unsigned int i = 0; i < count; i++) {
+		const char *value = find_stat(stats, names[i]);
 
-	for (line = strtok_r(buf, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		if (strncmp(line, name, len) ||
-		    (line[len] != ' ' && line[len] != ':'))
-			continue;
-		*value = strtoull(line + len + 1, NULL, 10);
-		return true;
+		igt_assert_f(value, "no counter '%s' in debugfs ferry_stats\n",
+			     names[i]);
+		values[i] = strtoull(value, NULL, 10);
 	}
-	return false;
 }
 
 uint64_t igt_ferry_stat(int fd, const char *name)
 {
-	uint64_t value = 0;
+	uint64_t value;
 
-	igt_assert_f(
-		__igt_ferry_stat(fd, name, &value),
-		"no counter '%s' in debugfs ferry_stats: is debugfs mounted?\n",
-		name);
+	igt_ferry_stats(fd, &name, &value, 1);
 	return value;
 }
 

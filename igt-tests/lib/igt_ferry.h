@@ -24,7 +24,8 @@ void igt_ferry_require_display(int fd);
 void igt_ferry_pci_slot(int fd, char *slot, size_t size);
 
 /* debugfs ferry_stats */
-bool __igt_ferry_stat(int fd, const char *name, uint64_t *value);
+void igt_ferry_stats(int fd, const char *const *names, uint64_t *values,
+		     unsigned int count);
 uint64_t igt_ferry_stat(int fd, const char *name);
 void igt_ferry_wait_stat(int fd, const char *name, uint64_t value);
 uint64_t igt_ferry_aperture_free(int fd);

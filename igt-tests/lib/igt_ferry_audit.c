@@ -59,10 +59,12 @@ void igt_ferry_audit_clean(int fd, struct igt_ferry_audit *audit)
 
 static void read_faults(int fd, struct igt_ferry_faults *faults)
 {
-	faults->faults = igt_ferry_stat(fd, "faults");
-	faults->pages = igt_ferry_stat(fd, "fault_pages");
-	faults->huge = igt_ferry_stat(fd, "faults_2m");
-	faults->oom = igt_ferry_stat(fd, "faults_oom");
+	static const char *const names[] = { "faults", "fault_pages",
+					     "faults_2m", "faults_oom" };
+	uint64_t now[ARRAY_SIZE(names)];
+
+	igt_ferry_stats(fd, names, now, ARRAY_SIZE(names));
+	*faults = (struct igt_ferry_faults){ now[0], now[1], now[2], now[3] };
 }
 
 void igt_ferry_faults_start(int fd, struct igt_ferry_faults *faults)

@@ -208,15 +208,16 @@ static void state_get(int fd, struct state *state)
 	static const char *const counters[] = { "bos", "system_pages",
 						"aperture_fixed",
 						"scanout_pins" };
+	uint64_t values[ARRAY_SIZE(counters)];
 	int dir = igt_debugfs_dir(fd);
 	size_t used = 0;
 	int len;
 
 	igt_assert_fd(dir);
+	igt_ferry_stats(fd, counters, values, ARRAY_SIZE(counters));
 	for (unsigned int i = 0; i < ARRAY_SIZE(counters); i++)
 		used += snprintf(state->text + used, sizeof(state->text) - used,
-				 "%s %" PRIu64 "\n", counters[i],
-				 igt_ferry_stat(fd, counters[i]));
+				 "%s %" PRIu64 "\n", counters[i], values[i]);
 	used += snprintf(state->text + used, sizeof(state->text) - used,
 			 "free %" PRIu64 "\n", igt_ferry_aperture_free(fd));
 	len = igt_debugfs_simple_read(dir, "ferry_bos", state->text + used,
