@@ -55,7 +55,7 @@ static uint32_t create(uint64_t size, uint32_t placements, uint32_t placement)
 {
 	struct drm_ferry_bo_create args = {
 		.size = size,
-		.placements = placements,
+		.allowed_placements = placements,
 		.placement = placement,
 	};
 
@@ -100,8 +100,12 @@ static uint64_t move(uint32_t handle, uint32_t placement)
 {
 	struct drm_ferry_migrate_entry entry = { .handle = handle,
 						 .placement = placement };
-	struct drm_ferry_migrate args = { .entries = (uintptr_t)&entry,
-					  .count = 1 };
+	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+		.entries = (uintptr_t)&entry,
+		.count = 1,
+	};
 	uint64_t start = now_ns();
 
 	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args))
@@ -206,6 +210,8 @@ static void move_async(uint32_t handle, uint32_t placement, uint32_t sync,
 						 .placement = placement };
 	struct drm_ferry_sync out = { .handle = sync };
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = (uintptr_t)&entry,
 		.count = 1,
 		.out_syncs = (uintptr_t)&out,

@@ -69,8 +69,12 @@ static uint64_t ferry_move(int fd, uint32_t handle, uint32_t placement)
 {
 	struct drm_ferry_migrate_entry entry = { .handle = handle,
 						 .placement = placement };
-	struct drm_ferry_migrate migrate = { .entries = (uintptr_t)&entry,
-					     .count = 1 };
+	struct drm_ferry_migrate migrate = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+		.entries = (uintptr_t)&entry,
+		.count = 1,
+	};
 	uint64_t start = now_ns();
 
 	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &migrate))
@@ -84,7 +88,7 @@ static void bench_ferry(const char *node, size_t size)
 	unsigned int moves = (32u << 20) / size;
 	struct drm_ferry_bo_create create = {
 		.size = size,
-		.placements = DRM_FERRY_PLACEMENT_SYSTEM |
+		.allowed_placements = DRM_FERRY_PLACEMENT_SYSTEM |
 			      DRM_FERRY_PLACEMENT_APERTURE,
 	};
 	struct drm_ferry_bo_mmap_offset off = { 0 };

@@ -63,7 +63,7 @@ static void open_ferry(struct memory *mem, const char *path,
 {
 	struct drm_ferry_bo_create create = {
 		.size = mem->size,
-		.placements = placements,
+		.allowed_placements = placements,
 		.placement = placement,
 	};
 	struct drm_ferry_bo_mmap_offset off = { .flags = mmap_flags };
@@ -155,7 +155,7 @@ static void open_subject(struct memory *mem, const char *row,
 		open_ferry(mem, path, placement, placement, 0);
 	else if (!strcmp(subject, "ferry-eager"))
 		open_ferry(mem, path, placement, placement,
-			   DRM_FERRY_MMAP_EAGER);
+			   DRM_FERRY_MMAP_POPULATE);
 	else if (!strcmp(subject, "bochs"))
 		open_bochs(mem, path);
 	else if (!strcmp(subject, "vgem"))
@@ -314,8 +314,12 @@ static void ferry_move(struct mover *mover, bool up)
 		.placement = up ? DRM_FERRY_PLACEMENT_APERTURE :
 				  DRM_FERRY_PLACEMENT_SYSTEM,
 	};
-	struct drm_ferry_migrate migrate = { .entries = (uintptr_t)&entry,
-					     .count = 1 };
+	struct drm_ferry_migrate migrate = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+		.entries = (uintptr_t)&entry,
+		.count = 1,
+	};
 
 	if (drmIoctl(mover->mem->fd, DRM_IOCTL_FERRY_MIGRATE, &migrate))
 		die("cannot move a BO");

@@ -33,10 +33,10 @@ module_param(aperture_bar, int, 0444);
 MODULE_PARM_DESC(aperture_bar,
 		 "PCI BAR to use as the aperture, 0-5 (default -1: the largest prefetchable memory BAR)");
 
-static char *aperture_cache = "auto";
-module_param(aperture_cache, charp, 0444);
-MODULE_PARM_DESC(aperture_cache,
-		 "cache attribute to ask for: wb, wc, uc (default auto: wb or else wc for the memory of a host, wc for all else)");
+static char *aperture_memtype = "auto";
+module_param(aperture_memtype, charp, 0444);
+MODULE_PARM_DESC(aperture_memtype,
+		 "memory type to request for the aperture: wb, wc, uc (default auto: wb or else wc for the memory of a host, wc for all else)");
 
 #define FERRY_APERTURE_MIN SZ_1M
 
@@ -76,21 +76,21 @@ static int ferry_aperture_pick_bar(struct ferry_device *ferry)
  */
 VISIBLE_IF_KUNIT
 int ferry_aperture_wishes(struct ferry_device *ferry, const char *param, bool host_memory,
-			  enum drm_ferry_cache wishes[2])
+			  enum drm_ferry_memtype wishes[2])
 {
 	static const struct {
 		const char *name;
-		enum drm_ferry_cache cache;
+		enum drm_ferry_memtype cache;
 	} choices[] = {
-		{ "wb", DRM_FERRY_CACHE_WB },
-		{ "wc", DRM_FERRY_CACHE_WC },
-		{ "uc", DRM_FERRY_CACHE_UC_MINUS },
+		{ "wb", DRM_FERRY_MEMTYPE_WB },
+		{ "wc", DRM_FERRY_MEMTYPE_WC },
+		{ "uc", DRM_FERRY_MEMTYPE_UC_MINUS },
 	};
 	unsigned int i;
 
 	if (!strcmp(param, "auto")) {
-		wishes[0] = host_memory ? DRM_FERRY_CACHE_WB : DRM_FERRY_CACHE_WC;
-		wishes[1] = DRM_FERRY_CACHE_WC;
+		wishes[0] = host_memory ? DRM_FERRY_MEMTYPE_WB : DRM_FERRY_MEMTYPE_WC;
+		wishes[1] = DRM_FERRY_MEMTYPE_WC;
 		return 0;
 	}
 
@@ -102,13 +102,13 @@ int ferry_aperture_wishes(struct ferry_device *ferry, const char *param, bool ho
 		return 0;
 	}
 
-	drm_err(&ferry->drm, "aperture_cache=%s is not auto, wb, wc or uc\n", param);
+	drm_err(&ferry->drm, "aperture_memtype=%s is not auto, wb, wc or uc\n", param);
 	return -EINVAL;
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_aperture_wishes);
 
 /* Reserve and map the aperture once, and read back what that gave. */
-static int ferry_aperture_map(struct ferry_aperture *aperture, enum drm_ferry_cache wish)
+static int ferry_aperture_map(struct ferry_aperture *aperture, enum drm_ferry_memtype wish)
 {
 	struct io_mapping *io = &aperture->io;
 	int granted;
@@ -116,9 +116,9 @@ static int ferry_aperture_map(struct ferry_aperture *aperture, enum drm_ferry_ca
 	io->base = aperture->base;
 	io->size = aperture->size;
 	io->prot = ferry_cache_pgprot(wish, PAGE_KERNEL);
-	if (wish == DRM_FERRY_CACHE_WB)
+	if (wish == DRM_FERRY_MEMTYPE_WB)
 		io->iomem = ioremap_cache(io->base, io->size);
-	else if (wish == DRM_FERRY_CACHE_UC_MINUS)
+	else if (wish == DRM_FERRY_MEMTYPE_UC_MINUS)
 		io->iomem = ioremap(io->base, io->size);
 	else if (!io_mapping_init_wc(io, io->base, io->size))
 		io->iomem = NULL;
@@ -147,7 +147,7 @@ static const char *ferry_aperture_reason(const struct ferry_aperture *aperture)
 {
 	if (!pat_enabled())
 		return "PAT is off (nopat)";
-	if (aperture->asked == DRM_FERRY_CACHE_WB)
+	if (aperture->asked == DRM_FERRY_MEMTYPE_WB)
 		return "the MTRRs do not cache this range";
 
 	return "something else mapped the BAR first";
@@ -170,12 +170,12 @@ int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory)
 	struct ferry_aperture *aperture = &ferry->aperture;
 	struct drm_device *drm = &ferry->drm;
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
-	enum drm_ferry_cache wishes[2];
+	enum drm_ferry_memtype wishes[2];
 	u64 size;
 	int bar;
 	int ret;
 
-	ret = ferry_aperture_wishes(ferry, aperture_cache, host_memory, wishes);
+	ret = ferry_aperture_wishes(ferry, aperture_memtype, host_memory, wishes);
 	if (ret)
 		return ret;
 
@@ -208,7 +208,7 @@ int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory)
 	aperture->size = size;
 	ret = ferry_aperture_map(aperture, wishes[0]);
 	if (!ret && aperture->granted != wishes[0] && wishes[1] != wishes[0]) {
-		drm_info(drm, "BAR %d: asked for %s and was granted %s, now asking for %s\n", bar,
+		drm_info(drm, "BAR %d: requested %s, effective %s, now requesting %s\n", bar,
 			 ferry_cache_name(wishes[0]), ferry_cache_name(aperture->granted),
 			 ferry_cache_name(wishes[1]));
 		io_mapping_fini(&aperture->io);
@@ -225,7 +225,7 @@ int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory)
 	drm_info(drm, "aperture: BAR %d at %pa, %llu KiB, %s\n", bar, &aperture->base,
 		 size / SZ_1K, ferry_cache_name(aperture->granted));
 	if (aperture->granted != aperture->asked)
-		drm_warn(drm, "asked for %s and was granted %s: %s\n",
+		drm_warn(drm, "requested %s, effective %s: %s\n",
 			 ferry_cache_name(aperture->asked),
 			 ferry_cache_name(aperture->granted),
 			 ferry_aperture_reason(aperture));

@@ -27,15 +27,15 @@ struct ferry_aperture {
 	/** @bar: index of the PCI BAR */
 	int bar;
 	/** @asked: cache attribute that the driver asked for */
-	enum drm_ferry_cache asked;
+	enum drm_ferry_memtype asked;
 	/** @granted: cache attribute found in the kernel's page tables */
-	enum drm_ferry_cache granted;
+	enum drm_ferry_memtype granted;
 };
 
 int ferry_aperture_init(struct ferry_device *ferry, u64 limit, bool host_memory);
 #if IS_ENABLED(CONFIG_KUNIT)
 int ferry_aperture_wishes(struct ferry_device *ferry, const char *param, bool host_memory,
-			  enum drm_ferry_cache wishes[2]);
+			  enum drm_ferry_memtype wishes[2]);
 #endif
 
 /**

@@ -78,9 +78,9 @@ static int ferry_audit_tracked_page(struct page *page)
 	bool arch_2 = test_bit(PG_arch_2, ferry_compat_page_flags(page));
 
 	if (arch_2)
-		return arch_1 ? DRM_FERRY_CACHE_WT : DRM_FERRY_CACHE_UC_MINUS;
+		return arch_1 ? DRM_FERRY_MEMTYPE_WT : DRM_FERRY_MEMTYPE_UC_MINUS;
 
-	return arch_1 ? DRM_FERRY_CACHE_WC : DRM_FERRY_CACHE_WB;
+	return arch_1 ? DRM_FERRY_MEMTYPE_WC : DRM_FERRY_MEMTYPE_WB;
 }
 
 static void ferry_audit_page(struct ferry_audit *audit, struct ferry_insert *ins,
@@ -257,7 +257,7 @@ int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m)
 		mmput(mm);
 	}
 
-	seq_printf(m, "aperture asked %s granted %s tracked %s kernel %s\n",
+	seq_printf(m, "aperture requested %s effective %s tracked %s kernel %s\n",
 		   ferry_cache_name(ferry->aperture.asked),
 		   ferry_cache_name(ferry->aperture.granted),
 		   pat_enabled() ? ferry_cache_name(audit.tracked) : "off",

@@ -78,7 +78,7 @@ static void ferry_bo_account_home(struct ferry_bo *bo, s64 bytes)
 {
 	struct ferry_device *ferry = to_ferry_device(bo->base.base.dev);
 
-	if (bo->placements == DRM_FERRY_PLACEMENT_APERTURE)
+	if (bo->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE)
 		atomic64_add(bytes, &ferry->vram_mgr.home);
 }
 
@@ -206,16 +206,17 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
 	struct ferry_place_target target;
 	struct ferry_bo *bo;
+	u32 failed;
 	int ret;
 
-	if (!ferry_bo_may_live_there(ferry, args->placements, PAGE_ALIGN(args->size)))
+	if (!ferry_bo_may_live_there(ferry, args->allowed_placements, PAGE_ALIGN(args->size)))
 		return ERR_PTR(-ENOSPC);
 
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 
-	bo->placements = args->placements;
+	bo->allowed_placements = args->allowed_placements;
 	bo->caching = args->caching;
 	bo->flags = args->flags;
 	bo->base.priority = FERRY_RECLAIM_PRIORITY_NEEDED;
@@ -233,10 +234,10 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 	target.bo = bo;
 	target.placement = args->placement;
 	if (!target.placement)
-		target.placement = args->placements & DRM_FERRY_PLACEMENT_SYSTEM ?:
+		target.placement = args->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM ?:
 				   DRM_FERRY_PLACEMENT_APERTURE;
 	if (target.placement == DRM_FERRY_PLACEMENT_APERTURE) {
-		ret = ferry_place_all(ferry, &target, 1, NULL);
+		ret = ferry_place_all(ferry, &target, 1, NULL, &failed);
 		if (ret) {
 			ferry_bo_put(bo);
 			return ERR_PTR(ret);
@@ -268,17 +269,17 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_bo_placement);
  * ferry_bo_cache - cache attribute of a BO's mappings where it is now
  * @bo: the BO, reserved
  *
- * Return: one of &enum drm_ferry_cache.
+ * Return: one of &enum drm_ferry_memtype.
  */
 int ferry_bo_cache(struct ferry_bo *bo)
 {
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
 		return ttm_to_ferry_device(bo->base.bdev)->aperture.granted;
 	if (bo->caching == DRM_FERRY_CACHING_CACHED)
-		return DRM_FERRY_CACHE_WB;
+		return DRM_FERRY_MEMTYPE_WB;
 
 	/* without PAT there is no write-combining */
-	return pat_enabled() ? DRM_FERRY_CACHE_WC : DRM_FERRY_CACHE_UC_MINUS;
+	return pat_enabled() ? DRM_FERRY_MEMTYPE_WC : DRM_FERRY_MEMTYPE_UC_MINUS;
 }
 
 /**
@@ -318,12 +319,12 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 		return ret;
 
 	args->size = bo->base.base.size;
-	args->placements = bo->placements;
+	args->allowed_placements = bo->allowed_placements;
 	args->placement = ferry_bo_placement(bo);
 	args->caching = bo->caching;
 	args->flags = bo->flags;
 	args->pinned = !!bo->base.pin_count;
-	args->cache = ferry_bo_cache(bo);
+	args->memtype = ferry_bo_cache(bo);
 	args->huge_size = ferry_insert_huge_bytes(bo);
 	args->madv = bo->madv;
 	args->pad2 = 0;
@@ -401,7 +402,7 @@ int ferry_bo_dumb_create(struct drm_file *file, struct drm_device *drm,
 			 struct drm_mode_create_dumb *args)
 {
 	struct drm_ferry_bo_create create = {
-		.placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE,
+		.allowed_placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE,
 		.flags = DRM_FERRY_BO_CONTIGUOUS,
 	};
 	struct ferry_device *ferry = to_ferry_device(drm);

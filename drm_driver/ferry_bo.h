@@ -19,8 +19,8 @@ struct ferry_device;
 struct ferry_bo {
 	/** @base: TTM's BO, and in it the GEM object; first, see ferry_fault.c */
 	struct ttm_buffer_object base;
-	/** @placements: mask of DRM_FERRY_PLACEMENT_*; constant */
-	u32 placements;
+	/** @allowed_placements: mask of DRM_FERRY_PLACEMENT_*; constant */
+	u32 allowed_placements;
 	/** @caching: DRM_FERRY_CACHING_* of system pages; constant */
 	u32 caching;
 	/** @flags: mask of DRM_FERRY_BO_*; constant */

@@ -11,19 +11,19 @@
 
 /**
  * ferry_cache_name - name of a cache attribute
- * @cache: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN
+ * @cache: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN
  *
  * Return: the name as /sys/kernel/debug/x86/pat_memtype_list spells it.
  */
 const char *ferry_cache_name(int cache)
 {
 	static const char * const names[] = {
-		[DRM_FERRY_CACHE_UC] = "uncached",
-		[DRM_FERRY_CACHE_UC_MINUS] = "uncached-minus",
-		[DRM_FERRY_CACHE_WC] = "write-combining",
-		[DRM_FERRY_CACHE_WT] = "write-through",
-		[DRM_FERRY_CACHE_WP] = "write-protected",
-		[DRM_FERRY_CACHE_WB] = "write-back",
+		[DRM_FERRY_MEMTYPE_UC] = "uncached",
+		[DRM_FERRY_MEMTYPE_UC_MINUS] = "uncached-minus",
+		[DRM_FERRY_MEMTYPE_WC] = "write-combining",
+		[DRM_FERRY_MEMTYPE_WT] = "write-through",
+		[DRM_FERRY_MEMTYPE_WP] = "write-protected",
+		[DRM_FERRY_MEMTYPE_WB] = "write-back",
 	};
 
 	return cache >= 0 && cache < ARRAY_SIZE(names) ? names[cache] : "unknown";
@@ -36,17 +36,17 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_cache_name);
  * @large: it maps more than 4 KiB, and has its PAT bit elsewhere
  * @pat: the page attribute table, as its register holds it
  *
- * Return: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN for a code that
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN for a code that
  * the CPU reserves.
  */
 int ferry_cache_decode(u64 entry, bool large, u64 pat)
 {
 	/* memory types by their code in the register */
 	static const int types[8] = {
-		DRM_FERRY_CACHE_UC, DRM_FERRY_CACHE_WC,
+		DRM_FERRY_MEMTYPE_UC, DRM_FERRY_MEMTYPE_WC,
 		FERRY_CACHE_UNKNOWN, FERRY_CACHE_UNKNOWN,
-		DRM_FERRY_CACHE_WT, DRM_FERRY_CACHE_WP,
-		DRM_FERRY_CACHE_WB, DRM_FERRY_CACHE_UC_MINUS,
+		DRM_FERRY_MEMTYPE_WT, DRM_FERRY_MEMTYPE_WP,
+		DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_UC_MINUS,
 	};
 	u64 pat_bit = large ? _PAGE_PAT_LARGE : _PAGE_PAT;
 	int slot = (entry & _PAGE_PWT ? 1 : 0) | (entry & _PAGE_PCD ? 2 : 0) |
@@ -61,7 +61,7 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_cache_decode);
  * @entry: the entry
  * @large: it maps more than 4 KiB
  *
- * Return: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN.
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN.
  */
 int ferry_cache_of_entry(u64 entry, bool large)
 {
@@ -73,7 +73,7 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_cache_of_entry);
  * ferry_cache_of_kernel_address - cache attribute of the kernel's own mapping
  * @vaddr: any mapped kernel address
  *
- * Return: one of &enum drm_ferry_cache, or %FERRY_CACHE_UNKNOWN.
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN.
  */
 int ferry_cache_of_kernel_address(const void *vaddr)
 {
@@ -95,12 +95,12 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_cache_of_kernel_address);
  *
  * Return: @prot with the attribute.
  */
-pgprot_t ferry_cache_pgprot(enum drm_ferry_cache cache, pgprot_t prot)
+pgprot_t ferry_cache_pgprot(enum drm_ferry_memtype cache, pgprot_t prot)
 {
 	switch (cache) {
-	case DRM_FERRY_CACHE_WB:
+	case DRM_FERRY_MEMTYPE_WB:
 		return prot;
-	case DRM_FERRY_CACHE_WC:
+	case DRM_FERRY_MEMTYPE_WC:
 		return pgprot_writecombine(prot);
 	default:
 		return pgprot_noncached(prot);

@@ -14,6 +14,6 @@ const char *ferry_cache_name(int cache);
 int ferry_cache_decode(u64 entry, bool large, u64 pat);
 int ferry_cache_of_entry(u64 entry, bool large);
 int ferry_cache_of_kernel_address(const void *vaddr);
-pgprot_t ferry_cache_pgprot(enum drm_ferry_cache cache, pgprot_t prot);
+pgprot_t ferry_cache_pgprot(enum drm_ferry_memtype cache, pgprot_t prot);
 
 #endif /* _FERRY_CACHE_H_ */

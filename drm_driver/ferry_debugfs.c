@@ -29,13 +29,13 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		atomic64_t *value;
 	} counters[] = {
 		{ "bos", &stats->bos },
-		{ "moves_up", &stats->moves_up },
-		{ "moves_down", &stats->moves_down },
+		{ "moves_to_aperture", &stats->moves_to_aperture },
+		{ "moves_to_system", &stats->moves_to_system },
 		{ "moves_within", &stats->moves_within },
-		{ "bytes_up", &stats->bytes_up },
-		{ "bytes_down", &stats->bytes_down },
-		{ "move_ns_up", &stats->move_ns_up },
-		{ "move_ns_down", &stats->move_ns_down },
+		{ "bytes_to_aperture", &stats->bytes_to_aperture },
+		{ "bytes_to_system", &stats->bytes_to_system },
+		{ "move_ns_to_aperture", &stats->move_ns_to_aperture },
+		{ "move_ns_to_system", &stats->move_ns_to_system },
 		{ "evictions", &stats->evictions },
 		{ "purged", &stats->purged },
 		{ "system_pages", &stats->system_pages },
@@ -44,8 +44,8 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		{ "fault_pages", &stats->fault_pages },
 		{ "faults_2m", &stats->faults_2m },
 		{ "faults_oom", &stats->faults_oom },
-		{ "aperture_fixed", &ferry->vram_mgr.fixed },
-		{ "aperture_home", &ferry->vram_mgr.home },
+		{ "aperture_unevictable", &ferry->vram_mgr.fixed },
+		{ "aperture_only_bytes", &ferry->vram_mgr.home },
 	};
 	unsigned int i;
 
@@ -62,7 +62,7 @@ static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 	struct ferry_aperture *aperture = &ferry->aperture;
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	seq_printf(m, "bar %d\nbase %pa\nsize %llu\nfree %llu\nasked %s\ngranted %s\n",
+	seq_printf(m, "bar %d\nbase %pa\nsize %llu\nfree %llu\nrequested %s\neffective %s\n",
 		   aperture->bar, &aperture->base, aperture->size,
 		   ferry_vram_mgr_free_bytes(&ferry->vram_mgr),
 		   ferry_cache_name(aperture->asked),
@@ -85,7 +85,7 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 	seq_printf(m, "bo 0x%llx size %llu huge %llu placement %s allowed 0x%x caching %s flags 0x%x handles %u pinned %u madv %u blocks ",
 		   drm_vma_node_offset_addr(&obj->vma_node), query.size, query.huge_size,
 		   query.placement == DRM_FERRY_PLACEMENT_APERTURE ? "aperture" : "system",
-		   query.placements,
+		   query.allowed_placements,
 		   query.caching == DRM_FERRY_CACHING_WC ? "wc" : "cached",
 		   query.flags, obj->handle_count, query.pinned, query.madv);
 

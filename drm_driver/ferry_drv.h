@@ -23,20 +23,20 @@ struct workqueue_struct;
 struct ferry_stats {
 	/** @bos: BOs that exist now */
 	atomic64_t bos;
-	/** @moves_up: moves from system memory to the aperture */
-	atomic64_t moves_up;
-	/** @moves_down: moves from the aperture to system memory */
-	atomic64_t moves_down;
+	/** @moves_to_aperture: moves from system memory to the aperture */
+	atomic64_t moves_to_aperture;
+	/** @moves_to_system: moves from the aperture to system memory */
+	atomic64_t moves_to_system;
 	/** @moves_within: moves inside the aperture, to make a BO contiguous */
 	atomic64_t moves_within;
-	/** @bytes_up: bytes moved or cleared by @moves_up */
-	atomic64_t bytes_up;
-	/** @bytes_down: bytes moved by @moves_down */
-	atomic64_t bytes_down;
-	/** @move_ns_up: nanoseconds spent in copies of @moves_up */
-	atomic64_t move_ns_up;
-	/** @move_ns_down: nanoseconds spent in copies of @moves_down */
-	atomic64_t move_ns_down;
+	/** @bytes_to_aperture: bytes moved or cleared by @moves_to_aperture */
+	atomic64_t bytes_to_aperture;
+	/** @bytes_to_system: bytes moved by @moves_to_system */
+	atomic64_t bytes_to_system;
+	/** @move_ns_to_aperture: nanoseconds spent in copies of @moves_to_aperture */
+	atomic64_t move_ns_to_aperture;
+	/** @move_ns_to_system: nanoseconds spent in copies of @moves_to_system */
+	atomic64_t move_ns_to_system;
 	/** @evictions: moves down that made room for another BO */
 	atomic64_t evictions;
 	/** @purged: BOs whose contents were dropped, because nobody needed them */

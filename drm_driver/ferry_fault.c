@@ -381,7 +381,7 @@ unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long add
 					    unsigned long flags)
 {
 	struct drm_file *file = filp->private_data;
-	unsigned long lazy = pgoff & ~(FERRY_FAULT_EAGER >> PAGE_SHIFT);
+	unsigned long lazy = pgoff & ~(FERRY_FAULT_POPULATE >> PAGE_SHIFT);
 	struct drm_device *drm = file->minor->dev;
 	unsigned long offset, padded;
 	struct drm_gem_object *obj;
@@ -434,7 +434,7 @@ int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct drm_file *file = filp->private_data;
 	struct drm_device *drm = file->minor->dev;
-	bool eager = vma->vm_pgoff & (FERRY_FAULT_EAGER >> PAGE_SHIFT);
+	bool eager = vma->vm_pgoff & (FERRY_FAULT_POPULATE >> PAGE_SHIFT);
 	struct drm_gem_object *obj;
 	u64 first;
 	int ret;
@@ -443,7 +443,7 @@ int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 		return -ENODEV;
 
 	/* moves look for mappings at the BO's own offsets */
-	vma->vm_pgoff &= ~(FERRY_FAULT_EAGER >> PAGE_SHIFT);
+	vma->vm_pgoff &= ~(FERRY_FAULT_POPULATE >> PAGE_SHIFT);
 	obj = ferry_fault_lookup(drm, vma->vm_pgoff);
 	if (!obj)
 		return -EINVAL;

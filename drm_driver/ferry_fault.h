@@ -7,8 +7,11 @@
 
 struct drm_gem_object;
 
-/* Added to a fake offset: map what the BO has at mmap(); far above all offsets */
-#define FERRY_FAULT_EAGER BIT_ULL(60)
+/*
+ * Set in a fake offset to populate the mapping. All fake offsets are below 2^41, and a
+ * 32-bit program can pass offsets below 2^44 to mmap().
+ */
+#define FERRY_FAULT_POPULATE BIT_ULL(43)
 
 extern const struct vm_operations_struct ferry_fault_vm_ops;
 

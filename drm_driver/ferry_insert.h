@@ -18,7 +18,7 @@ struct ferry_insert {
 	struct vm_area_struct *vma;
 	/** @aperture: the BO is in the aperture, else in system memory */
 	bool aperture;
-	/** @cache: the &enum drm_ferry_cache of the entries */
+	/** @cache: the &enum drm_ferry_memtype of the entries */
 	int cache;
 	/** @prot: protection and cache attribute of the entries */
 	pgprot_t prot;

@@ -12,6 +12,7 @@
 
 #include <kunit/visibility.h>
 
+#include "ferry_array.h"
 #include "ferry_bo.h"
 #include "ferry_client.h"
 #include "ferry_drv.h"
@@ -47,8 +48,8 @@ int ferry_ioctl_device_query(struct drm_device *drm, void *data, struct drm_file
 		return -EINVAL;
 
 	args->version = DRM_FERRY_UAPI_VERSION;
-	args->aperture_cache = ferry->aperture.granted;
-	args->aperture_cache_asked = ferry->aperture.asked;
+	args->aperture_memtype = ferry->aperture.granted;
+	args->aperture_memtype_requested = ferry->aperture.asked;
 	args->pad2 = 0;
 	args->aperture_size = ferry->aperture.size;
 	args->aperture_free = ferry_vram_mgr_free_bytes(&ferry->vram_mgr);
@@ -77,15 +78,15 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 	u64 size;
 	int ret;
 
-	if (!args->placements || (args->placements & ~FERRY_IOCTL_PLACEMENTS) ||
+	if (!args->allowed_placements || (args->allowed_placements & ~FERRY_IOCTL_PLACEMENTS) ||
 	    (args->flags & ~DRM_FERRY_BO_CONTIGUOUS) || args->pad || args->handle ||
 	    args->caching > DRM_FERRY_CACHING_WC)
 		return -EINVAL;
-	if (args->placement && !ferry_ioctl_is_placement(args->placement, args->placements))
+	if (args->placement && !ferry_ioctl_is_placement(args->placement, args->allowed_placements))
 		return -EINVAL;
 	if (!args->size || args->size > ferry_bo_max_size(ferry))
 		return -EINVAL;
-	if (args->placements == DRM_FERRY_PLACEMENT_APERTURE &&
+	if (args->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE &&
 	    args->size > ferry->aperture.size)
 		return -EINVAL;
 
@@ -121,7 +122,7 @@ int ferry_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_fi
 	struct drm_ferry_bo_mmap_offset *args = data;
 	struct ferry_bo *bo;
 
-	if (args->flags & ~DRM_FERRY_MMAP_EAGER)
+	if (args->flags & ~DRM_FERRY_MMAP_POPULATE)
 		return -EINVAL;
 
 	bo = ferry_bo_lookup(file, args->handle);
@@ -129,8 +130,8 @@ int ferry_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_fi
 		return -ENOENT;
 
 	args->offset = drm_vma_node_offset_addr(&bo->base.base.vma_node);
-	if (args->flags & DRM_FERRY_MMAP_EAGER)
-		args->offset |= FERRY_FAULT_EAGER;
+	if (args->flags & DRM_FERRY_MMAP_POPULATE)
+		args->offset |= FERRY_FAULT_POPULATE;
 	ferry_bo_put(bo);
 	return 0;
 }
@@ -165,13 +166,14 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_query);
 
 static int ferry_ioctl_lookup_targets(struct drm_file *file,
 				      const struct drm_ferry_migrate_entry *entries,
-				      struct ferry_place_target *targets, u32 count)
+				      struct ferry_place_target *targets, u32 count, u32 *failed)
 {
 	u32 i;
 
 	for (i = 0; i < count; i++) {
 		struct ferry_place_target *target = &targets[i];
 
+		*failed = i;
 		target->placement = entries[i].placement;
 		if (!ferry_ioctl_is_placement(target->placement, FERRY_IOCTL_PLACEMENTS))
 			return -EINVAL;
@@ -179,28 +181,29 @@ static int ferry_ioctl_lookup_targets(struct drm_file *file,
 		target->bo = ferry_bo_lookup(file, entries[i].handle);
 		if (!target->bo)
 			return -ENOENT;
-		if (!(target->bo->placements & target->placement))
+		if (!(target->bo->allowed_placements & target->placement))
 			return -EINVAL;
 	}
 
+	*failed = count;
 	return 0;
 }
 
 static int ferry_ioctl_place(struct ferry_device *ferry, struct drm_file *file,
-			     struct ferry_place_target *targets, u32 count,
+			     struct drm_ferry_migrate *args, struct ferry_place_target *targets,
 			     struct ferry_async *async)
 {
 	struct ferry_client_call call;
 	int ret;
 
 	ferry_client_begin(&call, file);
-	ret = ferry_place_all(ferry, targets, count, async);
+	ret = ferry_place_all(ferry, targets, args->count, async, &args->failed_entry);
 	ferry_client_end(&call);
 	return ret;
 }
 
 static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file *file,
-				     const struct drm_ferry_migrate *args,
+				     struct drm_ferry_migrate *args,
 				     struct ferry_place_target *targets, struct ferry_job *gate)
 {
 	struct ferry_async async = { .client = file->driver_priv, .gate = gate };
@@ -208,7 +211,7 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 	struct ferry_job *last;
 	int ret;
 
-	outs = ferry_sync_find_out(file, args->out_syncs, args->out_count);
+	outs = ferry_sync_find_out(file, args->out_syncs, args->out_count, args->sync_stride);
 	if (IS_ERR(outs))
 		return PTR_ERR(outs);
 
@@ -219,7 +222,7 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 		goto out_put_outs;
 	}
 
-	ret = ferry_ioctl_place(ferry, file, targets, args->count, &async);
+	ret = ferry_ioctl_place(ferry, file, args, targets, &async);
 	if (!ret) {
 		ferry_job_start(last, &async);
 		ferry_sync_publish(outs, args->out_count, &last->fence);
@@ -232,14 +235,15 @@ out_put_outs:
 }
 
 static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_file *file,
-				       const struct drm_ferry_migrate *args,
+				       struct drm_ferry_migrate *args,
 				       struct ferry_place_target *targets)
 {
 	struct ferry_job *gate = NULL;
 	int ret = 0;
 
 	if (args->in_count) {
-		gate = ferry_sync_in(ferry, file, args->in_syncs, args->in_count);
+		gate = ferry_sync_in(ferry, file, args->in_syncs, args->in_count,
+				     args->sync_stride);
 		if (IS_ERR(gate))
 			return PTR_ERR(gate);
 	}
@@ -250,7 +254,7 @@ static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_fi
 		if (gate)
 			ret = ferry_sync_wait_in(gate);
 		if (!ret)
-			ret = ferry_ioctl_place(ferry, file, targets, args->count, NULL);
+			ret = ferry_ioctl_place(ferry, file, args, targets, NULL);
 	}
 
 	ferry_job_put(gate);
@@ -263,7 +267,7 @@ static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_fi
  * @data: &struct drm_ferry_migrate
  * @file: the client
  *
- * Return: 0, -EINVAL, -EFAULT, -ENOENT, -EBUSY, -ENODATA, -EIO, -ENOSPC, -ENOMEM,
+ * Return: 0, -EINVAL, -E2BIG, -EFAULT, -ENOENT, -EBUSY, -ENODATA, -EIO, -ENOSPC, -ENOMEM,
  * -ENODEV or -ERESTARTSYS.
  */
 int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
@@ -274,12 +278,13 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 	int ret;
 	u32 i;
 
-	if (args->flags || !args->count || args->count > DRM_FERRY_MIGRATE_MAX ||
+	args->failed_entry = args->count;
+	if (args->flags || args->pad || !args->count || args->count > DRM_FERRY_MIGRATE_MAX ||
 	    args->in_count > DRM_FERRY_SYNCS_MAX || args->out_count > DRM_FERRY_SYNCS_MAX)
 		return -EINVAL;
 
-	entries = vmemdup_array_user(u64_to_user_ptr(args->entries), args->count,
-				     sizeof(*entries));
+	entries = ferry_array_copy(args->entries, args->count, args->entry_stride,
+				   sizeof(*entries), sizeof(*entries));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
 
@@ -289,7 +294,8 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 		goto out_free_entries;
 	}
 
-	ret = ferry_ioctl_lookup_targets(file, entries, targets, args->count);
+	ret = ferry_ioctl_lookup_targets(file, entries, targets, args->count,
+					 &args->failed_entry);
 	if (!ret)
 		ret = ferry_ioctl_migrate_targets(to_ferry_device(drm), file, args, targets);
 

@@ -442,7 +442,7 @@ ferry_kms_fb_create(FERRY_FB_CREATE_ARGS)
 	if (IS_ERR(fb))
 		return fb;
 
-	if (!(gem_to_ferry_bo(fb->obj[0])->placements & DRM_FERRY_PLACEMENT_APERTURE)) {
+	if (!(gem_to_ferry_bo(fb->obj[0])->allowed_placements & DRM_FERRY_PLACEMENT_APERTURE)) {
 		drm_framebuffer_put(fb);
 		return ERR_PTR(-EINVAL);
 	}

@@ -76,7 +76,7 @@ static void ferry_migrate_copy_page(void *to, const void *from)
  */
 static bool ferry_migrate_can_stream(struct ferry_device *ferry)
 {
-	return ferry->aperture.granted == DRM_FERRY_CACHE_WC &&
+	return ferry->aperture.granted == DRM_FERRY_MEMTYPE_WC &&
 	       boot_cpu_has(X86_FEATURE_XMM4_1) && !boot_cpu_has(X86_FEATURE_HYPERVISOR);
 }
 
@@ -128,13 +128,13 @@ static void ferry_migrate_count(struct ferry_device *ferry, struct ferry_move *m
 	if (move->from.aperture && move->to.aperture) {
 		atomic64_inc(&stats->moves_within);
 	} else if (move->to.aperture) {
-		atomic64_inc(&stats->moves_up);
-		atomic64_add(move->size, &stats->bytes_up);
-		atomic64_add(ns, &stats->move_ns_up);
+		atomic64_inc(&stats->moves_to_aperture);
+		atomic64_add(move->size, &stats->bytes_to_aperture);
+		atomic64_add(ns, &stats->move_ns_to_aperture);
 	} else {
-		atomic64_inc(&stats->moves_down);
-		atomic64_add(move->size, &stats->bytes_down);
-		atomic64_add(ns, &stats->move_ns_down);
+		atomic64_inc(&stats->moves_to_system);
+		atomic64_add(move->size, &stats->bytes_to_system);
+		atomic64_add(ns, &stats->move_ns_to_system);
 	}
 	if (move->evict)
 		atomic64_inc(&stats->evictions);

@@ -80,7 +80,7 @@ int ferry_place_bo(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx 
 /* If it is in the aperture, no eviction can take it out. */
 static bool ferry_place_is_fixed(struct ferry_bo *bo)
 {
-	return bo->base.pin_count || !(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM);
+	return bo->base.pin_count || !(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM);
 }
 
 /* Can @count targets be in the aperture together, beside what cannot leave it? */
@@ -132,41 +132,50 @@ static int ferry_place_one(struct ferry_device *ferry, struct ferry_place_target
 }
 
 static int ferry_place_all_at(struct ferry_device *ferry, struct ferry_place_target *targets,
-			      unsigned int count, u32 placement, struct ferry_async *async)
+			      unsigned int count, u32 placement, struct ferry_async *async,
+			      u32 *failed)
 {
 	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
 	unsigned int i;
-	int ret = 0;
+	int ret;
 
-	for (i = 0; i < count && !ret; i++)
-		if (targets[i].placement == placement)
-			ret = ferry_place_one(ferry, &targets[i], &ctx, async);
+	for (i = 0; i < count; i++) {
+		if (targets[i].placement != placement)
+			continue;
+		ret = ferry_place_one(ferry, &targets[i], &ctx, async);
+		if (ret) {
+			*failed = i;
+			return ret;
+		}
+	}
 
-	return ret;
+	return 0;
 }
 
 static int ferry_place_try_all(struct ferry_device *ferry, struct ferry_place_target *targets,
-			       unsigned int count, struct ferry_async *async, bool *fits)
+			       unsigned int count, struct ferry_async *async, u32 *failed,
+			       bool *fits)
 {
 	struct drm_exec exec;
 	unsigned int i;
 	int ret = 0;
 
 	*fits = false;
+	*failed = count;
 	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, count);
 	drm_exec_until_all_locked(&exec) {
 		for (i = 0; i < count; i++) {
 			ret = drm_exec_lock_obj(&exec, &targets[i].bo->base.base);
 			drm_exec_retry_on_contention(&exec);
 			if (ret)
-				goto out_unlock;
+				goto out_failed;
 		}
 	}
 
 	for (i = 0; i < count; i++) {
 		ret = ferry_place_check(&targets[i]);
 		if (ret)
-			goto out_unlock;
+			goto out_failed;
 	}
 
 	*fits = ferry_place_fits(ferry, targets, count);
@@ -176,11 +185,15 @@ static int ferry_place_try_all(struct ferry_device *ferry, struct ferry_place_ta
 	}
 
 	/* who leaves the aperture makes room for who goes there */
-	ret = ferry_place_all_at(ferry, targets, count, DRM_FERRY_PLACEMENT_SYSTEM, async);
+	ret = ferry_place_all_at(ferry, targets, count, DRM_FERRY_PLACEMENT_SYSTEM, async,
+				 failed);
 	if (!ret)
 		ret = ferry_place_all_at(ferry, targets, count, DRM_FERRY_PLACEMENT_APERTURE,
-					 async);
+					 async, failed);
+	goto out_unlock;
 
+out_failed:
+	*failed = i;
 out_unlock:
 	drm_exec_fini(&exec);
 	return ret == -EALREADY ? -EINVAL : ret;
@@ -206,6 +219,7 @@ static bool ferry_place_retry(int ret, bool fits, unsigned long deadline)
  * @targets: BOs and their new placements
  * @count: number of targets
  * @async: the call whose jobs carry the bytes, or NULL to wait for them
+ * @failed: set to the index of the target that an error is about, or to @count
  *
  * Checks all of them before it moves the first.
  *
@@ -214,14 +228,14 @@ static bool ferry_place_retry(int ret, bool fits, unsigned long deadline)
  * -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
  */
 int ferry_place_all(struct ferry_device *ferry, struct ferry_place_target *targets,
-		    unsigned int count, struct ferry_async *async)
+		    unsigned int count, struct ferry_async *async, u32 *failed)
 {
 	unsigned long deadline = jiffies + FERRY_PLACE_RETRY_JIFFIES;
 	bool fits;
 	int ret;
 
 	do {
-		ret = ferry_place_try_all(ferry, targets, count, async, &fits);
+		ret = ferry_place_try_all(ferry, targets, count, async, failed, &fits);
 	} while (ferry_place_retry(ret, fits, deadline));
 
 	return ret;
@@ -313,7 +327,7 @@ int ferry_place_pin_scanout(struct ferry_bo *bo, u64 *offset)
 	bool fits;
 	int ret;
 
-	if (!(bo->placements & DRM_FERRY_PLACEMENT_APERTURE))
+	if (!(bo->allowed_placements & DRM_FERRY_PLACEMENT_APERTURE))
 		return -EINVAL;
 
 	do {

@@ -21,7 +21,7 @@ struct ferry_place_target {
 
 int ferry_place_bo(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx);
 int ferry_place_all(struct ferry_device *ferry, struct ferry_place_target *targets,
-		    unsigned int count, struct ferry_async *async);
+		    unsigned int count, struct ferry_async *async, u32 *failed);
 void ferry_place_pin(struct ferry_bo *bo);
 void ferry_place_unpin(struct ferry_bo *bo);
 int ferry_place_pin_scanout(struct ferry_bo *bo, u64 *offset);

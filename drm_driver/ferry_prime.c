@@ -26,7 +26,7 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 	struct ttm_operation_ctx ctx = { .gfp_retry_mayfail = true };
 	int ret;
 
-	if (!(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM) ||
+	if (!(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM) ||
 	    bo->madv != DRM_FERRY_MADV_WILLNEED)
 		return -EINVAL;
 

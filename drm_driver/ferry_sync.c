@@ -10,15 +10,16 @@
 #include <drm/drm_syncobj.h>
 #include <drm/ferry_drm.h>
 
+#include "ferry_array.h"
 #include "ferry_job.h"
 #include "ferry_sync.h"
 
-static struct drm_ferry_sync *ferry_sync_copy(u64 syncs, u32 count)
+static struct drm_ferry_sync *ferry_sync_copy(u64 syncs, u32 count, u32 stride)
 {
 	struct drm_ferry_sync *copy;
 	u32 i;
 
-	copy = vmemdup_array_user(u64_to_user_ptr(syncs), count, sizeof(*copy));
+	copy = ferry_array_copy(syncs, count, stride, sizeof(*copy), sizeof(*copy));
 	if (IS_ERR(copy))
 		return copy;
 
@@ -38,19 +39,20 @@ static struct drm_ferry_sync *ferry_sync_copy(u64 syncs, u32 count)
  * @file: the client
  * @syncs: user address of &struct drm_ferry_sync
  * @count: how many; not 0
+ * @stride: bytes from one to the next
  *
  * Return: a job that waits for their fences, not started; or an error pointer:
- * -EFAULT, -EINVAL, -ENOENT or -ENOMEM.
+ * -EFAULT, -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
  */
 struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *file,
-				u64 syncs, u32 count)
+				u64 syncs, u32 count, u32 stride)
 {
 	struct drm_ferry_sync *copy;
 	struct ferry_job *gate;
 	int ret = 0;
 	u32 i;
 
-	copy = ferry_sync_copy(syncs, count);
+	copy = ferry_sync_copy(syncs, count, stride);
 	if (IS_ERR(copy))
 		return ERR_CAST(copy);
 
@@ -99,18 +101,20 @@ int ferry_sync_wait_in(struct ferry_job *gate)
  * @file: the client
  * @syncs: user address of &struct drm_ferry_sync
  * @count: how many; not 0
+ * @stride: bytes from one to the next
  *
  * Return: the syncobjs, all that they need allocated; or an error pointer: -EFAULT,
- * -EINVAL, -ENOENT or -ENOMEM.
+ * -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
  */
-struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count)
+struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count,
+					   u32 stride)
 {
 	struct drm_ferry_sync *copy;
 	struct ferry_sync_out *outs;
 	int ret = 0;
 	u32 i;
 
-	copy = ferry_sync_copy(syncs, count);
+	copy = ferry_sync_copy(syncs, count, stride);
 	if (IS_ERR(copy))
 		return ERR_CAST(copy);
 

@@ -24,9 +24,10 @@ struct ferry_sync_out {
 };
 
 struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *file,
-				u64 syncs, u32 count);
+				u64 syncs, u32 count, u32 stride);
 int ferry_sync_wait_in(struct ferry_job *gate);
-struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count);
+struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count,
+					   u32 stride);
 void ferry_sync_publish(struct ferry_sync_out *outs, u32 count, struct dma_fence *fence);
 void ferry_sync_put_out(struct ferry_sync_out *outs, u32 count);
 

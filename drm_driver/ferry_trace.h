@@ -108,7 +108,7 @@ TRACE_EVENT(ferry_move,
 		      __get_str(dev), __entry->bo,
 		      __print_symbolic(__entry->from, FERRY_TRACE_PLACES),
 		      __print_symbolic(__entry->to, FERRY_TRACE_PLACES),
-		      __entry->bytes, __entry->ns, __entry->evict ? "evicted" : "asked")
+		      __entry->bytes, __entry->ns, __entry->evict ? "eviction" : "request")
 );
 
 #endif /* _FERRY_TRACE_H_ */

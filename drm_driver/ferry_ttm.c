@@ -224,7 +224,7 @@ static bool ferry_ttm_eviction_valuable(struct ttm_buffer_object *tbo,
 	if (ferry_bo_is_ghost(tbo))
 		return ttm_bo_eviction_valuable(tbo, place);
 	/* what may be in the aperture only has nowhere to go */
-	if (!(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM))
+	if (!(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM))
 		return false;
 	/* out of system memory there is only swap; and what can be purged is not kept */
 	if (place->mem_type == TTM_PL_SYSTEM &&

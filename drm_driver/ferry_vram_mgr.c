@@ -83,7 +83,7 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 			gpu_buddy_block_offset(list_first_entry(&vres->blocks,
 								struct gpu_buddy_block,
 								link)) >> PAGE_SHIFT;
-	vres->fixed = !(bo->placements & DRM_FERRY_PLACEMENT_SYSTEM);
+	vres->fixed = !(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM);
 	if (vres->fixed)
 		atomic64_add(vres->base.size, &mgr->fixed);
 	bo->no_space = false;

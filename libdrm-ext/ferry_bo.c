@@ -77,7 +77,7 @@ ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 {
 	struct drm_ferry_bo_create create = {
 		.size = size,
-		.placements = placements,
+		.allowed_placements = placements,
 	};
 	int err;
 
@@ -253,6 +253,8 @@ ferry_public int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement)
 		.placement = placement,
 	};
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = (uintptr_t)&entry,
 		.count = 1,
 	};
@@ -264,7 +266,10 @@ ferry_public int ferry_bo_migrate_many(struct ferry_device *dev,
 				       const struct ferry_bo_move *moves,
 				       uint32_t count)
 {
-	struct drm_ferry_migrate args = { 0 };
+	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+	};
 
 	return ferry_migrate(dev, moves, count, &args);
 }
@@ -276,6 +281,8 @@ ferry_bo_migrate_sync(struct ferry_device *dev,
 		      const struct drm_ferry_sync *out, uint32_t out_count)
 {
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.in_syncs = (uintptr_t)in,
 		.out_syncs = (uintptr_t)out,
 		.in_count = in_count,

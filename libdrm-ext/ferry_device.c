@@ -251,9 +251,9 @@ ferry_public uint64_t ferry_device_aperture_size(const struct ferry_device *dev)
 	return dev->info.aperture_size;
 }
 
-ferry_public uint32_t ferry_device_aperture_cache(const struct ferry_device *dev)
+ferry_public uint32_t ferry_device_aperture_memtype(const struct ferry_device *dev)
 {
-	return dev->info.aperture_cache;
+	return dev->info.aperture_memtype;
 }
 
 ferry_public uint64_t ferry_device_page_sizes(const struct ferry_device *dev)
@@ -288,17 +288,17 @@ ferry_public int ferry_device_query(struct ferry_device *dev,
 ferry_public const char *ferry_cache_name(uint32_t cache)
 {
 	switch (cache) {
-	case DRM_FERRY_CACHE_UC:
+	case DRM_FERRY_MEMTYPE_UC:
 		return "uncached";
-	case DRM_FERRY_CACHE_UC_MINUS:
+	case DRM_FERRY_MEMTYPE_UC_MINUS:
 		return "uncached-minus";
-	case DRM_FERRY_CACHE_WC:
+	case DRM_FERRY_MEMTYPE_WC:
 		return "write-combining";
-	case DRM_FERRY_CACHE_WT:
+	case DRM_FERRY_MEMTYPE_WT:
 		return "write-through";
-	case DRM_FERRY_CACHE_WP:
+	case DRM_FERRY_MEMTYPE_WP:
 		return "write-protected";
-	case DRM_FERRY_CACHE_WB:
+	case DRM_FERRY_MEMTYPE_WB:
 		return "write-back";
 	default:
 		return "unknown";

@@ -21,7 +21,9 @@ extern "C" {
  *   are both. A field that must be zero, or a flag that is not defined here,
  *   is refused with EINVAL before anything else happens.
  * - Structures grow by appending. The kernel takes a shorter structure from an
- *   older program as if it ended in zeros, so zero always means "as before".
+ *   older program as if it ended in zeros, so zero always means "as before". The
+ *   same holds for the elements of an array, whose size the program passes as the
+ *   array's stride.
  * - An ioctl that fails has changed nothing, unless its description says so.
  * - An ioctl that a signal interrupts returns EINTR (or ERESTARTSYS inside
  *   the kernel) and may simply be repeated; drmIoctl() does that.
@@ -44,7 +46,7 @@ extern "C" {
 #define DRM_FERRY_BO_WAIT		0x06
 
 /* Version of this interface, as reported by &DRM_IOCTL_FERRY_DEVICE_QUERY. */
-#define DRM_FERRY_UAPI_VERSION		2
+#define DRM_FERRY_UAPI_VERSION		3
 
 /* Placements: where the pages of a BO are. Used as a mask and as a single bit. */
 /* Pages of system memory. */
@@ -53,23 +55,23 @@ extern "C" {
 #define DRM_FERRY_PLACEMENT_APERTURE	0x2
 
 /**
- * enum drm_ferry_cache - cache attribute of memory, as the CPU applies it
+ * enum drm_ferry_memtype - cache attribute of memory, as the CPU applies it
  *
  * The names are those of the x86 page attribute table.
  */
-enum drm_ferry_cache {
-	/** @DRM_FERRY_CACHE_UC: strongly uncached */
-	DRM_FERRY_CACHE_UC = 0,
-	/** @DRM_FERRY_CACHE_UC_MINUS: uncached, an MTRR may make it write-combining */
-	DRM_FERRY_CACHE_UC_MINUS = 1,
-	/** @DRM_FERRY_CACHE_WC: write-combining: fast to write, slow to read */
-	DRM_FERRY_CACHE_WC = 2,
-	/** @DRM_FERRY_CACHE_WT: write-through */
-	DRM_FERRY_CACHE_WT = 3,
-	/** @DRM_FERRY_CACHE_WP: write-protected */
-	DRM_FERRY_CACHE_WP = 4,
-	/** @DRM_FERRY_CACHE_WB: cached (write-back) */
-	DRM_FERRY_CACHE_WB = 5,
+enum drm_ferry_memtype {
+	/** @DRM_FERRY_MEMTYPE_UC: strongly uncached */
+	DRM_FERRY_MEMTYPE_UC = 0,
+	/** @DRM_FERRY_MEMTYPE_UC_MINUS: uncached, an MTRR may make it write-combining */
+	DRM_FERRY_MEMTYPE_UC_MINUS = 1,
+	/** @DRM_FERRY_MEMTYPE_WC: write-combining: fast to write, slow to read */
+	DRM_FERRY_MEMTYPE_WC = 2,
+	/** @DRM_FERRY_MEMTYPE_WT: write-through */
+	DRM_FERRY_MEMTYPE_WT = 3,
+	/** @DRM_FERRY_MEMTYPE_WP: write-protected */
+	DRM_FERRY_MEMTYPE_WP = 4,
+	/** @DRM_FERRY_MEMTYPE_WB: cached (write-back) */
+	DRM_FERRY_MEMTYPE_WB = 5,
 };
 
 /* The device has a display: KMS and dumb buffers are available. */
@@ -90,13 +92,13 @@ struct drm_ferry_device_query {
 	/** @version: out: %DRM_FERRY_UAPI_VERSION of the driver; 1 or more */
 	__u32 version;
 	/**
-	 * @aperture_cache: out: one of &enum drm_ferry_cache: the attribute
+	 * @aperture_memtype: out: one of &enum drm_ferry_memtype: the attribute
 	 * that the kernel was *granted* for the aperture, read back from its
 	 * page tables, and which every mapping of it therefore has
 	 */
-	__u32 aperture_cache;
-	/** @aperture_cache_asked: out: the &enum drm_ferry_cache that the driver asked for */
-	__u32 aperture_cache_asked;
+	__u32 aperture_memtype;
+	/** @aperture_memtype_requested: out: the &enum drm_ferry_memtype that the driver asked for */
+	__u32 aperture_memtype_requested;
 	/** @pad2: out: zero */
 	__u32 pad2;
 	/** @aperture_size: out: size of the aperture in bytes */
@@ -136,9 +138,9 @@ struct drm_ferry_device_query {
  *
  * Errors:
  * EINVAL: @size is 0, larger than &drm_ferry_device_query.max_bo_size, or
- * larger than the aperture with only the aperture allowed; @placements is 0 or
+ * larger than the aperture with only the aperture allowed; @allowed_placements is 0 or
  * has an unknown bit; @placement is neither 0 nor a single bit of
- * @placements; @caching or a flag is unknown; @pad or @handle is not zero.
+ * @allowed_placements; @caching or a flag is unknown; @pad or @handle is not zero.
  * ENOSPC: the BO is to start in the aperture and does not fit beside what
  * cannot be evicted; or it may be in the aperture only, and all such BOs would
  * take more of it than the module's parameter aperture_only allows to processes
@@ -150,11 +152,11 @@ struct drm_ferry_bo_create {
 	 * &drm_ferry_device_query.max_bo_size; rounded up to whole pages
 	 */
 	__u64 size;
-	/** @placements: in: mask of DRM_FERRY_PLACEMENT_* where the BO may ever be */
-	__u32 placements;
+	/** @allowed_placements: in: mask of DRM_FERRY_PLACEMENT_* where the BO may ever be */
+	__u32 allowed_placements;
 	/**
 	 * @placement: in: the DRM_FERRY_PLACEMENT_* where it starts, or 0: system
-	 * memory where @placements allows it, the aperture otherwise
+	 * memory where @allowed_placements allows it, the aperture otherwise
 	 */
 	__u32 placement;
 	/** @caching: in: DRM_FERRY_CACHING_* of its system pages */
@@ -168,7 +170,7 @@ struct drm_ferry_bo_create {
 };
 
 /* Map at once what the BO has, instead of page by page when it is touched. */
-#define DRM_FERRY_MMAP_EAGER		0x1
+#define DRM_FERRY_MMAP_POPULATE		0x1
 
 /**
  * struct drm_ferry_bo_mmap_offset - argument of &DRM_IOCTL_FERRY_BO_MMAP_OFFSET
@@ -178,7 +180,7 @@ struct drm_ferry_bo_create {
  * up to whole pages: a mapping may be of any part of that range.
  *
  * By default pages are mapped when they are touched. At an offset asked for
- * with %DRM_FERRY_MMAP_EAGER the pages that the BO has are mapped when mmap()
+ * with %DRM_FERRY_MMAP_POPULATE the pages that the BO has are mapped when mmap()
  * returns. That is a matter of speed only, of that one mapping: both ways show
  * the same bytes, and after a move both are mapped when touched.
  *
@@ -220,14 +222,14 @@ struct drm_ferry_bo_query {
 	__u32 pad;
 	/** @size: out: size in bytes, whole pages */
 	__u64 size;
-	/** @placements: out: mask of DRM_FERRY_PLACEMENT_* where it may be */
-	__u32 placements;
+	/** @allowed_placements: out: mask of DRM_FERRY_PLACEMENT_* where it may be */
+	__u32 allowed_placements;
 	/** @placement: out: the DRM_FERRY_PLACEMENT_* where it is now */
 	__u32 placement;
 	/** @caching: out: DRM_FERRY_CACHING_* of its system pages */
 	__u32 caching;
-	/** @cache: out: &enum drm_ferry_cache of its user mappings at the current placement */
-	__u32 cache;
+	/** @memtype: out: &enum drm_ferry_memtype of its user mappings at the current placement */
+	__u32 memtype;
 	/** @flags: out: mask of DRM_FERRY_BO_* */
 	__u32 flags;
 	/** @pinned: out: 1 if it is pinned (scanned out, or used by another device), 0 if not */
@@ -269,6 +271,9 @@ struct drm_ferry_sync {
 	__u64 point;
 };
 
+/* The largest distance, in bytes, between two elements of an array. */
+#define DRM_FERRY_STRIDE_MAX		4096
+
 /* The most in-syncs, and the most out-syncs, that one call takes. */
 #define DRM_FERRY_SYNCS_MAX		1024
 
@@ -298,13 +303,17 @@ struct drm_ferry_sync {
  * they are.
  *
  * Errors:
- * EINVAL: @count is 0 or above %DRM_FERRY_MIGRATE_MAX; @flags is not zero; an
- * entry's placement is not exactly one bit, or not one that the BO was created
+ * EINVAL: @count is 0 or above %DRM_FERRY_MIGRATE_MAX; @flags or @pad is not zero; a
+ * stride is smaller than its structure in version 3 of this interface, or above
+ * %DRM_FERRY_STRIDE_MAX; an entry's placement is not exactly one bit, or not one that the BO was created
  * with; a BO is named twice; @in_count or @out_count is above
  * %DRM_FERRY_SYNCS_MAX; a sync's flags are not zero; an in-sync has no fence yet,
  * at its point.
+ * E2BIG: a stride is larger than this kernel knows, and the bytes that it does not know
+ * are not all zero.
  * ENOENT: no such handle, of a BO or of a syncobj.
- * EBUSY: a BO that would have to move is pinned.
+ * EBUSY: a BO that would have to move is pinned, or earlier work on it did not end
+ * within 15 seconds.
  * ENODATA: the contents of a BO were purged.
  * EIO: the contents of a BO cannot be read back from swap.
  * ENOSPC: the aperture cannot hold the BOs that this call wants there together,
@@ -313,18 +322,35 @@ struct drm_ferry_sync {
 struct drm_ferry_migrate {
 	/** @entries: in: user pointer to @count times &struct drm_ferry_migrate_entry */
 	__u64 entries;
-	/** @count: in: number of entries, from 1 to %DRM_FERRY_MIGRATE_MAX */
-	__u32 count;
-	/** @flags: in: must be zero */
-	__u32 flags;
 	/** @in_syncs: in: user pointer to @in_count times &struct drm_ferry_sync to wait for */
 	__u64 in_syncs;
 	/** @out_syncs: in: user pointer to @out_count times &struct drm_ferry_sync to signal */
 	__u64 out_syncs;
+	/** @count: in: number of entries, from 1 to %DRM_FERRY_MIGRATE_MAX */
+	__u32 count;
+	/**
+	 * @entry_stride: in: bytes from one entry to the next:
+	 * sizeof(struct drm_ferry_migrate_entry), as the program knows it
+	 */
+	__u32 entry_stride;
 	/** @in_count: in: number of in-syncs, up to %DRM_FERRY_SYNCS_MAX */
 	__u32 in_count;
 	/** @out_count: in: number of out-syncs, up to %DRM_FERRY_SYNCS_MAX */
 	__u32 out_count;
+	/**
+	 * @sync_stride: in: bytes from one in-sync or out-sync to the next:
+	 * sizeof(struct drm_ferry_sync), as the program knows it; ignored if there are none
+	 */
+	__u32 sync_stride;
+	/** @flags: in: must be zero */
+	__u32 flags;
+	/**
+	 * @failed_entry: out: when the call fails because of one entry, the index of this
+	 * entry; else @count. Ignored on input.
+	 */
+	__u32 failed_entry;
+	/** @pad: in: must be zero */
+	__u32 pad;
 };
 
 /**

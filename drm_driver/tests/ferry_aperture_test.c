@@ -18,14 +18,14 @@ struct ferry_aperture_wish {
 };
 
 static const struct ferry_aperture_wish ferry_aperture_wish_cases[] = {
-	{ "auto", false, 0, DRM_FERRY_CACHE_WC, DRM_FERRY_CACHE_WC },
-	{ "auto", true, 0, DRM_FERRY_CACHE_WB, DRM_FERRY_CACHE_WC },
-	{ "wb", false, 0, DRM_FERRY_CACHE_WB, DRM_FERRY_CACHE_WB },
-	{ "wb", true, 0, DRM_FERRY_CACHE_WB, DRM_FERRY_CACHE_WB },
-	{ "wc", false, 0, DRM_FERRY_CACHE_WC, DRM_FERRY_CACHE_WC },
-	{ "wc", true, 0, DRM_FERRY_CACHE_WC, DRM_FERRY_CACHE_WC },
-	{ "uc", false, 0, DRM_FERRY_CACHE_UC_MINUS, DRM_FERRY_CACHE_UC_MINUS },
-	{ "uc", true, 0, DRM_FERRY_CACHE_UC_MINUS, DRM_FERRY_CACHE_UC_MINUS },
+	{ "auto", false, 0, DRM_FERRY_MEMTYPE_WC, DRM_FERRY_MEMTYPE_WC },
+	{ "auto", true, 0, DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_WC },
+	{ "wb", false, 0, DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_WB },
+	{ "wb", true, 0, DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_WB },
+	{ "wc", false, 0, DRM_FERRY_MEMTYPE_WC, DRM_FERRY_MEMTYPE_WC },
+	{ "wc", true, 0, DRM_FERRY_MEMTYPE_WC, DRM_FERRY_MEMTYPE_WC },
+	{ "uc", false, 0, DRM_FERRY_MEMTYPE_UC_MINUS, DRM_FERRY_MEMTYPE_UC_MINUS },
+	{ "uc", true, 0, DRM_FERRY_MEMTYPE_UC_MINUS, DRM_FERRY_MEMTYPE_UC_MINUS },
 	{ "", false, -EINVAL },
 	{ "w", false, -EINVAL },
 	{ "wcx", false, -EINVAL },
@@ -45,7 +45,7 @@ static void ferry_aperture_test_wishes(struct kunit *test)
 {
 	const struct ferry_aperture_wish *wish = test->param_value;
 	struct ferry_device *ferry = ferry_kunit_device(test, SZ_1M);
-	enum drm_ferry_cache wishes[2] = { -1, -1 };
+	enum drm_ferry_memtype wishes[2] = { -1, -1 };
 
 	KUNIT_ASSERT_EQ(test, ferry_aperture_wishes(ferry, wish->param, wish->host_memory, wishes),
 			wish->ret);

@@ -167,8 +167,8 @@ static void ferry_bo_test_there_and_back(struct kunit *test)
 				FERRY_BO_TEST_APERTURE - (i & 1 ? 0 : FERRY_BO_TEST_SIZE));
 	}
 	ferry_bo_test_bytes(test, bo, 99, false);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.moves_up), 25);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.moves_down), 25);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.moves_to_aperture), 25);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.moves_to_system), 25);
 }
 
 /* A full aperture: the one that was used least recently goes, with its bytes. */

@@ -18,14 +18,14 @@ static const struct {
 	u8 code;
 	int cache;
 } ferry_cache_codes[] = {
-	{ 0, DRM_FERRY_CACHE_UC },
-	{ 1, DRM_FERRY_CACHE_WC },
+	{ 0, DRM_FERRY_MEMTYPE_UC },
+	{ 1, DRM_FERRY_MEMTYPE_WC },
 	{ 2, FERRY_CACHE_UNKNOWN },
 	{ 3, FERRY_CACHE_UNKNOWN },
-	{ 4, DRM_FERRY_CACHE_WT },
-	{ 5, DRM_FERRY_CACHE_WP },
-	{ 6, DRM_FERRY_CACHE_WB },
-	{ 7, DRM_FERRY_CACHE_UC_MINUS },
+	{ 4, DRM_FERRY_MEMTYPE_WT },
+	{ 5, DRM_FERRY_MEMTYPE_WP },
+	{ 6, DRM_FERRY_MEMTYPE_WB },
+	{ 7, DRM_FERRY_MEMTYPE_UC_MINUS },
 };
 
 /* Bits of an entry that choose the slot: PWT, PCD, and PAT, which moves. */
@@ -85,15 +85,15 @@ static void ferry_cache_test_decode_other_bits(struct kunit *test)
 static void ferry_cache_test_pgprot(struct kunit *test)
 {
 	static const struct {
-		enum drm_ferry_cache asked;
+		enum drm_ferry_memtype asked;
 		int made;
 	} cases[] = {
-		{ DRM_FERRY_CACHE_WB, DRM_FERRY_CACHE_WB },
-		{ DRM_FERRY_CACHE_WC, DRM_FERRY_CACHE_WC },
-		{ DRM_FERRY_CACHE_UC_MINUS, DRM_FERRY_CACHE_UC_MINUS },
-		{ DRM_FERRY_CACHE_UC, DRM_FERRY_CACHE_UC_MINUS },
-		{ DRM_FERRY_CACHE_WT, DRM_FERRY_CACHE_UC_MINUS },
-		{ DRM_FERRY_CACHE_WP, DRM_FERRY_CACHE_UC_MINUS },
+		{ DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_WB },
+		{ DRM_FERRY_MEMTYPE_WC, DRM_FERRY_MEMTYPE_WC },
+		{ DRM_FERRY_MEMTYPE_UC_MINUS, DRM_FERRY_MEMTYPE_UC_MINUS },
+		{ DRM_FERRY_MEMTYPE_UC, DRM_FERRY_MEMTYPE_UC_MINUS },
+		{ DRM_FERRY_MEMTYPE_WT, DRM_FERRY_MEMTYPE_UC_MINUS },
+		{ DRM_FERRY_MEMTYPE_WP, DRM_FERRY_MEMTYPE_UC_MINUS },
 	};
 	unsigned int i;
 
@@ -119,18 +119,18 @@ static void ferry_cache_test_kernel_address(struct kunit *test)
 
 	page = __get_free_page(GFP_KERNEL);
 	KUNIT_ASSERT_NE(test, page, 0);
-	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_CACHE_WB);
+	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_MEMTYPE_WB);
 	if (pat_enabled() && !set_memory_wc(page, 1)) {
 		KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page),
-				DRM_FERRY_CACHE_WC);
+				DRM_FERRY_MEMTYPE_WC);
 		set_memory_wb(page, 1);
 	}
-	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_CACHE_WB);
+	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_MEMTYPE_WB);
 	free_page(page);
 
 	gone = vmalloc(PAGE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, gone);
-	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address(gone), DRM_FERRY_CACHE_WB);
+	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address(gone), DRM_FERRY_MEMTYPE_WB);
 	/* behind each area is a page that is never mapped */
 	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address(gone + PAGE_SIZE),
 			FERRY_CACHE_UNKNOWN);
@@ -139,14 +139,14 @@ static void ferry_cache_test_kernel_address(struct kunit *test)
 
 static void ferry_cache_test_name(struct kunit *test)
 {
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_UC), "uncached");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_UC_MINUS), "uncached-minus");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WC), "write-combining");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WT), "write-through");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WP), "write-protected");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WB), "write-back");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_UC), "uncached");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_UC_MINUS), "uncached-minus");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WC), "write-combining");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WT), "write-through");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WP), "write-protected");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WB), "write-back");
 	KUNIT_EXPECT_STREQ(test, ferry_cache_name(FERRY_CACHE_UNKNOWN), "unknown");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_CACHE_WB + 1), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WB + 1), "unknown");
 	KUNIT_EXPECT_STREQ(test, ferry_cache_name(INT_MIN), "unknown");
 	KUNIT_EXPECT_STREQ(test, ferry_cache_name(INT_MAX), "unknown");
 }

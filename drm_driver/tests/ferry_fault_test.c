@@ -162,25 +162,25 @@ static void ferry_fault_test_eager_bit(struct kunit *test)
 	struct ferry_fault_test *t = test->priv;
 	unsigned int i;
 
-	KUNIT_EXPECT_EQ(test, FERRY_FAULT_EAGER & (FERRY_FAULT_EAGER - 1), 0);
-	KUNIT_EXPECT_GT(test, FERRY_FAULT_EAGER,
+	KUNIT_EXPECT_EQ(test, FERRY_FAULT_POPULATE & (FERRY_FAULT_POPULATE - 1), 0);
+	KUNIT_EXPECT_GT(test, FERRY_FAULT_POPULATE,
 			(u64)(DRM_FILE_PAGE_OFFSET_START + DRM_FILE_PAGE_OFFSET_SIZE)
 			<< PAGE_SHIFT);
 	/* an offset is signed for the C library */
-	KUNIT_EXPECT_LE(test, FERRY_FAULT_EAGER, (u64)S64_MAX);
+	KUNIT_EXPECT_LE(test, FERRY_FAULT_POPULATE, (u64)S64_MAX);
 
 	for (i = 0; i < 4; i++) {
 		struct drm_ferry_bo_mmap_offset lazy = {}, eager = {};
 
 		lazy.handle = ferry_kunit_create(test, t->ferry, t->file, SZ_64K, BOTH, 0);
 		eager.handle = lazy.handle;
-		eager.flags = DRM_FERRY_MMAP_EAGER;
+		eager.flags = DRM_FERRY_MMAP_POPULATE;
 		KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &lazy, t->file),
 				0);
 		KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &eager, t->file),
 				0);
-		KUNIT_EXPECT_EQ(test, eager.offset, lazy.offset | FERRY_FAULT_EAGER);
-		KUNIT_EXPECT_EQ(test, lazy.offset & (FERRY_FAULT_EAGER | (PAGE_SIZE - 1)), 0);
+		KUNIT_EXPECT_EQ(test, eager.offset, lazy.offset | FERRY_FAULT_POPULATE);
+		KUNIT_EXPECT_EQ(test, lazy.offset & (FERRY_FAULT_POPULATE | (PAGE_SIZE - 1)), 0);
 		KUNIT_EXPECT_EQ(test, lazy.offset,
 				drm_vma_node_offset_addr(&ferry_kunit_lookup(test, t->file,
 									     lazy.handle)

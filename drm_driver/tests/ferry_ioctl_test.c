@@ -46,26 +46,26 @@ struct ferry_ioctl_create {
 	int ret;
 };
 
-#define GOOD .size = 1, .placements = BOTH
+#define GOOD .size = 1, .allowed_placements = BOTH
 static const struct ferry_ioctl_create ferry_ioctl_create_cases[] = {
 	{ "good", { GOOD }, 0 },
-	{ "good, all of the aperture", { .size = SZ_1M, .placements = APERTURE }, 0 },
-	{ "good, larger than the aperture", { .size = SZ_1M + 1, .placements = BOTH }, 0 },
+	{ "good, all of the aperture", { .size = SZ_1M, .allowed_placements = APERTURE }, 0 },
+	{ "good, larger than the aperture", { .size = SZ_1M + 1, .allowed_placements = BOTH }, 0 },
 	{ "good, write-combining", { GOOD, .caching = DRM_FERRY_CACHING_WC }, 0 },
 	{ "good, contiguous", { GOOD, .flags = DRM_FERRY_BO_CONTIGUOUS }, 0 },
-	{ "no size", { .placements = BOTH }, -EINVAL },
-	{ "size 2^64 - 1", { .size = U64_MAX, .placements = BOTH }, -EINVAL },
-	{ "size rounds up to 0", { .size = -(u64)PAGE_SIZE + 1, .placements = BOTH }, -EINVAL },
-	{ "size 2^63", { .size = 1ull << 63, .placements = BOTH }, -EINVAL },
-	{ "aperture only, too large", { .size = SZ_1M + 1, .placements = APERTURE }, -EINVAL },
+	{ "no size", { .allowed_placements = BOTH }, -EINVAL },
+	{ "size 2^64 - 1", { .size = U64_MAX, .allowed_placements = BOTH }, -EINVAL },
+	{ "size rounds up to 0", { .size = -(u64)PAGE_SIZE + 1, .allowed_placements = BOTH }, -EINVAL },
+	{ "size 2^63", { .size = 1ull << 63, .allowed_placements = BOTH }, -EINVAL },
+	{ "aperture only, too large", { .size = SZ_1M + 1, .allowed_placements = APERTURE }, -EINVAL },
 	{ "no placements", { .size = 1 }, -EINVAL },
-	{ "unknown placements", { .size = 1, .placements = BOTH | 4 }, -EINVAL },
-	{ "unknown placements, high", { .size = 1, .placements = BOTH | BIT(31) }, -EINVAL },
+	{ "unknown placements", { .size = 1, .allowed_placements = BOTH | 4 }, -EINVAL },
+	{ "unknown placements, high", { .size = 1, .allowed_placements = BOTH | BIT(31) }, -EINVAL },
 	{ "two places", { GOOD, .placement = BOTH }, -EINVAL },
 	{ "unknown place", { GOOD, .placement = 4 }, -EINVAL },
-	{ "place not allowed, up", { .size = 1, .placements = SYSTEM, .placement = APERTURE },
+	{ "place not allowed, up", { .size = 1, .allowed_placements = SYSTEM, .placement = APERTURE },
 	  -EINVAL },
-	{ "place not allowed, down", { .size = 1, .placements = APERTURE, .placement = SYSTEM },
+	{ "place not allowed, down", { .size = 1, .allowed_placements = APERTURE, .placement = SYSTEM },
 	  -EINVAL },
 	{ "unknown caching", { GOOD, .caching = 2 }, -EINVAL },
 	{ "unknown caching, high", { GOOD, .caching = U32_MAX }, -EINVAL },
@@ -73,7 +73,7 @@ static const struct ferry_ioctl_create ferry_ioctl_create_cases[] = {
 	{ "unknown flag, high", { GOOD, .flags = BIT(31) }, -EINVAL },
 	{ "pad", { GOOD, .pad = 1 }, -EINVAL },
 	{ "handle", { GOOD, .handle = 1 }, -EINVAL },
-	{ "does not fit in the aperture", { .size = SZ_1M + 1, .placements = BOTH,
+	{ "does not fit in the aperture", { .size = SZ_1M + 1, .allowed_placements = BOTH,
 	  .placement = APERTURE }, -ENOSPC },
 };
 
@@ -115,7 +115,7 @@ static void ferry_ioctl_test_device_query(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, query.version, DRM_FERRY_UAPI_VERSION);
 	KUNIT_EXPECT_EQ(test, query.aperture_size, FERRY_IOCTL_TEST_APERTURE);
 	KUNIT_EXPECT_EQ(test, query.aperture_free, FERRY_IOCTL_TEST_APERTURE);
-	KUNIT_EXPECT_EQ(test, query.aperture_cache, DRM_FERRY_CACHE_WB);
+	KUNIT_EXPECT_EQ(test, query.aperture_memtype, DRM_FERRY_MEMTYPE_WB);
 	KUNIT_EXPECT_EQ(test, query.page_sizes & PAGE_SIZE, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, query.features, 0);
 	KUNIT_EXPECT_EQ(test, query.pad2, 0);
@@ -183,7 +183,7 @@ static void ferry_ioctl_test_reserved(struct kunit *test)
 				.madv = BIT(bit) == DRM_FERRY_MADV_DONTNEED ? 3 : BIT(bit),
 			};
 
-			if (BIT(bit) != DRM_FERRY_MMAP_EAGER)
+			if (BIT(bit) != DRM_FERRY_MMAP_POPULATE)
 				KUNIT_EXPECT_EQ(test, ferry_ioctl_bo_mmap_offset(drm, &offset,
 										 t->file), -EINVAL);
 			KUNIT_EXPECT_EQ(test, ferry_ioctl_bo_query(drm, &query, t->file), -EINVAL);
@@ -293,7 +293,11 @@ static void ferry_ioctl_test_migrate(struct kunit *test)
 {
 	const struct ferry_ioctl_migrate *migrate = test->param_value;
 	struct ferry_ioctl_test *t = test->priv;
-	struct drm_ferry_migrate args = { .count = 2 };
+	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+		.count = 2,
+	};
 	struct ferry_ioctl_user user = {};
 	unsigned long address;
 	struct ferry_bo *bo;

@@ -61,8 +61,8 @@ static struct ferry_device *ferry_kunit_alloc(struct kunit *test)
 	ferry = drm_kunit_helper_alloc_drm_device_with_driver(test, dev, struct ferry_device, drm,
 							      &ferry_kunit_driver);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ferry);
-	ferry->aperture.asked = DRM_FERRY_CACHE_WB;
-	ferry->aperture.granted = DRM_FERRY_CACHE_WB;
+	ferry->aperture.asked = DRM_FERRY_MEMTYPE_WB;
+	ferry->aperture.granted = DRM_FERRY_MEMTYPE_WB;
 	return ferry;
 }
 
@@ -165,7 +165,7 @@ u32 ferry_kunit_create(struct kunit *test, struct ferry_device *ferry, struct dr
 {
 	struct drm_ferry_bo_create args = {
 		.size = size,
-		.placements = placements,
+		.allowed_placements = placements,
 		.placement = placement,
 	};
 

@@ -84,8 +84,8 @@ static int ferry_vram_test_alloc(struct kunit *test, struct ferry_vram_test *t, 
 	int ret;
 
 	KUNIT_ASSERT_NULL(test, slot->res);
-	if (!bo->placements)
-		bo->placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE;
+	if (!bo->allowed_placements)
+		bo->allowed_placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE;
 	bo->base.bdev = &t->ferry->ttm;
 	bo->base.base.size = pages << PAGE_SHIFT;
 	ret = t->man->func->alloc(t->man, &bo->base, &place, &slot->res);
@@ -301,12 +301,12 @@ static void ferry_vram_mgr_test_fixed(struct kunit *test)
 	struct ferry_vram_test *t = ferry_vram_test_start(test, SZ_4M, 3);
 	atomic64_t *fixed = &t->ferry->vram_mgr.fixed;
 
-	t->bos[0].bo.placements = DRM_FERRY_PLACEMENT_APERTURE;
+	t->bos[0].bo.allowed_placements = DRM_FERRY_PLACEMENT_APERTURE;
 	KUNIT_ASSERT_EQ(test, ferry_vram_test_alloc(test, t, 0, 5, 0, 0), 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(fixed), 5 * PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, ferry_vram_test_alloc(test, t, 1, 7, 0, 0), 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(fixed), 5 * PAGE_SIZE);
-	t->bos[2].bo.placements = DRM_FERRY_PLACEMENT_APERTURE;
+	t->bos[2].bo.allowed_placements = DRM_FERRY_PLACEMENT_APERTURE;
 	KUNIT_EXPECT_EQ(test, ferry_vram_test_alloc(test, t, 2, 2000, 0, 0), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, atomic64_read(fixed), 5 * PAGE_SIZE);
 	ferry_vram_test_end(test, t);

@@ -149,7 +149,7 @@ static int op_create(const struct call *call)
 {
 	struct drm_ferry_bo_create args = {
 		.size = number(call->v),
-		.placements = call->c & 7,
+		.allowed_placements = call->c & 7,
 		.placement = call->c >> 3 & 3,
 		.caching = call->c >> 5 & 1,
 		.flags = call->c >> 6 & 3,
@@ -203,10 +203,10 @@ static int op_query(const struct call *call)
 	};
 	int err = do_ioctl(file_of(call), DRM_IOCTL_FERRY_BO_QUERY, &args);
 
-	if (!err && (!(args.placement & args.placements) ||
+	if (!err && (!(args.placement & args.allowed_placements) ||
 		     args.placement & (args.placement - 1)))
 		wrong("BO_QUERY: placement %u of %u", args.placement,
-		      args.placements);
+		      args.allowed_placements);
 	return EXPECT("BO_QUERY", err, EINVAL, ENOENT);
 }
 
@@ -216,6 +216,8 @@ static int op_migrate(const struct call *call)
 	struct drm_ferry_migrate_entry entries[8] = {};
 	struct drm_ferry_sync in[2] = {}, out[2] = {};
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		/* mostly one, so that mostly it can be done */
 		.count = (call->v & 0xf) < 8 ? 1 : call->v & 0xf,
 		.flags = call->v >> 31 && call->v >> 30 & 1,

@@ -28,7 +28,7 @@ int __ferry_bo_create(int fd, uint64_t size, uint32_t placements,
 {
 	struct drm_ferry_bo_create create = {
 		.size = size,
-		.placements = placements,
+		.allowed_placements = placements,
 		.placement = placement,
 		.caching = caching,
 		.flags = flags,
@@ -82,7 +82,7 @@ uint64_t ferry_bo_mmap_offset_eager(int fd, uint32_t handle)
 {
 	struct drm_ferry_bo_mmap_offset args = {
 		.handle = handle,
-		.flags = DRM_FERRY_MMAP_EAGER,
+		.flags = DRM_FERRY_MMAP_POPULATE,
 	};
 
 	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &args),
@@ -129,6 +129,8 @@ int __ferry_migrate(int fd, const struct drm_ferry_migrate_entry *entries,
 		    uint32_t count)
 {
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(entries),
 		.count = count,
 	};
@@ -163,6 +165,8 @@ int __ferry_migrate_sync(int fd, const struct drm_ferry_migrate_entry *entries,
 			 uint32_t out_count)
 {
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(entries),
 		.count = count,
 		.in_syncs = to_user_pointer(in),

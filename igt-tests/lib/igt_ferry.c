@@ -288,7 +288,7 @@ int __igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
 	int err;
 
 	memset(bo, 0, sizeof(*bo));
-	err = __ferry_bo_create(fd, size, kind->placements, kind->placement,
+	err = __ferry_bo_create(fd, size, kind->allowed_placements, kind->placement,
 				kind->caching, kind->flags, &bo->handle);
 	if (err)
 		return err;

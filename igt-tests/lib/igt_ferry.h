@@ -33,14 +33,14 @@ uint64_t igt_ferry_aperture_free(int fd);
 /**
  * struct igt_ferry_kind - a kind of BO, so that one test runs on each
  * @name: part of the subtest's name
- * @placements: where it may be
+ * @allowed_placements: where it may be
  * @placement: where it starts
  * @caching: of its system pages
  * @flags: DRM_FERRY_BO_*
  */
 struct igt_ferry_kind {
 	const char *name;
-	uint32_t placements;
+	uint32_t allowed_placements;
 	uint32_t placement;
 	uint32_t caching;
 	uint32_t flags;

@@ -28,7 +28,7 @@ void igt_ferry_audit(int fd, struct igt_ferry_audit *audit)
 				 line);
 		found +=
 			sscanf(line,
-			       "aperture asked %31s granted %31s tracked %31s kernel %31s",
+			       "aperture requested %31s effective %31s tracked %31s kernel %31s",
 			       audit->asked, audit->granted, audit->tracked,
 			       audit->kernel) == 4;
 		found += sscanf(line,
@@ -93,12 +93,12 @@ void igt_ferry_faults_since(int fd, struct igt_ferry_faults *faults)
 const char *igt_ferry_cache_name(uint32_t cache)
 {
 	static const char *const names[] = {
-		[DRM_FERRY_CACHE_UC] = "uncached",
-		[DRM_FERRY_CACHE_UC_MINUS] = "uncached-minus",
-		[DRM_FERRY_CACHE_WC] = "write-combining",
-		[DRM_FERRY_CACHE_WT] = "write-through",
-		[DRM_FERRY_CACHE_WP] = "write-protected",
-		[DRM_FERRY_CACHE_WB] = "write-back",
+		[DRM_FERRY_MEMTYPE_UC] = "uncached",
+		[DRM_FERRY_MEMTYPE_UC_MINUS] = "uncached-minus",
+		[DRM_FERRY_MEMTYPE_WC] = "write-combining",
+		[DRM_FERRY_MEMTYPE_WT] = "write-through",
+		[DRM_FERRY_MEMTYPE_WP] = "write-protected",
+		[DRM_FERRY_MEMTYPE_WB] = "write-back",
 	};
 
 	return cache < ARRAY_SIZE(names) ? names[cache] : "?";

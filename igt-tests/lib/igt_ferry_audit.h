@@ -54,7 +54,7 @@ struct igt_ferry_faults {
 void igt_ferry_faults_start(int fd, struct igt_ferry_faults *faults);
 void igt_ferry_faults_since(int fd, struct igt_ferry_faults *faults);
 
-/* Name of an enum drm_ferry_cache as the kernel spells it */
+/* Name of an enum drm_ferry_memtype as the kernel spells it */
 const char *igt_ferry_cache_name(uint32_t cache);
 
 #endif /* IGT_FERRY_AUDIT_H */

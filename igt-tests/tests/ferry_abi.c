@@ -71,14 +71,16 @@ static void test_shorter(int fd)
 	igt_assert_eq(raw_ioctl(client,
 				resize(DRM_IOCTL_FERRY_BO_QUERY,
 				       offsetof(struct drm_ferry_bo_query,
-						placements)),
+						allowed_placements)),
 				&query),
 		      0);
 	igt_assert_eq_u64(query.size, PAGE);
-	igt_assert_eq_u32(query.placements, 0xeeeeeeee);
+	igt_assert_eq_u32(query.allowed_placements, 0xeeeeeeee);
 
 	entry = (struct drm_ferry_migrate_entry){ handle, UP };
 	migrate = (struct drm_ferry_migrate){
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(&entry),
 		.count = 1,
 		.flags = 0xeeeeeeee,
@@ -98,7 +100,7 @@ static void test_shorter(int fd)
 	igt_assert_eq(raw_ioctl(client,
 				resize(DRM_IOCTL_FERRY_BO_CREATE,
 				       offsetof(struct drm_ferry_bo_create,
-						placements)),
+						allowed_placements)),
 				&create),
 		      EINVAL);
 	close(client);
@@ -208,6 +210,8 @@ static void test_interrupted_migrate(int fd)
 	while (igt_seconds_elapsed(&start) < 3) {
 		struct drm_ferry_migrate_entry e[ARRAY_SIZE(bo)];
 		struct drm_ferry_migrate args = {
+			.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+			.sync_stride = sizeof(struct drm_ferry_sync),
 			.entries = to_user_pointer(e),
 			.count = ARRAY_SIZE(e),
 		};
@@ -242,6 +246,8 @@ static int raw_migrate(int fd, uint32_t handle, uint32_t placement)
 {
 	struct drm_ferry_migrate_entry e = { handle, placement };
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(&e),
 		.count = 1,
 	};
@@ -347,7 +353,7 @@ static void test_interrupted_create(int fd)
 	       created < ARRAY_SIZE(handles)) {
 		struct drm_ferry_bo_create args = {
 			.size = 4 * PAGE,
-			.placements = FERRY_PLACEMENT_BOTH,
+			.allowed_placements = FERRY_PLACEMENT_BOTH,
 			.placement = created & 1 ? UP : DOWN,
 		};
 		int err = raw_ioctl(fd, DRM_IOCTL_FERRY_BO_CREATE, &args);

@@ -121,6 +121,8 @@ static void test_fdinfo_active(int fd)
 	struct drm_ferry_migrate_entry entry = { .placement = UP };
 	struct drm_ferry_sync in, out;
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(&entry),
 		.count = 1,
 		.in_syncs = to_user_pointer(&in),
@@ -184,8 +186,8 @@ static uint64_t copy_ns(int fd)
 
 static uint64_t move_ns(int fd)
 {
-	return igt_ferry_stat(fd, "move_ns_up") +
-	       igt_ferry_stat(fd, "move_ns_down");
+	return igt_ferry_stat(fd, "move_ns_to_aperture") +
+	       igt_ferry_stat(fd, "move_ns_to_system");
 }
 
 /* A move that the client is charged for, in full */
@@ -445,7 +447,7 @@ static void test_trace_moves(int fd)
 	igt_assert_eq(igt_ferry_trace_count(
 			      bo, "from=system to=aperture bytes=1048576 "),
 		      1);
-	igt_assert_eq(igt_ferry_trace_count(bo, "reason=asked"), 3);
+	igt_assert_eq(igt_ferry_trace_count(bo, "reason=request"), 3);
 	igt_assert_eq(igt_ferry_trace_count(bo, bytes), 3);
 
 	/* others that need all of the aperture push it out */
@@ -456,7 +458,7 @@ static void test_trace_moves(int fd)
 						  UP, DRM_FERRY_CACHING_CACHED,
 						  0);
 	}
-	igt_assert_eq(igt_ferry_trace_count(bo, "reason=evicted"), 1);
+	igt_assert_eq(igt_ferry_trace_count(bo, "reason=eviction"), 1);
 	while (count)
 		gem_close(fd, others[--count]);
 	free(others);

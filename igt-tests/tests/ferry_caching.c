@@ -30,13 +30,13 @@ static uint32_t expected_cache(int fd, const struct igt_ferry_kind *kind)
 	struct drm_ferry_device_query query;
 
 	ferry_device_query(fd, &query);
-	if (kind->placements == UP)
-		return query.aperture_cache;
+	if (kind->allowed_placements == UP)
+		return query.aperture_memtype;
 	if (kind->caching == DRM_FERRY_CACHING_CACHED)
-		return DRM_FERRY_CACHE_WB;
+		return DRM_FERRY_MEMTYPE_WB;
 	/* without PAT there is no write-combining, and no huge entry either */
-	return query.page_sizes == PAGE ? DRM_FERRY_CACHE_UC_MINUS :
-					  DRM_FERRY_CACHE_WC;
+	return query.page_sizes == PAGE ? DRM_FERRY_MEMTYPE_UC_MINUS :
+					  DRM_FERRY_MEMTYPE_WC;
 }
 
 /* One BO of each kind, of which a part needs small entries, in all ways to map it */
@@ -56,7 +56,7 @@ static void sample_init(struct sample *s, int fd, size_t pages,
 	igt_ferry_bo_fill(&s->bo);
 	igt_assert_eq(munmap(s->bo.map, s->bo.size), 0);
 	ferry_bo_query(fd, s->bo.handle, &query);
-	igt_assert_eq_u32(query.cache, expected_cache(fd, kind));
+	igt_assert_eq_u32(query.memtype, expected_cache(fd, kind));
 }
 
 static void sample_map(struct sample *s)
@@ -334,9 +334,9 @@ static void check_granted(int fd)
 	igt_ferry_audit_clean(fd, &audit);
 	igt_info("asked for %s, granted %s\n", audit.asked, audit.granted);
 	igt_assert(!strcmp(audit.granted,
-			   igt_ferry_cache_name(query.aperture_cache)));
+			   igt_ferry_cache_name(query.aperture_memtype)));
 	igt_assert(!strcmp(audit.asked,
-			   igt_ferry_cache_name(query.aperture_cache_asked)));
+			   igt_ferry_cache_name(query.aperture_memtype_requested)));
 	igt_assert(!strcmp(audit.kernel, audit.granted));
 	if (strcmp(audit.tracked, "off")) {
 		igt_assert(!strcmp(audit.tracked, audit.granted));
@@ -379,9 +379,9 @@ static const struct {
 	int cache;
 } parameters[] = {
 	{ "auto", -1 },
-	{ "wc", DRM_FERRY_CACHE_WC },
-	{ "uc", DRM_FERRY_CACHE_UC_MINUS },
-	{ "wb", DRM_FERRY_CACHE_WB },
+	{ "wc", DRM_FERRY_MEMTYPE_WC },
+	{ "uc", DRM_FERRY_MEMTYPE_UC_MINUS },
+	{ "wb", DRM_FERRY_MEMTYPE_WB },
 };
 
 static void test_parameter(const char *name, int cache)
@@ -393,17 +393,17 @@ static void test_parameter(const char *name, int cache)
 
 	igt_ferry_module_unload();
 	kmsg = igt_ferry_kmsg_open();
-	snprintf(options, sizeof(options), "aperture_cache=%s", name);
+	snprintf(options, sizeof(options), "aperture_memtype=%s", name);
 	igt_ferry_module_load(options);
 	fd = reopen();
 	ferry_device_query(fd, &query);
 	if (cache >= 0)
-		igt_assert_eq_u32(query.aperture_cache_asked, cache);
-	snprintf(text, sizeof(text), "asked for %s and was granted %s: ",
-		 igt_ferry_cache_name(query.aperture_cache_asked),
-		 igt_ferry_cache_name(query.aperture_cache));
+		igt_assert_eq_u32(query.aperture_memtype_requested, cache);
+	snprintf(text, sizeof(text), "requested %s, effective %s: ",
+		 igt_ferry_cache_name(query.aperture_memtype_requested),
+		 igt_ferry_cache_name(query.aperture_memtype));
 	said = igt_ferry_kmsg_has(kmsg, text);
-	igt_assert_eq(said, query.aperture_cache != query.aperture_cache_asked);
+	igt_assert_eq(said, query.aperture_memtype != query.aperture_memtype_requested);
 	close(kmsg);
 	check_granted(fd);
 	audit_all(fd);
@@ -425,12 +425,12 @@ static void test_parameter_bogus(void)
 
 		igt_ferry_module_unload();
 		kmsg = igt_ferry_kmsg_open();
-		snprintf(options, sizeof(options), "aperture_cache=%s", bad[i]);
+		snprintf(options, sizeof(options), "aperture_memtype=%s", bad[i]);
 		igt_ferry_module_load(options);
 		igt_assert_f(!igt_ferry_module_is_bound(), "%s was taken\n",
 			     options);
 		snprintf(text, sizeof(text),
-			 "aperture_cache=%s is not auto, wb, wc or uc", bad[i]);
+			 "aperture_memtype=%s is not auto, wb, wc or uc", bad[i]);
 		igt_assert_f(igt_ferry_kmsg_has(kmsg, text),
 			     "the log does not say: %s\n", text);
 		close(kmsg);
@@ -462,10 +462,10 @@ static void test_claimed_first(void)
 	igt_ferry_module_load("");
 	fd = reopen();
 	ferry_device_query(fd, &query);
-	igt_assert_eq_u32(query.aperture_cache, DRM_FERRY_CACHE_UC_MINUS);
-	igt_assert_eq_u32(query.aperture_cache_asked, DRM_FERRY_CACHE_WC);
+	igt_assert_eq_u32(query.aperture_memtype, DRM_FERRY_MEMTYPE_UC_MINUS);
+	igt_assert_eq_u32(query.aperture_memtype_requested, DRM_FERRY_MEMTYPE_WC);
 	igt_assert_f(igt_ferry_kmsg_has(
-			     kmsg, "was granted uncached-minus: something else "
+			     kmsg, "effective uncached-minus: something else "
 				   "mapped the BAR first"),
 		     "the log does not say why\n");
 	close(kmsg);
@@ -478,7 +478,7 @@ static void test_claimed_first(void)
 	igt_ferry_module_load("");
 	fd = reopen();
 	ferry_device_query(fd, &query);
-	igt_assert_eq_u32(query.aperture_cache, before.aperture_cache);
+	igt_assert_eq_u32(query.aperture_memtype, before.aperture_memtype);
 	check_granted(fd);
 	close(fd);
 }
@@ -508,8 +508,8 @@ static void test_nopat(void)
 	fd = reopen();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u64(query.page_sizes, PAGE);
-	igt_assert(query.aperture_cache == DRM_FERRY_CACHE_UC_MINUS ||
-		   query.aperture_cache == DRM_FERRY_CACHE_UC);
+	igt_assert(query.aperture_memtype == DRM_FERRY_MEMTYPE_UC_MINUS ||
+		   query.aperture_memtype == DRM_FERRY_MEMTYPE_UC);
 	igt_assert(igt_ferry_kmsg_has(kmsg, "PAT is off (nopat)"));
 	close(kmsg);
 	igt_ferry_faults_start(fd, &faults);
@@ -599,8 +599,8 @@ static void test_resource_files_first(void)
 		const char *suffix;
 		uint32_t granted;
 	} files[] = {
-		{ "", DRM_FERRY_CACHE_UC_MINUS },
-		{ "_wc", DRM_FERRY_CACHE_WC },
+		{ "", DRM_FERRY_MEMTYPE_UC_MINUS },
+		{ "_wc", DRM_FERRY_MEMTYPE_WC },
 	};
 	struct drm_ferry_device_query before, query;
 	struct aperture aperture;
@@ -634,11 +634,11 @@ static void test_resource_files_first(void)
 		igt_info("%s: %s\n", path,
 			 gone ? "taken away" : "still mapped");
 		/* only what is gone may leave no trace */
-		if (!gone || query.aperture_cache != before.aperture_cache)
-			igt_assert_eq_u32(query.aperture_cache,
+		if (!gone || query.aperture_memtype != before.aperture_memtype)
+			igt_assert_eq_u32(query.aperture_memtype,
 					  files[i].granted);
-		igt_assert_eq_u32(query.aperture_cache_asked,
-				  before.aperture_cache_asked);
+		igt_assert_eq_u32(query.aperture_memtype_requested,
+				  before.aperture_memtype_requested);
 		check_granted(fd);
 		audit_all(fd);
 		close(fd);
@@ -649,7 +649,7 @@ static void test_resource_files_first(void)
 	igt_assert_eq(igt_ferry_module_bind(), 0);
 	fd = reopen();
 	ferry_device_query(fd, &query);
-	igt_assert_eq_u32(query.aperture_cache, before.aperture_cache);
+	igt_assert_eq_u32(query.aperture_memtype, before.aperture_memtype);
 	check_granted(fd);
 	close(fd);
 	errno = 0;

@@ -36,12 +36,12 @@ static void test_device_query(int fd)
 		 " KiB free), cache type %u (asked for %u), features %#" PRIx64
 		 "\n",
 		 q.version, (uint64_t)q.aperture_size >> 10,
-		 (uint64_t)q.aperture_free >> 10, q.aperture_cache,
-		 q.aperture_cache_asked, (uint64_t)q.features);
+		 (uint64_t)q.aperture_free >> 10, q.aperture_memtype,
+		 q.aperture_memtype_requested, (uint64_t)q.features);
 
 	igt_assert_lte(1, q.version);
-	igt_assert_lte(q.aperture_cache, DRM_FERRY_CACHE_WB);
-	igt_assert_lte(q.aperture_cache_asked, DRM_FERRY_CACHE_WB);
+	igt_assert_lte(q.aperture_memtype, DRM_FERRY_MEMTYPE_WB);
+	igt_assert_lte(q.aperture_memtype_requested, DRM_FERRY_MEMTYPE_WB);
 	igt_assert_eq_u32(q.pad2, 0);
 	igt_assert(q.aperture_size && q.aperture_size % FERRY_PAGE_SIZE == 0);
 	igt_assert_lte_u64(q.aperture_free, q.aperture_size);
@@ -56,7 +56,7 @@ static void check_size(int fd, uint64_t size, const struct igt_ferry_kind *kind)
 {
 	struct drm_ferry_bo_create create = {
 		.size = size,
-		.placements = kind->placements,
+		.allowed_placements = kind->allowed_placements,
 		.placement = kind->placement,
 		.caching = kind->caching,
 		.flags = kind->flags,
@@ -91,7 +91,7 @@ static void test_sizes(int fd, const struct igt_ferry_kind *kind)
 	uint64_t room = igt_ferry_aperture_free(fd);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
-		if (kind->placements == DRM_FERRY_PLACEMENT_APERTURE &&
+		if (kind->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE &&
 		    sizes[i] > room / 2)
 			continue;
 		check_size(fd, sizes[i], kind);
@@ -142,7 +142,7 @@ static void test_size_max(int fd)
 
 static void check_combination(int fd, uint32_t placements, uint32_t placement,
 			      uint32_t caching, uint32_t flags,
-			      uint32_t aperture_cache)
+			      uint32_t aperture_memtype)
 {
 	uint32_t handle, expected = placement;
 	struct drm_ferry_bo_query q;
@@ -156,17 +156,17 @@ static void check_combination(int fd, uint32_t placements, uint32_t placement,
 				 flags);
 	ferry_bo_query(fd, handle, &q);
 	igt_assert_eq_u64(q.size, KiB(12));
-	igt_assert_eq_u32(q.placements, placements);
+	igt_assert_eq_u32(q.allowed_placements, placements);
 	igt_assert_eq_u32(q.placement, expected);
 	igt_assert_eq_u32(q.caching, caching);
 	igt_assert_eq_u32(q.flags, flags);
 	igt_assert_eq_u32(q.pinned, 0);
 	if (expected == DRM_FERRY_PLACEMENT_APERTURE)
-		igt_assert_eq_u32(q.cache, aperture_cache);
+		igt_assert_eq_u32(q.memtype, aperture_memtype);
 	else
-		igt_assert_eq_u32(q.cache, caching == DRM_FERRY_CACHING_WC ?
-						   DRM_FERRY_CACHE_WC :
-						   DRM_FERRY_CACHE_WB);
+		igt_assert_eq_u32(q.memtype, caching == DRM_FERRY_CACHING_WC ?
+						   DRM_FERRY_MEMTYPE_WC :
+						   DRM_FERRY_MEMTYPE_WB);
 	gem_close(fd, handle);
 }
 
@@ -190,7 +190,7 @@ static void test_combinations(int fd)
 				check_combination(
 					fd, placements, start, i & 1,
 					i & 2 ? DRM_FERRY_BO_CONTIGUOUS : 0,
-					device.aperture_cache);
+					device.aperture_memtype);
 				count++;
 			}
 	igt_info("%u combinations\n", count);
@@ -233,7 +233,7 @@ static void test_zeroed(int fd, const struct igt_ferry_kind *kind)
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct igt_ferry_bo bo;
 
-		if (kind->placements == DRM_FERRY_PLACEMENT_APERTURE &&
+		if (kind->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE &&
 		    sizes[i] > room / 4)
 			continue;
 		make_dirt(fd, kind, pages(sizes[i]), 4);
@@ -444,7 +444,7 @@ static void test_create_close_guess(int fd, const struct igt_ferry_kind *kind)
 
 	igt_assert_eq(pthread_create(&thread, NULL, guess_and_close, &g), 0);
 	while (igt_seconds_elapsed(&start) < 2) {
-		uint32_t handle = ferry_bo_create(g.fd, 4096, kind->placements,
+		uint32_t handle = ferry_bo_create(g.fd, 4096, kind->allowed_placements,
 						  kind->placement,
 						  kind->caching, kind->flags);
 		int err;
@@ -487,7 +487,7 @@ static void test_handle_not_told(int fd)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	igt_assert(args != MAP_FAILED);
 	args->size = 3 * 4096;
-	args->placements = FERRY_PLACEMENT_BOTH;
+	args->allowed_placements = FERRY_PLACEMENT_BOTH;
 	args->placement = DRM_FERRY_PLACEMENT_APERTURE;
 	igt_assert_eq(mprotect(args, 4096, PROT_READ), 0);
 	for (int i = 0; i < 20; i++)

@@ -1659,7 +1659,7 @@ static void test_code_sigbus_swap(int fd)
 static void test_beyond_the_end(int fd, const struct igt_ferry_kind *kind)
 {
 	const size_t pages = HUGE_PAGES + 3;
-	uint64_t offset, flags[] = { 0, DRM_FERRY_MMAP_EAGER };
+	uint64_t offset, flags[] = { 0, DRM_FERRY_MMAP_POPULATE };
 	struct igt_ferry_bo bo;
 	char *map, *end;
 

@@ -82,7 +82,7 @@ static void set_add(struct set *set, int fd, size_t pages,
 
 	igt_ferry_bo_init(bo, fd, pages * PAGE, kind);
 	igt_ferry_bo_fill(bo);
-	if (kind->placements == FERRY_PLACEMENT_BOTH)
+	if (kind->allowed_placements == FERRY_PLACEMENT_BOTH)
 		ferry_bo_migrate(fd, bo->handle, where);
 }
 

@@ -206,7 +206,7 @@ struct state {
 static void state_get(int fd, struct state *state)
 {
 	static const char *const counters[] = { "bos", "system_pages",
-						"aperture_fixed",
+						"aperture_unevictable",
 						"scanout_pins" };
 	uint64_t values[ARRAY_SIZE(counters)];
 	int dir = igt_debugfs_dir(fd);
@@ -446,7 +446,7 @@ static void undo_file(void)
 
 static int op_create(void)
 {
-	return __ferry_bo_create(at.fd, 80 * PAGE, at.kind->placements,
+	return __ferry_bo_create(at.fd, 80 * PAGE, at.kind->allowed_placements,
 				 at.kind->placement, at.kind->caching,
 				 at.kind->flags, &at.handle);
 }
@@ -491,7 +491,7 @@ static void before_mmap(void)
 	igt_assert_fd(caches);
 	igt_assert_eq(write(caches, "2", 1), 1);
 	close(caches);
-	at.handle = ferry_bo_create(at.fd, MAP_SIZE, at.kind->placements,
+	at.handle = ferry_bo_create(at.fd, MAP_SIZE, at.kind->allowed_placements,
 				    at.kind->placement, at.kind->caching,
 				    at.kind->flags);
 	at.offset = ferry_bo_mmap_offset(at.fd, at.handle);
@@ -501,7 +501,7 @@ static void before_mmap(void)
 static void before_eager(void)
 {
 	struct drm_ferry_bo_mmap_offset args = { .flags =
-							 DRM_FERRY_MMAP_EAGER };
+							 DRM_FERRY_MMAP_POPULATE };
 
 	before_mmap();
 	args.handle = at.handle;
@@ -643,6 +643,8 @@ static int migrate_all_async(uint32_t placement)
 	struct drm_ferry_migrate_entry entries[ARRAY_SIZE(at.bo)];
 	struct drm_ferry_sync out = { .handle = at.syncobj };
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(entries),
 		.count = at.bos,
 		.out_syncs = to_user_pointer(&out),

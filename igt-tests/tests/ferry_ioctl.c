@@ -98,7 +98,7 @@ static void good_create(const struct fixture *f, union args *args)
 	(void)f;
 	args->create = (struct drm_ferry_bo_create){
 		.size = PAGE,
-		.placements = FERRY_PLACEMENT_BOTH,
+		.allowed_placements = FERRY_PLACEMENT_BOTH,
 		.placement = DOWN,
 	};
 }
@@ -118,6 +118,8 @@ static void good_migrate(const struct fixture *f, union args *args)
 	entries[0] = (struct drm_ferry_migrate_entry){ f->movable[0], UP };
 	entries[1] = (struct drm_ferry_migrate_entry){ f->movable[1], UP };
 	args->migrate = (struct drm_ferry_migrate){
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(entries),
 		.count = 2,
 	};
@@ -167,8 +169,8 @@ enum ioctl_index { DEVICE, CREATE, OFFSET, QUERY, MIGRATE, WAIT, MADVISE };
 
 struct state {
 	uint64_t bos;
-	uint64_t moves_up;
-	uint64_t moves_down;
+	uint64_t moves_to_aperture;
+	uint64_t moves_to_system;
 	uint64_t aperture_free;
 };
 
@@ -176,8 +178,8 @@ static void state_get(int fd, struct state *state)
 {
 	memset(state, 0, sizeof(*state));
 	state->bos = igt_ferry_stat(fd, "bos");
-	state->moves_up = igt_ferry_stat(fd, "moves_up");
-	state->moves_down = igt_ferry_stat(fd, "moves_down");
+	state->moves_to_aperture = igt_ferry_stat(fd, "moves_to_aperture");
+	state->moves_to_system = igt_ferry_stat(fd, "moves_to_system");
 	state->aperture_free = igt_ferry_aperture_free(fd);
 }
 
@@ -187,8 +189,8 @@ static void state_check(int fd, const struct state *before)
 
 	state_get(fd, &after);
 	igt_assert_eq_u64(after.bos, before->bos);
-	igt_assert_eq_u64(after.moves_up, before->moves_up);
-	igt_assert_eq_u64(after.moves_down, before->moves_down);
+	igt_assert_eq_u64(after.moves_to_aperture, before->moves_to_aperture);
+	igt_assert_eq_u64(after.moves_to_system, before->moves_to_system);
 	igt_assert_eq_u64(after.aperture_free, before->aperture_free);
 }
 
@@ -226,6 +228,9 @@ static void bad_end(int fd, enum ioctl_index index, int err)
 
 	before = a;
 	igt_assert_eq(raw_ioctl(f.fd, info->request, &a), err);
+	/* the only output of a call that fails */
+	if (index == MIGRATE)
+		before.migrate.failed_entry = a.migrate.failed_entry;
 	igt_assert_f(!memcmp(&a, &before, sizeof(a)),
 		     "the ioctl failed and changed its arguments\n");
 	state_check(fd, &state);
@@ -282,15 +287,15 @@ static void bad_bo_create(int fd)
 	    a.create.size = 1ull << 56);
 	BAD(CREATE, "bo-create-size-over-aperture", EINVAL,
 	    a.create.size = f.aperture_size + 1;
-	    a.create.placements = a.create.placement = UP);
-	BAD(CREATE, "bo-create-placements-0", EINVAL, a.create.placements = 0;
+	    a.create.allowed_placements = a.create.placement = UP);
+	BAD(CREATE, "bo-create-placements-0", EINVAL, a.create.allowed_placements = 0;
 	    a.create.placement = 0);
 	BAD(CREATE, "bo-create-placements-unknown", EINVAL,
-	    a.create.placements |= 4);
+	    a.create.allowed_placements |= 4);
 	BAD(CREATE, "bo-create-placements-unknown-only", EINVAL,
-	    a.create.placements = a.create.placement = 4);
+	    a.create.allowed_placements = a.create.placement = 4);
 	BAD(CREATE, "bo-create-placements-high", EINVAL,
-	    a.create.placements |= 1u << 31);
+	    a.create.allowed_placements |= 1u << 31);
 	BAD(CREATE, "bo-create-placement-two", EINVAL,
 	    a.create.placement = FERRY_PLACEMENT_BOTH);
 	BAD(CREATE, "bo-create-placement-unknown", EINVAL,
@@ -298,10 +303,10 @@ static void bad_bo_create(int fd)
 	BAD(CREATE, "bo-create-placement-high", EINVAL,
 	    a.create.placement = DOWN | 1u << 31);
 	BAD(CREATE, "bo-create-placement-not-allowed-up", EINVAL,
-	    a.create.placements = DOWN;
+	    a.create.allowed_placements = DOWN;
 	    a.create.placement = UP);
 	BAD(CREATE, "bo-create-placement-not-allowed-down", EINVAL,
-	    a.create.placements = UP;
+	    a.create.allowed_placements = UP;
 	    a.create.placement = DOWN);
 	BAD(CREATE, "bo-create-caching-unknown", EINVAL,
 	    a.create.caching = DRM_FERRY_CACHING_WC + 1);
@@ -336,9 +341,9 @@ static void bad_bo_mmap_offset(int fd)
 	BAD(OFFSET, "bo-mmap-offset-handle-all-ones", ENOENT,
 	    a.offset.handle = UINT32_MAX);
 	BAD(OFFSET, "bo-mmap-offset-flag", EINVAL,
-	    a.offset.flags = DRM_FERRY_MMAP_EAGER << 1);
+	    a.offset.flags = DRM_FERRY_MMAP_POPULATE << 1);
 	BAD(OFFSET, "bo-mmap-offset-high-flag", EINVAL,
-	    a.offset.flags = DRM_FERRY_MMAP_EAGER | 1u << 31);
+	    a.offset.flags = DRM_FERRY_MMAP_POPULATE | 1u << 31);
 }
 
 static void bad_bo_query(int fd)

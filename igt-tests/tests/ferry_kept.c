@@ -178,6 +178,8 @@ static int raw_down(const struct igt_ferry_bo *bo)
 {
 	struct drm_ferry_migrate_entry e = { bo->handle, DOWN };
 	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(&e),
 		.count = 1,
 	};

@@ -103,7 +103,7 @@ static void test_fixed(int fd, const struct igt_ferry_kind *kind)
 {
 	struct igt_ferry_bo bo, other;
 
-	bo_init(&bo, fd, SIZE, kind, kind->placements);
+	bo_init(&bo, fd, SIZE, kind, kind->allowed_placements);
 	igt_assert(give_up(&bo));
 	igt_ferry_bo_check(&bo);
 	igt_assert(take_back(&bo));
@@ -244,7 +244,7 @@ static void test_purgeable_first(int fd)
 	igt_assert(give_up(&bo[5]));
 	igt_assert(give_up(&bo[BOS - 1]));
 	evictions = igt_ferry_stat(fd, "evictions");
-	down = igt_ferry_stat(fd, "bytes_down");
+	down = igt_ferry_stat(fd, "bytes_to_system");
 	purged = igt_ferry_stat(fd, "purged");
 
 	press(&other, fd, bo[0].size);
@@ -256,7 +256,7 @@ static void test_purgeable_first(int fd)
 	check_above(bo, fd, 0x7f & ~(1u << 5));
 	igt_assert_eq_u64(igt_ferry_stat(fd, "purged"), purged + 2);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "evictions"), evictions);
-	igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_down"), down);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_to_system"), down);
 
 	/* then the oldest */
 	igt_ferry_bo_fini(&other);

@@ -88,7 +88,7 @@ static void test_streaming(int fd)
 	const struct igt_ferry_kind *kind;
 
 	ferry_device_query(fd, &device);
-	igt_require_f(device.aperture_cache == DRM_FERRY_CACHE_WC,
+	igt_require_f(device.aperture_memtype == DRM_FERRY_MEMTYPE_WC,
 		      "the aperture is not write-combining\n");
 	igt_require_f(cpu_has("sse4_1"), "this processor has none\n");
 	igt_require_f(
@@ -224,12 +224,12 @@ static void test_cache(int fd, const struct igt_ferry_kind *kind)
 		ferry_bo_query(fd, bo.handle, &q);
 		igt_assert_eq_u32(q.caching, kind->caching);
 		if (round & 1)
-			igt_assert_eq_u32(q.cache, device.aperture_cache);
+			igt_assert_eq_u32(q.memtype, device.aperture_memtype);
 		else
 			igt_assert_eq_u32(
-				q.cache, kind->caching == DRM_FERRY_CACHING_WC ?
-						 DRM_FERRY_CACHE_WC :
-						 DRM_FERRY_CACHE_WB);
+				q.memtype, kind->caching == DRM_FERRY_CACHING_WC ?
+						 DRM_FERRY_MEMTYPE_WC :
+						 DRM_FERRY_MEMTYPE_WB);
 		check_move(&bo, round & 1 ? DOWN : UP);
 	}
 	igt_ferry_bo_fini(&bo);
@@ -247,12 +247,12 @@ static void test_fixed(int fd, const struct igt_ferry_kind *kind)
 
 	igt_ferry_bo_init(&bo, fd, 5 * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
-	check_move(&bo, kind->placements);
+	check_move(&bo, kind->allowed_placements);
 	igt_assert_eq(__ferry_bo_migrate(fd, bo.handle,
-					 kind->placements ^
+					 kind->allowed_placements ^
 						 FERRY_PLACEMENT_BOTH),
 		      -EINVAL);
-	igt_assert_eq(ferry_bo_placement(fd, bo.handle), kind->placements);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), kind->allowed_placements);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
 }
@@ -264,26 +264,26 @@ static void test_fixed(int fd, const struct igt_ferry_kind *kind)
 static void test_counted(int fd)
 {
 	const size_t size = 24 * PAGE;
-	uint64_t up = igt_ferry_stat(fd, "moves_up"),
-		 up_bytes = igt_ferry_stat(fd, "bytes_up");
-	uint64_t down = igt_ferry_stat(fd, "moves_down"),
-		 down_bytes = igt_ferry_stat(fd, "bytes_down");
+	uint64_t up = igt_ferry_stat(fd, "moves_to_aperture"),
+		 up_bytes = igt_ferry_stat(fd, "bytes_to_aperture");
+	uint64_t down = igt_ferry_stat(fd, "moves_to_system"),
+		 down_bytes = igt_ferry_stat(fd, "bytes_to_system");
 	struct igt_ferry_bo bo;
 
 	igt_ferry_bo_init(&bo, fd, size, igt_ferry_movable_kinds);
 	igt_ferry_bo_fill(&bo);
 	check_move(&bo, DOWN);
-	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_down"), down);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_system"), down);
 	for (int i = 1; i <= 3; i++) {
 		check_move(&bo, UP);
 		check_move(&bo, UP);
-		igt_assert_eq_u64(igt_ferry_stat(fd, "moves_up"), up + i);
-		igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_up"),
+		igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_aperture"), up + i);
+		igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_to_aperture"),
 				  up_bytes + i * size);
 		check_move(&bo, DOWN);
 		check_move(&bo, DOWN);
-		igt_assert_eq_u64(igt_ferry_stat(fd, "moves_down"), down + i);
-		igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_down"),
+		igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_system"), down + i);
+		igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_to_system"),
 				  down_bytes + i * size);
 	}
 	igt_ferry_bo_fini(&bo);
@@ -370,8 +370,8 @@ static void check_bad_entry(int fd, struct igt_ferry_bo *bo,
 			    const struct drm_ferry_migrate_entry *bad,
 			    int expected)
 {
-	uint64_t up = igt_ferry_stat(fd, "moves_up"),
-		 down = igt_ferry_stat(fd, "moves_down");
+	uint64_t up = igt_ferry_stat(fd, "moves_to_aperture"),
+		 down = igt_ferry_stat(fd, "moves_to_system");
 	struct drm_ferry_migrate_entry entries[NUM_ENTRIES + 1];
 
 	for (unsigned int position = 0; position <= NUM_ENTRIES; position++) {
@@ -390,8 +390,8 @@ static void check_bad_entry(int fd, struct igt_ferry_bo *bo,
 			igt_assert_eq(ferry_bo_placement(fd, bo[i].handle),
 				      i & 1 ? UP : DOWN);
 	}
-	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_up"), up);
-	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_down"), down);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_aperture"), up);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_system"), down);
 }
 
 /**

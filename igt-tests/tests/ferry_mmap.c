@@ -363,7 +363,7 @@ static void test_map_private(int fd, const struct igt_ferry_kind *kind,
 	static const int flags[] = { 0, MAP_POPULATE, MAP_NORESERVE, MAP_LOCKED,
 				     MAP_NONBLOCK };
 	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t ro_handle = ferry_bo_create(ro, pages * PAGE, kind->placements,
+	uint32_t ro_handle = ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
 					     kind->placement, kind->caching,
 					     kind->flags);
 	uint64_t ro_offset = ferry_bo_mmap_offset(ro, ro_handle), offset;
@@ -397,7 +397,7 @@ static void test_readonly_file(int fd, const struct igt_ferry_kind *kind,
 			       size_t pages)
 {
 	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t handle = ferry_bo_create(ro, pages * PAGE, kind->placements,
+	uint32_t handle = ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
 					  kind->placement, kind->caching,
 					  kind->flags);
 	uint64_t offset = ferry_bo_mmap_offset(ro, handle);

@@ -365,7 +365,7 @@ static void check_survivor(const struct igt_ferry_bo *bo, bool kept)
 
 static void test_unbound_mapping(const struct igt_ferry_kind *kind)
 {
-	bool kept = kind->placements == DOWN;
+	bool kept = kind->allowed_placements == DOWN;
 	struct igt_ferry_bo touched, fresh, closed;
 	int fd = reopen();
 

@@ -138,7 +138,7 @@ static const char *create_and_close(void *arg)
 {
 	struct handles *h = arg;
 	uint32_t handle;
-	int err = __ferry_bo_create(h->fd, 4 * PAGE, h->kind->placements,
+	int err = __ferry_bo_create(h->fd, 4 * PAGE, h->kind->allowed_placements,
 				    h->kind->placement, h->kind->caching,
 				    h->kind->flags, &handle);
 

@@ -195,7 +195,7 @@ static bool is_movable(struct worker *w, const struct igt_ferry_bo *bo)
 
 	if (__ferry_bo_query(w->fd, bo->handle, &query))
 		fail(w, "query");
-	return query.placements == FERRY_PLACEMENT_BOTH;
+	return query.allowed_placements == FERRY_PLACEMENT_BOTH;
 }
 
 static void move_one(struct worker *w, const struct igt_ferry_bo *bo,
@@ -532,8 +532,8 @@ static void progress(int fd, unsigned int elapsed, unsigned int kills)
 		 " BOs, %" PRIu64 " moves, %" PRIu64
 		 " evictions, %lu times no room, %lu purged, %u killed\n",
 		 elapsed, all, shared->pages >> 8, igt_ferry_stat(fd, "bos"),
-		 igt_ferry_stat(fd, "moves_up") +
-			 igt_ferry_stat(fd, "moves_down"),
+		 igt_ferry_stat(fd, "moves_to_aperture") +
+			 igt_ferry_stat(fd, "moves_to_system"),
 		 igt_ferry_stat(fd, "evictions"), shared->full, shared->purged,
 		 kills);
 	fflush(stdout);

@@ -74,7 +74,7 @@ static void add(struct device *dev, size_t size,
 	igt_assert(dev->count < MAX_BOS);
 	igt_ferry_bo_init(bo, dev->fd, size, kind);
 	igt_ferry_bo_fill(bo);
-	if (kind->placements == FERRY_PLACEMENT_BOTH)
+	if (kind->allowed_placements == FERRY_PLACEMENT_BOTH)
 		ferry_bo_migrate(dev->fd, bo->handle, where);
 	dev->where[dev->count++] = ferry_bo_placement(dev->fd, bo->handle);
 }
@@ -166,7 +166,7 @@ static void check(struct device *dev)
 
 		ferry_bo_query(dev->fd, bo->handle, &query);
 		/* what may be at one place only is there */
-		if (query.placements != FERRY_PLACEMENT_BOTH)
+		if (query.allowed_placements != FERRY_PLACEMENT_BOTH)
 			igt_assert_eq(query.placement, dev->where[i]);
 		igt_ferry_bo_check(bo);
 	}

@@ -54,7 +54,7 @@ static size_t all_room(int fd)
 	struct drm_ferry_device_query device;
 
 	ferry_device_query(fd, &device);
-	return device.aperture_size - igt_ferry_stat(fd, "aperture_fixed");
+	return device.aperture_size - igt_ferry_stat(fd, "aperture_unevictable");
 }
 
 /* A BO whose bytes wait at the gate to follow it. */
@@ -210,7 +210,7 @@ static void test_out(int fd, const struct igt_ferry_kind *kind)
  */
 static void check_in(int fd, uint64_t point, uint32_t placement)
 {
-	const char *counter = placement == UP ? "moves_up" : "moves_down";
+	const char *counter = placement == UP ? "moves_to_aperture" : "moves_to_system";
 	struct drm_ferry_sync in, out[2];
 	struct drm_ferry_migrate_entry entry;
 	struct igt_ferry_gate gate;
@@ -1198,7 +1198,11 @@ static void test_wait_interrupted(int fd)
 static void test_interrupted(int fd)
 {
 	struct drm_ferry_migrate_entry entries[2];
-	struct drm_ferry_migrate args = { .count = 1 };
+	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+		.count = 1,
+	};
 	struct drm_ferry_sync in, out = igt_ferry_sync_new(fd, 0);
 	size_t size = all_room(fd);
 	struct igt_ferry_bo bo, big;

@@ -485,6 +485,8 @@ static void good(void)
 			(struct drm_ferry_migrate_entry){ f.bo[i].handle,
 							  i & 1 ? DOWN : UP };
 	f.args = (struct drm_ferry_migrate){
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = to_user_pointer(f.entries),
 		.count = BOS,
 		.in_syncs = to_user_pointer(f.in),
@@ -525,15 +527,17 @@ static void bad_begin(int fd)
 
 static void check_unmoved(int err)
 {
-	uint64_t up = igt_ferry_stat(f.fd, "moves_up"),
-		 down = igt_ferry_stat(f.fd, "moves_down");
+	uint64_t up = igt_ferry_stat(f.fd, "moves_to_aperture"),
+		 down = igt_ferry_stat(f.fd, "moves_to_system");
 	struct drm_ferry_migrate before = f.args;
 
 	igt_assert_eq(__ferry_ioctl(f.fd, DRM_IOCTL_FERRY_MIGRATE, &f.args),
 		      -err);
+	/* the only output of a call that fails */
+	before.failed_entry = f.args.failed_entry;
 	igt_assert(!memcmp(&before, &f.args, sizeof(before)));
-	igt_assert_eq_u64(igt_ferry_stat(f.fd, "moves_up"), up);
-	igt_assert_eq_u64(igt_ferry_stat(f.fd, "moves_down"), down);
+	igt_assert_eq_u64(igt_ferry_stat(f.fd, "moves_to_aperture"), up);
+	igt_assert_eq_u64(igt_ferry_stat(f.fd, "moves_to_system"), down);
 	for (int i = 0; i < BOS; i++) {
 		igt_assert_eq(ferry_bo_placement(f.fd, f.bo[i].handle),
 			      i & 1 ? UP : DOWN);

@@ -105,8 +105,8 @@ static void describe_device(void)
 	printf("  aperture: %.1f MiB, %.1f MiB of it free\n", MIB(size),
 	       MIB(info.aperture_free));
 	printf("  cache type granted: %s (asked for: %s)\n",
-	       ferry_cache_name(info.aperture_cache),
-	       ferry_cache_name(info.aperture_cache_asked));
+	       ferry_cache_name(info.aperture_memtype),
+	       ferry_cache_name(info.aperture_memtype_requested));
 	printf("  page table entries:%s%s\n",
 	       info.page_sizes & 4096 ? " 4 KiB" : "",
 	       info.page_sizes & (2 << 20) ? " 2 MiB" : "");
@@ -114,10 +114,10 @@ static void describe_device(void)
 	       info.features & DRM_FERRY_FEATURE_DISPLAY ? "yes" : "no");
 
 	fprintf(summary, "device %s\n", node ? node : "?");
-	fprintf(summary, "aperture_cache %s\n",
-		ferry_cache_name(info.aperture_cache));
-	fprintf(summary, "aperture_cache_asked %s\n",
-		ferry_cache_name(info.aperture_cache_asked));
+	fprintf(summary, "aperture_memtype %s\n",
+		ferry_cache_name(info.aperture_memtype));
+	fprintf(summary, "aperture_memtype_requested %s\n",
+		ferry_cache_name(info.aperture_memtype_requested));
 	note("aperture_bytes", size);
 	note("aperture_free_bytes", info.aperture_free);
 	note("page_sizes", info.page_sizes);
@@ -311,7 +311,7 @@ static void draw_placement(void)
 
 	snprintf(title, sizeof(title), "%d BOS  %.0f MIB APERTURE  %s", NR_BOS,
 		 MIB(ferry_device_aperture_size(dev)),
-		 ferry_cache_name(ferry_device_aperture_cache(dev)));
+		 ferry_cache_name(ferry_device_aperture_memtype(dev)));
 	atlas_draw(pixels, &atlas);
 	printf("Drawing where each BO is\n");
 	save("3-placement.png", pixels, ATLAS_WIDTH, ATLAS_HEIGHT);

@@ -81,7 +81,7 @@ must_fail 's/__u64 entries;/unsigned long entries;/' "a type of the word's size"
 must_fail 's/FERRY_MIGRATE[[:space:]]*0x04/FERRY_MIGRATE 0x05/' "an ioctl moved"
 must_fail 's/__u32 retained;//' "a field that is gone"
 must_fail 's/__s64 timeout_ns;/__s32 timeout_ns;/' "a timeout of another size"
-must_fail 's/\(DRM_FERRY_CACHE_WC\) = 2/\1 = 7/' "a constant changed"
+must_fail 's/\(DRM_FERRY_MEMTYPE_WC\) = 2/\1 = 7/' "a constant changed"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

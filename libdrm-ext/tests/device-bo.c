@@ -56,7 +56,7 @@ static void sizes(void)
 static void flags_and_placements(void)
 {
 	static const struct {
-		uint32_t placements, flags, starts;
+		uint32_t allowed_placements, flags, starts;
 	} cases[] = {
 		{ SYSTEM, 0, SYSTEM },
 		{ APERTURE, 0, APERTURE },
@@ -78,11 +78,11 @@ static void flags_and_placements(void)
 		struct drm_ferry_bo_query info;
 		struct ferry_bo *bo;
 
-		CHECK_OK(ferry_bo_new(dev, 5 * PAGE, cases[i].placements, flags,
+		CHECK_OK(ferry_bo_new(dev, 5 * PAGE, cases[i].allowed_placements, flags,
 				      &bo));
 		info = query(bo);
 		CHECK_EQ(info.handle, ferry_bo_handle(bo));
-		CHECK_EQ(info.placements, cases[i].placements);
+		CHECK_EQ(info.allowed_placements, cases[i].allowed_placements);
 		CHECK_EQ(info.placement, cases[i].starts);
 		CHECK_EQ(info.caching, flags & FERRY_BO_WC ?
 					       DRM_FERRY_CACHING_WC :
@@ -92,9 +92,9 @@ static void flags_and_placements(void)
 					     0);
 		CHECK_EQ(info.pinned, 0);
 		if (info.placement == APERTURE)
-			CHECK_EQ(info.cache, ferry_device_aperture_cache(dev));
+			CHECK_EQ(info.memtype, ferry_device_aperture_memtype(dev));
 		else if (!(flags & FERRY_BO_WC))
-			CHECK_EQ(info.cache, DRM_FERRY_CACHE_WB);
+			CHECK_EQ(info.memtype, DRM_FERRY_MEMTYPE_WB);
 		check_zero(map_bo(bo), ferry_bo_size(bo));
 		ferry_bo_del(bo);
 	}
@@ -115,7 +115,7 @@ static void references(void)
 static void handles(void)
 {
 	struct drm_ferry_bo_create create = { .size = PAGE,
-					      .placements = SYSTEM };
+					      .allowed_placements = SYSTEM };
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
 	struct ferry_bo *same;
 

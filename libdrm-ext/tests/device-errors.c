@@ -18,7 +18,7 @@ static void creation(void)
 	const uint64_t aperture = ferry_device_aperture_size(dev);
 	const struct {
 		uint64_t size;
-		uint32_t placements, flags;
+		uint32_t allowed_placements, flags;
 	} cases[] = {
 		{ 0, ANYWHERE, 0 },
 		{ max + 1, ANYWHERE, 0 },
@@ -39,7 +39,7 @@ static void creation(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct ferry_bo *bo = untouched;
-		int err = ferry_bo_new(dev, cases[i].size, cases[i].placements,
+		int err = ferry_bo_new(dev, cases[i].size, cases[i].allowed_placements,
 				       cases[i].flags, &bo);
 
 		if (err != -EINVAL)

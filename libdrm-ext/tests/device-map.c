@@ -192,7 +192,7 @@ int main(void)
 	RUN(every_kind_moves);
 	RUN(sparse_touch);
 	RUN(own_mapping_of_a_part, 0);
-	RUN(own_mapping_of_a_part, DRM_FERRY_MMAP_EAGER);
+	RUN(own_mapping_of_a_part, DRM_FERRY_MMAP_POPULATE);
 	RUN(child_process);
 	RUN(eviction);
 	ferry_device_del(dev);

@@ -22,12 +22,12 @@ static void getters_agree_with_query(void)
 	CHECK(info.aperture_free <= info.aperture_size);
 	CHECK(info.page_sizes & PAGE);
 	CHECK(info.max_bo_size >= PAGE);
-	CHECK(info.aperture_cache <= DRM_FERRY_CACHE_WB);
-	CHECK(info.aperture_cache_asked <= DRM_FERRY_CACHE_WB);
+	CHECK(info.aperture_memtype <= DRM_FERRY_MEMTYPE_WB);
+	CHECK(info.aperture_memtype_requested <= DRM_FERRY_MEMTYPE_WB);
 	CHECK_EQ(info.flags | info.pad | info.pad2, 0);
 
 	CHECK_EQ(ferry_device_aperture_size(dev), info.aperture_size);
-	CHECK_EQ(ferry_device_aperture_cache(dev), info.aperture_cache);
+	CHECK_EQ(ferry_device_aperture_memtype(dev), info.aperture_memtype);
 	CHECK_EQ(ferry_device_page_sizes(dev), info.page_sizes);
 	CHECK_EQ(ferry_device_max_bo_size(dev), info.max_bo_size);
 	CHECK_EQ(ferry_device_features(dev), info.features);
@@ -54,7 +54,7 @@ static void query_of_other_sizes(void)
 	memset(&newer, 0xff, sizeof(newer));
 	CHECK_OK(ferry_device_query(dev, &newer.info, 12));
 	CHECK(newer.info.version >= 1 && newer.info.version != UINT32_MAX);
-	CHECK_EQ(newer.info.aperture_cache, UINT32_MAX);
+	CHECK_EQ(newer.info.aperture_memtype, UINT32_MAX);
 	ferry_device_del(dev);
 }
 

@@ -67,13 +67,13 @@ static void nothing_to_drop(void)
 
 static void cache_names(void)
 {
-	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_CACHE_UC), "uncached"));
-	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_CACHE_WC), "write-combining"));
-	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_CACHE_WB), "write-back"));
+	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_MEMTYPE_UC), "uncached"));
+	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_MEMTYPE_WC), "write-combining"));
+	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_MEMTYPE_WB), "write-back"));
 	CHECK(!strcmp(ferry_cache_name(6), "unknown"));
 	CHECK(!strcmp(ferry_cache_name(UINT32_MAX), "unknown"));
 
-	for (uint32_t a = 0; a <= DRM_FERRY_CACHE_WB; a++) {
+	for (uint32_t a = 0; a <= DRM_FERRY_MEMTYPE_WB; a++) {
 		CHECK(strcmp(ferry_cache_name(a), "unknown"));
 		for (uint32_t b = 0; b < a; b++)
 			CHECK(strcmp(ferry_cache_name(a), ferry_cache_name(b)));

@@ -19,8 +19,8 @@
 	F(S, flags, 0, 4)                 \
 	F(S, pad, 4, 4)                   \
 	F(S, version, 8, 4)               \
-	F(S, aperture_cache, 12, 4)       \
-	F(S, aperture_cache_asked, 16, 4) \
+	F(S, aperture_memtype, 12, 4)       \
+	F(S, aperture_memtype_requested, 16, 4) \
 	F(S, pad2, 20, 4)                 \
 	F(S, aperture_size, 24, 8)        \
 	F(S, aperture_free, 32, 8)        \
@@ -30,7 +30,7 @@
 
 #define BO_CREATE(F, S)        \
 	F(S, size, 0, 8)       \
-	F(S, placements, 8, 4) \
+	F(S, allowed_placements, 8, 4) \
 	F(S, placement, 12, 4) \
 	F(S, caching, 16, 4)   \
 	F(S, flags, 20, 4)     \
@@ -46,10 +46,10 @@
 	F(S, handle, 0, 4)      \
 	F(S, pad, 4, 4)         \
 	F(S, size, 8, 8)        \
-	F(S, placements, 16, 4) \
+	F(S, allowed_placements, 16, 4) \
 	F(S, placement, 20, 4)  \
 	F(S, caching, 24, 4)    \
-	F(S, cache, 28, 4)      \
+	F(S, memtype, 28, 4)      \
 	F(S, flags, 32, 4)      \
 	F(S, pinned, 36, 4)     \
 	F(S, huge_size, 40, 8)  \
@@ -67,12 +67,16 @@
 
 #define MIGRATE(F, S)          \
 	F(S, entries, 0, 8)    \
-	F(S, count, 8, 4)      \
-	F(S, flags, 12, 4)     \
-	F(S, in_syncs, 16, 8)  \
-	F(S, out_syncs, 24, 8) \
+	F(S, in_syncs, 8, 8)  \
+	F(S, out_syncs, 16, 8) \
+	F(S, count, 24, 4)      \
+	F(S, entry_stride, 28, 4)     \
 	F(S, in_count, 32, 4)  \
-	F(S, out_count, 36, 4)
+	F(S, out_count, 36, 4) \
+	F(S, sync_stride, 40, 4) \
+	F(S, flags, 44, 4) \
+	F(S, failed_entry, 48, 4) \
+	F(S, pad, 52, 4)
 
 #define BO_WAIT(F, S)      \
 	F(S, handle, 0, 4) \
@@ -120,24 +124,24 @@ CHECK_IOCTL(DRM_IOCTL_FERRY_DEVICE_QUERY, 0xc0406440u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_CREATE, 0xc0206441u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_MMAP_OFFSET, 0xc0106442u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_QUERY, 0xc0386443u);
-CHECK_IOCTL(DRM_IOCTL_FERRY_MIGRATE, 0xc0286444u);
+CHECK_IOCTL(DRM_IOCTL_FERRY_MIGRATE, 0xc0386444u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_WAIT, 0x40106446u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_MADVISE, 0xc0106445u);
 
 /* Values that programs are compiled with. */
 CHECK(DRM_FERRY_PLACEMENT_SYSTEM == 1, "placement");
 CHECK(DRM_FERRY_PLACEMENT_APERTURE == 2, "placement");
-CHECK(DRM_FERRY_CACHE_UC == 0, "cache");
-CHECK(DRM_FERRY_CACHE_UC_MINUS == 1, "cache");
-CHECK(DRM_FERRY_CACHE_WC == 2, "cache");
-CHECK(DRM_FERRY_CACHE_WT == 3, "cache");
-CHECK(DRM_FERRY_CACHE_WP == 4, "cache");
-CHECK(DRM_FERRY_CACHE_WB == 5, "cache");
+CHECK(DRM_FERRY_MEMTYPE_UC == 0, "memtype");
+CHECK(DRM_FERRY_MEMTYPE_UC_MINUS == 1, "memtype");
+CHECK(DRM_FERRY_MEMTYPE_WC == 2, "memtype");
+CHECK(DRM_FERRY_MEMTYPE_WT == 3, "memtype");
+CHECK(DRM_FERRY_MEMTYPE_WP == 4, "memtype");
+CHECK(DRM_FERRY_MEMTYPE_WB == 5, "memtype");
 CHECK(DRM_FERRY_FEATURE_DISPLAY == 1, "feature");
 CHECK(DRM_FERRY_CACHING_CACHED == 0, "caching");
 CHECK(DRM_FERRY_CACHING_WC == 1, "caching");
 CHECK(DRM_FERRY_BO_CONTIGUOUS == 1, "flag");
-CHECK(DRM_FERRY_MMAP_EAGER == 1, "flag");
+CHECK(DRM_FERRY_MMAP_POPULATE == 1, "flag");
 CHECK(DRM_FERRY_MADV_WILLNEED == 0, "advice");
 CHECK(DRM_FERRY_MADV_DONTNEED == 1, "advice");
 CHECK(DRM_FERRY_MADV_PURGED == 2, "advice");

@@ -142,13 +142,13 @@ int ferry_device_fd(const struct ferry_device *dev);
 uint64_t ferry_device_aperture_size(const struct ferry_device *dev);
 
 /**
- * ferry_device_aperture_cache() - cache attribute of the aperture
+ * ferry_device_aperture_memtype() - cache attribute of the aperture
  * @dev: the device
  *
- * Returns: the &enum drm_ferry_cache that the kernel was granted and that every
+ * Returns: the &enum drm_ferry_memtype that the kernel was granted and that every
  * mapping of the aperture has.
  */
-uint32_t ferry_device_aperture_cache(const struct ferry_device *dev);
+uint32_t ferry_device_aperture_memtype(const struct ferry_device *dev);
 
 /**
  * ferry_device_page_sizes() - sizes of page table entries
@@ -191,7 +191,7 @@ int ferry_device_query(struct ferry_device *dev,
 
 /**
  * ferry_cache_name() - name of a cache attribute
- * @cache: one of &enum drm_ferry_cache
+ * @cache: one of &enum drm_ferry_memtype
  *
  * Returns: a constant string such as "write-combining"; "unknown" for anything
  * else.
@@ -304,7 +304,7 @@ int ferry_bo_unmap(struct ferry_bo *bo);
 /**
  * ferry_bo_mmap_offset() - offset of a BO in the device file
  * @bo: the BO
- * @flags: mask of DRM_FERRY_MMAP_*, such as %DRM_FERRY_MMAP_EAGER to have the
+ * @flags: mask of DRM_FERRY_MMAP_*, such as %DRM_FERRY_MMAP_POPULATE to have the
  *	pages mapped when mmap() returns instead of when they are touched
  * @offset: out: bytes, for an mmap() of one's own on ferry_device_fd(), such as
  *	a read-only mapping or one of a part of the BO

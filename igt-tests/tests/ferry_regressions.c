@@ -372,7 +372,7 @@ static void test_remap_vs_fault(int fd)
 
 		bo.fd = ro;
 		bo.size = 8 * PAGE;
-		bo.handle = ferry_bo_create(ro, bo.size, kind->placements, 0,
+		bo.handle = ferry_bo_create(ro, bo.size, kind->allowed_placements, 0,
 					    kind->caching, kind->flags);
 		igt_assert(mmap(NULL, bo.size, RW, MAP_PRIVATE, ro,
 				offset_of(&bo, false)) == MAP_FAILED);
@@ -460,16 +460,16 @@ static uint32_t granted(uint32_t *asked)
 	igt_ferry_bo_fill(&bo);
 	igt_ferry_bo_check(&bo);
 	ferry_bo_query(fd, bo.handle, &bo_query);
-	igt_assert_eq_u32(bo_query.cache, query.aperture_cache);
+	igt_assert_eq_u32(bo_query.memtype, query.aperture_memtype);
 	igt_ferry_audit_clean(fd, &audit);
 	igt_assert_lte_u64((HUGE + PAGE) / PAGE, audit.pages);
 	igt_assert(!strcmp(audit.granted,
-			   igt_ferry_cache_name(query.aperture_cache)));
+			   igt_ferry_cache_name(query.aperture_memtype)));
 	igt_ferry_bo_fini(&bo);
 	if (asked)
-		*asked = query.aperture_cache_asked;
+		*asked = query.aperture_memtype_requested;
 	close(fd);
-	return query.aperture_cache;
+	return query.aperture_memtype;
 }
 
 /**
@@ -504,8 +504,8 @@ static void test_pat_first_claim(int bar)
 		 igt_ferry_module_slot(), bar);
 	igt_ferry_break_load(options);
 	igt_ferry_module_load("");
-	igt_assert_eq_u32(granted(&asked), DRM_FERRY_CACHE_UC_MINUS);
-	igt_assert_eq_u32(asked, DRM_FERRY_CACHE_WC);
+	igt_assert_eq_u32(granted(&asked), DRM_FERRY_MEMTYPE_UC_MINUS);
+	igt_assert_eq_u32(asked, DRM_FERRY_MEMTYPE_WC);
 	igt_ferry_module_unload();
 	igt_ferry_break_unload();
 	igt_ferry_module_load("");
@@ -580,7 +580,7 @@ static void test_readonly_forced(int fd, const struct igt_ferry_kind *kind)
 	ssize_t written;
 
 	igt_assert_fd(mem);
-	bo.handle = ferry_bo_create(ro, bo.size, kind->placements, 0,
+	bo.handle = ferry_bo_create(ro, bo.size, kind->allowed_placements, 0,
 				    kind->caching, kind->flags);
 	bo.map = mmap(NULL, bo.size, PROT_READ, MAP_SHARED, ro,
 		      offset_of(&bo, false));
