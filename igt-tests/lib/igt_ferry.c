@@ -169,6 +169,29 @@ int igt_ferry_begin(int keep)
 	return igt_ferry_reopen(keep, O_RDWR);
 }
 
+/**
+ * igt_ferry_run_tests - run a table of subtests
+ * @fd: a file of the device that stays open while the program runs
+ * @tests: the table; ends in a NULL name
+ */
+void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests)
+{
+	for (const struct igt_ferry_test *test = tests; test->name; test++) {
+		const struct igt_ferry_kind *kind = test->kinds;
+
+		if (!kind) {
+			igt_describe(test->describe);
+			igt_subtest(test->name) test->run(igt_ferry_begin(fd));
+			continue;
+		}
+		for (; kind->name; kind++) {
+			igt_describe(test->describe);
+			igt_subtest_f("%s-%s", test->name, kind->name)
+				test->run_kind(igt_ferry_begin(fd), kind);
+		}
+	}
+}
+
 int igt_ferry_open_render(int fd)
 {
 	char *name = drmGetRenderDeviceNameFromFd(fd);

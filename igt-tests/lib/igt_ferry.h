@@ -12,6 +12,11 @@
 
 #include "ferry_ioctl.h"
 
+/* Short names for what nearly every line of a test has */
+#define PAGE FERRY_PAGE_SIZE
+#define APERTURE DRM_FERRY_PLACEMENT_APERTURE
+#define SYSTEM DRM_FERRY_PLACEMENT_SYSTEM
+
 /* The device */
 bool igt_ferry_is_device(int fd);
 bool igt_ferry_is_present(void);
@@ -49,6 +54,36 @@ struct igt_ferry_kind {
 /* BOs that stay at one placement, and BOs that may be at both; both lists end in a NULL name */
 extern const struct igt_ferry_kind igt_ferry_fixed_kinds[];
 extern const struct igt_ferry_kind igt_ferry_movable_kinds[];
+
+/**
+ * struct igt_ferry_test - a subtest, or one subtest for each of several kinds of BO
+ * @name: name of the subtest; a hyphen and the name of the kind follow if there are @kinds
+ * @describe: what holds if the subtest passes
+ * @run: the subtest, with a new client; not used if there are @kinds
+ * @kinds: list of kinds that ends in a NULL name, or NULL
+ * @run_kind: the subtest, with a new client and one of @kinds
+ */
+struct igt_ferry_test {
+	const char *name;
+	const char *describe;
+	void (*run)(int fd);
+	const struct igt_ferry_kind *kinds;
+	void (*run_kind)(int fd, const struct igt_ferry_kind *kind);
+};
+
+/* Runs a table of subtests that ends in a NULL name; @fd is a file that stays open. */
+void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests);
+
+/* The main function of a program whose subtests are all in one table. */
+#define igt_ferry_main(tests)                            \
+	igt_main                                         \
+	{                                                \
+		int fd_ = -1;                            \
+                                                         \
+		igt_fixture fd_ = igt_ferry_open();      \
+		igt_ferry_run_tests(fd_, tests);         \
+		igt_fixture close(fd_);                  \
+	}
 
 /**
  * struct igt_ferry_bo - a BO with known contents

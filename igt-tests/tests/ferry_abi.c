@@ -17,10 +17,6 @@
 IGT_TEST_DESCRIPTION(
 	"Who may call, from which node, with older structures, and under signals");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 /*
  * The ioctl itself, and not drmIoctl(), which would hide EINTR and EAGAIN.
  */
@@ -77,7 +73,7 @@ static void test_shorter(int fd)
 	igt_assert_eq_u64(query.size, PAGE);
 	igt_assert_eq_u32(query.allowed_placements, 0xeeeeeeee);
 
-	entry = (struct drm_ferry_migrate_entry){ handle, UP };
+	entry = (struct drm_ferry_migrate_entry){ handle, APERTURE };
 	migrate = (struct drm_ferry_migrate){
 		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
 		.sync_stride = sizeof(struct drm_ferry_sync),
@@ -91,7 +87,7 @@ static void test_shorter(int fd)
 				 offsetof(struct drm_ferry_migrate, flags)),
 			  &migrate),
 		0);
-	igt_assert_eq(ferry_bo_placement(client, handle), UP);
+	igt_assert_eq(ferry_bo_placement(client, handle), APERTURE);
 	igt_assert_eq_u32(migrate.flags, 0xeeeeeeee);
 
 	/* without placements there is nothing to create */
@@ -134,8 +130,8 @@ static void use_everything(int fd)
 	ferry_device_query(fd, &device);
 	igt_ferry_bo_init(&bo, fd, 3 * PAGE, igt_ferry_movable_kinds);
 	igt_ferry_bo_fill(&bo);
-	ferry_bo_migrate(fd, bo.handle, UP);
-	igt_assert_eq(ferry_bo_placement(fd, bo.handle), UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), APERTURE);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
 }
@@ -184,8 +180,8 @@ static void test_readonly_file(int fd)
 		ferry_bo_create(ro, PAGE, FERRY_PLACEMENT_BOTH, 0, 0, 0);
 	uint64_t offset = 0;
 
-	ferry_bo_migrate(ro, handle, UP);
-	igt_assert_eq(ferry_bo_placement(ro, handle), UP);
+	ferry_bo_migrate(ro, handle, APERTURE);
+	igt_assert_eq(ferry_bo_placement(ro, handle), APERTURE);
 	igt_assert_eq(__ferry_bo_mmap_offset(ro, handle, &offset), 0);
 	gem_close(ro, handle);
 	close(ro);
@@ -219,7 +215,7 @@ static void test_interrupted_migrate(int fd)
 
 		for (unsigned int i = 0; i < ARRAY_SIZE(e); i++) {
 			e[i].handle = bo[i].handle;
-			e[i].placement = done & 1 ? DOWN : UP;
+			e[i].placement = done & 1 ? SYSTEM : APERTURE;
 		}
 		err = raw_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args);
 		if (err) {
@@ -269,11 +265,11 @@ static void test_interrupted_wait(int fd)
 	igt_ferry_bo_fill(&bo);
 	igt_ferry_gate_init(&gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
-	ferry_bo_migrate_sync(fd, bo.handle, UP, &in, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, APERTURE, &in, &out);
 	igt_fork(child, 1)
 	{
 		/* waits for the way up, and keeps the BO reserved */
-		ferry_bo_migrate(fd, bo.handle, DOWN);
+		ferry_bo_migrate(fd, bo.handle, SYSTEM);
 	}
 	usleep(100000);
 	igt_ferry_alarm_storm(20000);
@@ -282,7 +278,7 @@ static void test_interrupted_wait(int fd)
 		int err;
 
 		igt_seconds_elapsed(&start);
-		err = raw_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
+		err = raw_migrate(fd, bo.handle, i & 1 ? SYSTEM : APERTURE);
 		igt_assert_lt(igt_seconds_elapsed(&start), 5);
 		igt_ferry_gate_require_closed(&gate);
 		igt_assert_eq(err, EINTR);
@@ -290,7 +286,7 @@ static void test_interrupted_wait(int fd)
 	igt_ferry_alarm_storm(0);
 	igt_ferry_gate_open(&gate);
 	igt_waitchildren();
-	igt_assert_eq(ferry_bo_placement(fd, bo.handle), DOWN);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), SYSTEM);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
 	igt_ferry_gate_fini(&gate);
@@ -314,11 +310,11 @@ static void test_interrupted_race(int fd)
 	igt_fork(child, 2)
 	{
 		for (unsigned int i = child; !*stop; i++)
-			ferry_bo_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
+			ferry_bo_migrate(fd, bo.handle, i & 1 ? SYSTEM : APERTURE);
 	}
 	igt_ferry_alarm_storm(300);
 	while (igt_seconds_elapsed(&start) < (done ? 3 : 60)) {
-		int err = raw_migrate(fd, bo.handle, done & 1 ? DOWN : UP);
+		int err = raw_migrate(fd, bo.handle, done & 1 ? SYSTEM : APERTURE);
 
 		if (err) {
 			igt_assert_eq(err, EINTR);
@@ -354,7 +350,7 @@ static void test_interrupted_create(int fd)
 		struct drm_ferry_bo_create args = {
 			.size = 4 * PAGE,
 			.allowed_placements = FERRY_PLACEMENT_BOTH,
-			.placement = created & 1 ? UP : DOWN,
+			.placement = created & 1 ? APERTURE : SYSTEM,
 		};
 		int err = raw_ioctl(fd, DRM_IOCTL_FERRY_BO_CREATE, &args);
 
@@ -388,11 +384,11 @@ static void test_migrate_max_count(int fd)
 	igt_assert(e);
 	/* nothing but one BO: refused for being named twice, or for no such handle */
 	for (unsigned int i = 0; i < DRM_FERRY_MIGRATE_MAX; i++)
-		e[i] = (struct drm_ferry_migrate_entry){ handle, UP };
+		e[i] = (struct drm_ferry_migrate_entry){ handle, APERTURE };
 	igt_assert_eq(__ferry_migrate(fd, e, DRM_FERRY_MIGRATE_MAX), -EINVAL);
 	e[DRM_FERRY_MIGRATE_MAX - 1].placement = 0;
 	igt_assert_eq(__ferry_migrate(fd, e, DRM_FERRY_MIGRATE_MAX), -EINVAL);
-	igt_assert_eq(ferry_bo_placement(fd, handle), DOWN);
+	igt_assert_eq(ferry_bo_placement(fd, handle), SYSTEM);
 	gem_close(fd, handle);
 	free(e);
 }

@@ -21,8 +21,6 @@
 IGT_TEST_DESCRIPTION(
 	"Mappings touched by the kernel, by a debugger and by many threads at once");
 
-#define PAGE FERRY_PAGE_SIZE
-
 /* Touching and migrating at once goes on for this long */
 #define SECONDS 2
 

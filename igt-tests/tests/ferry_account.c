@@ -21,10 +21,7 @@
 IGT_TEST_DESCRIPTION(
 	"What clients are told of the memory that they have, and how much they may have");
 
-#define PAGE FERRY_PAGE_SIZE
 #define MIB (1ull << 20)
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 
 /* What stands behind "WHAT-REGION:" in the client's fdinfo, in bytes or nanoseconds */
 static uint64_t fdinfo(int fd, const char *what, const char *region)
@@ -76,18 +73,18 @@ static void test_fdinfo_regions(int fd)
 	expect(client, "system", 0, 0, 0, 0);
 	expect(client, "aperture", 0, 0, 0, 0);
 
-	handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH, DOWN,
+	handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH, SYSTEM,
 				 DRM_FERRY_CACHING_CACHED, 0);
 	expect(client, "system", size, 0, 0, 0);
 	map = ferry_bo_mmap(client, handle, size);
 	*map = 1;
 	expect(client, "system", size, size, 0, 0);
 
-	ferry_bo_migrate(client, handle, UP);
+	ferry_bo_migrate(client, handle, APERTURE);
 	expect(client, "system", 0, 0, 0, 0);
 	expect(client, "aperture", size, size, 0, 0);
 
-	ferry_bo_migrate(client, handle, DOWN);
+	ferry_bo_migrate(client, handle, SYSTEM);
 	expect(client, "system", size, size, 0, 0);
 	expect(client, "aperture", 0, 0, 0, 0);
 
@@ -118,7 +115,7 @@ static void test_fdinfo_active(int fd)
 {
 	int client = igt_ferry_reopen(fd, O_RDWR);
 	const uint64_t size = MIB, other = 3 * PAGE;
-	struct drm_ferry_migrate_entry entry = { .placement = UP };
+	struct drm_ferry_migrate_entry entry = { .placement = APERTURE };
 	struct drm_ferry_sync in, out;
 	struct drm_ferry_migrate args = {
 		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
@@ -133,10 +130,10 @@ static void test_fdinfo_active(int fd)
 	struct igt_ferry_gate gate;
 
 	/* one that moves, and one that does not */
-	entry.handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH, DOWN,
+	entry.handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH, SYSTEM,
 				       DRM_FERRY_CACHING_CACHED, 0);
 	igt_ferry_touch(ferry_bo_mmap(client, entry.handle, size), size);
-	ferry_bo_create(client, other, FERRY_PLACEMENT_BOTH, UP,
+	ferry_bo_create(client, other, FERRY_PLACEMENT_BOTH, APERTURE,
 			DRM_FERRY_CACHING_CACHED, 0);
 
 	igt_ferry_gate_init(&gate);
@@ -169,10 +166,10 @@ static void test_fdinfo_huge(int fd)
 	ferry_device_query(fd, &device);
 	igt_require_f(device.page_sizes & (2 * MIB), "no huge entries here\n");
 	handle = ferry_bo_create(client, 4 * MIB + PAGE, FERRY_PLACEMENT_BOTH,
-				 UP, DRM_FERRY_CACHING_CACHED, 0);
+				 APERTURE, DRM_FERRY_CACHING_CACHED, 0);
 	igt_assert_eq_u64(fdinfo(client, "ferry-huge", "aperture"), 4 * MIB);
 	igt_assert_eq_u64(fdinfo(client, "ferry-huge", "system"), 0);
-	ferry_bo_migrate(client, handle, DOWN);
+	ferry_bo_migrate(client, handle, SYSTEM);
 	igt_assert_eq_u64(fdinfo(client, "ferry-huge", "aperture"), 0);
 	gem_close(client, handle);
 	close(client);
@@ -216,9 +213,9 @@ static void *query(void *arg)
 	uint32_t handle;
 
 	while (!*stop) {
-		if (__ferry_bo_create(fd, PAGE, FERRY_PLACEMENT_BOTH, DOWN,
+		if (__ferry_bo_create(fd, PAGE, FERRY_PLACEMENT_BOTH, SYSTEM,
 				      DRM_FERRY_CACHING_CACHED, 0, &handle) ||
-		    __ferry_bo_migrate(fd, handle, DOWN) ||
+		    __ferry_bo_migrate(fd, handle, SYSTEM) ||
 		    __ferry_bo_close(fd, handle))
 			return NULL;
 	}
@@ -244,21 +241,21 @@ static void test_fdinfo_copy(int fd)
 	igt_assert_eq_u64(copy_ns(client), 0);
 	igt_assert_eq(pthread_create(&thread, NULL, query, arg), 0);
 
-	handle = ferry_bo_create(client, MIB, FERRY_PLACEMENT_BOTH, UP,
+	handle = ferry_bo_create(client, MIB, FERRY_PLACEMENT_BOTH, APERTURE,
 				 DRM_FERRY_CACHING_CACHED, 0);
 	igt_assert_lt_u64(0, copy_ns(client));
 	for (int i = 0; i < 5; i++) {
-		check_copy(client, handle, DOWN, true);
-		check_copy(client, handle, UP, true);
-		check_copy(client, handle, DOWN, false);
-		check_copy(client, handle, UP, false);
+		check_copy(client, handle, SYSTEM, true);
+		check_copy(client, handle, APERTURE, true);
+		check_copy(client, handle, SYSTEM, false);
+		check_copy(client, handle, APERTURE, false);
 	}
 	stop = true;
 	pthread_join(thread, &calls);
 	igt_assert(calls);
 
 	/* nothing to carry */
-	ferry_bo_migrate(client, handle, UP);
+	ferry_bo_migrate(client, handle, APERTURE);
 	/* what was done is not undone */
 	gem_close(client, handle);
 	igt_assert_eq_u64(copy_ns(client), move_ns(fd) - all);
@@ -280,33 +277,33 @@ static void test_fdinfo_copy_evict(int fd)
 	uint32_t handle, count = 0, *others;
 
 	ferry_device_query(fd, &device);
-	handle = ferry_bo_create(evictor, MIB, FERRY_PLACEMENT_BOTH, DOWN,
+	handle = ferry_bo_create(evictor, MIB, FERRY_PLACEMENT_BOTH, SYSTEM,
 				 DRM_FERRY_CACHING_CACHED, 0);
 	/* the last of them evicts the first */
 	others = calloc(device.aperture_size / MIB + 1, sizeof(*others));
 	while (igt_ferry_stat(fd, "evictions") == evictions) {
 		igt_assert_lte(count, device.aperture_size / MIB);
 		others[count++] = ferry_bo_create(victim, MIB,
-						  FERRY_PLACEMENT_BOTH, UP,
+						  FERRY_PLACEMENT_BOTH, APERTURE,
 						  DRM_FERRY_CACHING_CACHED, 0);
 	}
 	paid = copy_ns(victim);
 	all = move_ns(fd);
 	evictions = igt_ferry_stat(fd, "evictions");
 
-	check_copy(evictor, handle, UP, true);
+	check_copy(evictor, handle, APERTURE, true);
 	igt_assert_lt_u64(evictions, igt_ferry_stat(fd, "evictions"));
-	ferry_bo_migrate(evictor, handle, DOWN);
+	ferry_bo_migrate(evictor, handle, SYSTEM);
 	for (uint32_t i = 0; i < count; i++)
-		if (ferry_bo_placement(victim, others[i]) == DOWN)
-			ferry_bo_migrate(victim, others[i], UP);
+		if (ferry_bo_placement(victim, others[i]) == SYSTEM)
+			ferry_bo_migrate(victim, others[i], APERTURE);
 	paid = copy_ns(victim) - paid;
 	igt_assert_eq_u64(copy_ns(evictor) + paid, move_ns(fd) - all);
 
 	/* sent away: the evictions are not left to the job, and cost the same */
 	evictions = igt_ferry_stat(fd, "evictions");
 	paid = copy_ns(victim);
-	check_copy(evictor, handle, UP, false);
+	check_copy(evictor, handle, APERTURE, false);
 	igt_assert_lt_u64(evictions, igt_ferry_stat(fd, "evictions"));
 	igt_assert_eq_u64(copy_ns(victim), paid);
 
@@ -333,7 +330,7 @@ static void test_gputop(int fd)
 
 	igt_require_f(!system("command -v gputop > /dev/null"),
 		      "no gputop here: it comes with Debian 13\n");
-	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, UP,
+	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, APERTURE,
 				 DRM_FERRY_CACHING_CACHED, 0);
 
 	/* it measures its terminal */
@@ -346,8 +343,8 @@ static void test_gputop(int fd)
 	do {
 		struct pollfd ready = { .fd = tty, .events = POLLIN };
 
-		ferry_bo_migrate(fd, handle, DOWN);
-		ferry_bo_migrate(fd, handle, UP);
+		ferry_bo_migrate(fd, handle, SYSTEM);
+		ferry_bo_migrate(fd, handle, APERTURE);
 		bytes = 1;
 		if (poll(&ready, 1, 0) > 0) {
 			bytes = read(tty, text + len, sizeof(text) - 1 - len);
@@ -403,11 +400,11 @@ static void test_fdinfo_race(int fd)
 	igt_assert_eq(pthread_create(&thread, NULL, read_fdinfo, arg), 0);
 	for (int i = 0; i < 200; i++) {
 		uint32_t handle = ferry_bo_create(client, 16 * PAGE,
-						  FERRY_PLACEMENT_BOTH, UP,
+						  FERRY_PLACEMENT_BOTH, APERTURE,
 						  DRM_FERRY_CACHING_CACHED, 0);
 
-		ferry_bo_migrate(client, handle, DOWN);
-		ferry_bo_migrate(client, handle, UP);
+		ferry_bo_migrate(client, handle, SYSTEM);
+		ferry_bo_migrate(client, handle, APERTURE);
 		gem_close(client, handle);
 	}
 	stop = true;
@@ -431,7 +428,7 @@ static void test_trace_moves(int fd)
 	ferry_device_query(fd, &device);
 	igt_ferry_trace_begin("ferry/ferry_move");
 
-	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, UP,
+	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, APERTURE,
 				 DRM_FERRY_CACHING_CACHED, 0);
 	snprintf(bo, sizeof(bo), "bo=0x%" PRIx64 " ",
 		 ferry_bo_mmap_offset(fd, handle));
@@ -439,11 +436,11 @@ static void test_trace_moves(int fd)
 	igt_assert_eq(igt_ferry_trace_count(
 			      bo, "from=nowhere to=aperture bytes=1048576 "),
 		      1);
-	ferry_bo_migrate(fd, handle, DOWN);
+	ferry_bo_migrate(fd, handle, SYSTEM);
 	igt_assert_eq(igt_ferry_trace_count(
 			      bo, "from=aperture to=system bytes=1048576 "),
 		      1);
-	ferry_bo_migrate(fd, handle, UP);
+	ferry_bo_migrate(fd, handle, APERTURE);
 	igt_assert_eq(igt_ferry_trace_count(
 			      bo, "from=system to=aperture bytes=1048576 "),
 		      1);
@@ -452,10 +449,10 @@ static void test_trace_moves(int fd)
 
 	/* others that need all of the aperture push it out */
 	others = calloc(device.aperture_size / MIB, sizeof(*others));
-	while (ferry_bo_placement(fd, handle) == UP) {
+	while (ferry_bo_placement(fd, handle) == APERTURE) {
 		igt_assert_lt(count, device.aperture_size / MIB);
 		others[count++] = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH,
-						  UP, DRM_FERRY_CACHING_CACHED,
+						  APERTURE, DRM_FERRY_CACHING_CACHED,
 						  0);
 	}
 	igt_assert_eq(igt_ferry_trace_count(bo, "reason=eviction"), 1);
@@ -474,7 +471,7 @@ static unsigned int fill(int fd, unsigned int max)
 	int ret = 0;
 
 	for (count = 0; count < max; count++) {
-		ret = __ferry_bo_create(fd, MIB, UP, 0,
+		ret = __ferry_bo_create(fd, MIB, APERTURE, 0,
 					DRM_FERRY_CACHING_CACHED, 0, &handle);
 		if (ret)
 			break;
@@ -512,9 +509,9 @@ static void test_aperture_only_limit(int fd)
 				  igt_ferry_movable_kinds);
 		igt_ferry_bo_fill(&bo);
 		for (int i = 0; i < 4; i++) {
-			ferry_bo_migrate(other, bo.handle, UP);
+			ferry_bo_migrate(other, bo.handle, APERTURE);
 			igt_ferry_bo_check(&bo);
-			ferry_bo_migrate(other, bo.handle, DOWN);
+			ferry_bo_migrate(other, bo.handle, SYSTEM);
 		}
 		igt_ferry_bo_fini(&bo);
 	}

@@ -17,12 +17,9 @@
 IGT_TEST_DESCRIPTION(
 	"Every mapping of a page has one cache attribute, and whatever else is reported");
 
-#define PAGE FERRY_PAGE_SIZE
 #define HUGE IGT_FERRY_HUGE
 #define HUGE_PAGES (HUGE / PAGE)
 #define RW (PROT_READ | PROT_WRITE)
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 
 /* What the mapping of such a BO is to be */
 static uint32_t expected_cache(int fd, const struct igt_ferry_kind *kind)
@@ -30,7 +27,7 @@ static uint32_t expected_cache(int fd, const struct igt_ferry_kind *kind)
 	struct drm_ferry_device_query query;
 
 	ferry_device_query(fd, &query);
-	if (kind->allowed_placements == UP)
+	if (kind->allowed_placements == APERTURE)
 		return query.aperture_memtype;
 	if (kind->caching == DRM_FERRY_CACHING_CACHED)
 		return DRM_FERRY_MEMTYPE_WB;
@@ -189,7 +186,7 @@ static void test_audit_moving(int fd)
 			for (int i = 0; i < 4; i++) {
 				igt_ferry_touch(bo.map, bo.size);
 				ferry_bo_migrate(own, bo.handle,
-						 i & 1 ? DOWN : UP);
+						 i & 1 ? SYSTEM : APERTURE);
 			}
 			igt_ferry_check_zero(bo.map, bo.size);
 			igt_ferry_bo_fini(&bo);

@@ -14,10 +14,6 @@
 IGT_TEST_DESCRIPTION(
 	"More buffer objects than the aperture holds: who leaves, and how");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 #define MAX_BOS 160
 
 struct set {
@@ -68,7 +64,7 @@ static unsigned int set_above(const struct set *set)
 
 	for (unsigned int i = 0; i < set->count; i++)
 		above += ferry_bo_placement(set->bo[i].fd, set->bo[i].handle) ==
-			 UP;
+			 APERTURE;
 	return above;
 }
 
@@ -81,8 +77,8 @@ static unsigned int take_turns(struct set *set, unsigned int rounds)
 		for (unsigned int i = 0; i < set->count; i++) {
 			struct igt_ferry_bo *bo = &set->bo[i];
 
-			ferry_bo_migrate(bo->fd, bo->handle, UP);
-			stayed += ferry_bo_placement(bo->fd, bo->handle) == UP;
+			ferry_bo_migrate(bo->fd, bo->handle, APERTURE);
+			stayed += ferry_bo_placement(bo->fd, bo->handle) == APERTURE;
 			igt_ferry_bo_check(bo);
 			if (n & 1)
 				igt_ferry_bo_fill(bo);
@@ -150,12 +146,12 @@ static void test_create(int fd, const struct igt_ferry_kind *kind)
 	unsigned int count = 40;
 	struct set set = { .size = ALIGN(aperture_size(fd) / 20, PAGE) };
 
-	above.placement = UP;
+	above.placement = APERTURE;
 	for (unsigned int i = 0; i < count; i++) {
 		struct igt_ferry_bo *bo = &set.bo[set.count++];
 
 		igt_ferry_bo_init(bo, fd, set.size, &above);
-		igt_assert_eq(ferry_bo_placement(fd, bo->handle), UP);
+		igt_assert_eq(ferry_bo_placement(fd, bo->handle), APERTURE);
 		igt_ferry_bo_check(bo);
 		igt_ferry_bo_fill(bo);
 	}
@@ -185,7 +181,7 @@ static void test_mixed_sizes(int fd)
 	for (unsigned int i = 0; i < set.count * 3; i++) {
 		struct igt_ferry_bo *bo = &set.bo[i * 29 % set.count];
 
-		ferry_bo_migrate(fd, bo->handle, i % 5 ? UP : DOWN);
+		ferry_bo_migrate(fd, bo->handle, i % 5 ? APERTURE : SYSTEM);
 		igt_ferry_bo_check(bo);
 	}
 	set_check(&set);
@@ -204,15 +200,15 @@ static void test_lru_order(int fd)
 
 	set_init(&set, fd, igt_ferry_movable_kinds, 2, 16);
 	for (unsigned int i = 0; i < set.count; i++) {
-		ferry_bo_migrate(fd, set.bo[i].handle, UP);
+		ferry_bo_migrate(fd, set.bo[i].handle, APERTURE);
 		for (unsigned int j = 0; j < set.count; j++) {
 			uint32_t where =
 				ferry_bo_placement(fd, set.bo[j].handle);
 
 			/* down: the oldest up to one, up: the rest up to @i, down: not yet up */
 			if (j > i || j < oldest) {
-				igt_assert_eq(where, DOWN);
-			} else if (where == DOWN) {
+				igt_assert_eq(where, SYSTEM);
+			} else if (where == SYSTEM) {
 				igt_assert_f(j == oldest,
 					     "BO %u left before BO %u\n", j,
 					     oldest);
@@ -241,7 +237,7 @@ static void test_full_of_unmovable(int fd)
 	unsigned int count;
 	uint32_t *handles;
 
-	above.placement = UP;
+	above.placement = APERTURE;
 	igt_ferry_bo_init(&bo, fd, size, &igt_ferry_movable_kinds[0]);
 	igt_ferry_bo_fill(&bo);
 	count = igt_ferry_aperture_fill(fd, size, &handles);
@@ -250,8 +246,8 @@ static void test_full_of_unmovable(int fd)
 	evictions = igt_ferry_stat(fd, "evictions");
 
 	for (int i = 0; i < 3; i++) {
-		igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, UP), -ENOSPC);
-		igt_assert_eq(ferry_bo_placement(fd, bo.handle), DOWN);
+		igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, APERTURE), -ENOSPC);
+		igt_assert_eq(ferry_bo_placement(fd, bo.handle), SYSTEM);
 		igt_ferry_bo_check(&bo);
 		igt_assert_eq(__igt_ferry_bo_init(&other, fd, size, &above),
 			      -ENOSPC);
@@ -263,7 +259,7 @@ static void test_full_of_unmovable(int fd)
 	igt_assert_eq_u64(igt_ferry_stat(fd, "evictions"), evictions);
 
 	gem_close(fd, handles[--count]);
-	ferry_bo_migrate(fd, bo.handle, UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
 	igt_ferry_close_all(fd, handles, count);
@@ -281,7 +277,7 @@ static void test_unmovable_pushes_movable(int fd)
 
 	set_init(&set, fd, igt_ferry_movable_kinds, 1.5, 16);
 	for (unsigned int i = 0; i < set.count; i++)
-		ferry_bo_migrate(fd, set.bo[i].handle, UP);
+		ferry_bo_migrate(fd, set.bo[i].handle, APERTURE);
 	igt_assert_lt(0, set_above(&set));
 	count = igt_ferry_aperture_fill(fd, set.size / 4, &handles);
 	igt_assert_lt(0, count);
@@ -304,12 +300,12 @@ static void test_contiguous(int fd)
 
 	set_init(&set, fd, igt_ferry_movable_kinds, 1.2, 64);
 	for (unsigned int i = 0; i < set.count; i++)
-		ferry_bo_migrate(fd, set.bo[i * 7 % set.count].handle, UP);
+		ferry_bo_migrate(fd, set.bo[i * 7 % set.count].handle, APERTURE);
 	igt_ferry_bo_init(&big, fd, ALIGN(aperture_size(fd) / 4, PAGE),
 			  &igt_ferry_movable_kinds[2]);
 	igt_ferry_bo_fill(&big);
-	ferry_bo_migrate(fd, big.handle, UP);
-	igt_assert_eq(ferry_bo_placement(fd, big.handle), UP);
+	ferry_bo_migrate(fd, big.handle, APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, big.handle), APERTURE);
 	igt_ferry_bo_check(&big);
 	set_check(&set);
 	igt_ferry_bo_fini(&big);
@@ -376,7 +372,7 @@ static void test_touched_while_evicted(int fd)
 	igt_assert_eq(pthread_create(&thread, NULL, reader_thread, &reader), 0);
 	while (igt_seconds_elapsed(&start) < 4)
 		for (unsigned int i = 0; i < set.count; i++)
-			ferry_bo_migrate(fd, set.bo[i].handle, UP);
+			ferry_bo_migrate(fd, set.bo[i].handle, APERTURE);
 	reader.stop = true;
 	pthread_join(thread, NULL);
 	igt_info("%lu times all BOs were read\n", reader.rounds);

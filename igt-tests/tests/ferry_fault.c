@@ -31,12 +31,9 @@
 IGT_TEST_DESCRIPTION(
 	"Page table entries: how large they are, where they end, and that none is stale");
 
-#define PAGE FERRY_PAGE_SIZE
 #define HUGE IGT_FERRY_HUGE
 #define HUGE_PAGES (HUGE / PAGE)
 #define RW (PROT_READ | PROT_WRITE)
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 
 /* Moves in each stress subtest; 10000 is the full count, too many for emulation */
 static unsigned int stress_moves = 120;
@@ -380,7 +377,7 @@ static void test_fork(int fd, const struct igt_ferry_kind *kind)
 	igt_assert_eq_u64(count.audit.pages, 4 * HUGE_PAGES);
 
 	count_start(fd, &count);
-	ferry_bo_migrate(fd, bo.handle, UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	count_since(fd, &count);
 	igt_assert_eq_u64(-count.audit.entries, 4);
 
@@ -753,7 +750,7 @@ static void test_eager_complete(int fd, const struct igt_ferry_kind *kind)
  */
 static void test_eager_not_resident(int fd)
 {
-	uint32_t handle = ferry_bo_create(fd, 2 * HUGE, DOWN, 0,
+	uint32_t handle = ferry_bo_create(fd, 2 * HUGE, SYSTEM, 0,
 					  DRM_FERRY_CACHING_CACHED, 0);
 	struct drm_ferry_bo_query query;
 	struct count count;
@@ -870,7 +867,7 @@ static void test_moved(int fd, const struct igt_ferry_kind *kind)
 		igt_ferry_touch(bo.map, bo.size);
 		igt_ferry_touch(eager, bo.size);
 		count_start(fd, &count);
-		ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
+		ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 		count_since(fd, &count);
 		igt_assert_eq_u64(count.faults.faults, 0);
 		igt_assert_eq_u64(-count.audit.entries, 4);
@@ -997,7 +994,7 @@ static void test_stress(int fd, const struct igt_ferry_kind *kind)
 	/* the touchers leave it little time otherwise */
 	igt_assert(nice(-15) != -1 || !errno);
 	for (unsigned int i = 0; i < stress_moves; i++) {
-		ferry_bo_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
+		ferry_bo_migrate(fd, bo.handle, i & 1 ? SYSTEM : APERTURE);
 		if (i % (stress_moves / 8 + 1) == 0)
 			igt_ferry_audit_clean(fd, NULL);
 		/* let them come back to it, for a time that varies */
@@ -1081,7 +1078,7 @@ static void test_first_touch_race(int fd, const struct igt_ferry_kind *kind)
 			      0);
 	}
 	for (int round = 0; round < RACE_ROUNDS; round++) {
-		uint32_t placement = round & 1 ? DOWN : UP;
+		uint32_t placement = round & 1 ? SYSTEM : APERTURE;
 
 		/* every other time the move is still on when they begin, or yet to come */
 		if (round & 1)
@@ -1168,7 +1165,7 @@ static void test_table_race(int fd)
 			      0);
 	}
 	for (int round = 0; round < RACE_ROUNDS; round++) {
-		ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
+		ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 		if (round == 0) {
 			ferry_bo_query(fd, bo.handle, &query);
 			igt_assert_eq_u64(query.huge_size, 0);
@@ -1228,7 +1225,7 @@ static void test_signals(int fd, const struct igt_ferry_kind *kind)
 		/* somebody else whom the faults have to wait for */
 		igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
 		for (int i = 0; i < 40; i++)
-			ferry_bo_migrate(fd, bo.handle, i & 1 ? DOWN : UP);
+			ferry_bo_migrate(fd, bo.handle, i & 1 ? SYSTEM : APERTURE);
 	}
 	signals_seen = 0;
 	setitimer(ITIMER_REAL, &timer, NULL);
@@ -1236,7 +1233,7 @@ static void test_signals(int fd, const struct igt_ferry_kind *kind)
 		igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
 		igt_ferry_check_zero(bo.map, bo.size);
 		igt_ferry_bo_fill(&bo);
-		ferry_bo_migrate(fd, bo.handle, UP);
+		ferry_bo_migrate(fd, bo.handle, APERTURE);
 		igt_ferry_bo_check(&bo);
 		igt_ferry_bo_fini(&bo);
 		rounds++;
@@ -1303,7 +1300,7 @@ static void test_code_fallback(int fd)
 		      1);
 
 	igt_ferry_trace_clear();
-	ferry_bo_migrate(fd, bo.handle, UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	igt_ferry_touch(bo.map, PAGE);
 	igt_assert_eq(
 		igt_ferry_trace_count(offset, "order=0 placement=aperture"), 1);
@@ -1330,8 +1327,8 @@ static void test_code_retry(int fd)
 	reader = (struct reader){ &bo, &stop, 0, 0 };
 	igt_assert_eq(pthread_create(&thread, NULL, read_thread, &reader), 0);
 	do {
-		ferry_bo_migrate(fd, bo.handle, UP);
-		ferry_bo_migrate(fd, bo.handle, DOWN);
+		ferry_bo_migrate(fd, bo.handle, APERTURE);
+		ferry_bo_migrate(fd, bo.handle, SYSTEM);
 		retries = igt_ferry_trace_count("probe: ", "ret=0x400");
 	} while (!retries && igt_seconds_elapsed(&start) < 10);
 	stop = true;
@@ -1638,7 +1635,7 @@ static void test_code_sigbus_swap(int fd)
 	count_start(fd, &count);
 	igt_assert_eq(igt_ferry_read_signal(bo.map), SIGBUS);
 	igt_assert_eq(igt_ferry_write_signal(bo.map + bo.size - 1, 1), SIGBUS);
-	igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, UP), -EIO);
+	igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, APERTURE), -EIO);
 	count_since(fd, &count);
 	igt_assert_eq_u64(count.audit.entries, 0);
 	igt_assert_eq_u64(count.faults.pages, 0);

@@ -20,10 +20,6 @@
 IGT_TEST_DESCRIPTION(
 	"The device goes away in every way that there is, under full load");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 #define CHILDREN 6
 #define ROUNDS 4
 #define WARM_UP 2
@@ -92,9 +88,9 @@ static void set_init(struct set *set, int fd)
 	set_add(set, fd, 40, &igt_ferry_fixed_kinds[0], 0);
 	set_add(set, fd, 40, &igt_ferry_fixed_kinds[1], 0);
 	set_add(set, fd, 40, &igt_ferry_fixed_kinds[2], 0);
-	set_add(set, fd, 530, &igt_ferry_movable_kinds[0], DOWN);
-	set_add(set, fd, 40, &igt_ferry_movable_kinds[0], UP);
-	set_add(set, fd, 40, &igt_ferry_movable_kinds[1], UP);
+	set_add(set, fd, 530, &igt_ferry_movable_kinds[0], SYSTEM);
+	set_add(set, fd, 40, &igt_ferry_movable_kinds[0], APERTURE);
+	set_add(set, fd, 40, &igt_ferry_movable_kinds[1], APERTURE);
 }
 
 static void set_check(const struct set *set)
@@ -133,7 +129,7 @@ static bool migrate_once(int fd, struct set *set, unsigned int n)
 	struct igt_ferry_bo *bo = &set->bo[3 + n % 3];
 
 	return is_gone(
-		__ferry_bo_migrate(fd, bo->handle, n / 3 & 1 ? DOWN : UP));
+		__ferry_bo_migrate(fd, bo->handle, n / 3 & 1 ? SYSTEM : APERTURE));
 }
 
 static bool create_once(int fd, unsigned int n)
@@ -179,7 +175,7 @@ struct flipper {
 static bool flipper_init(struct flipper *f, int fd)
 {
 	static const struct igt_ferry_kind kind = { "framebuffer",
-						    FERRY_PLACEMENT_BOTH, DOWN,
+						    FERRY_PLACEMENT_BOTH, SYSTEM,
 						    DRM_FERRY_CACHING_CACHED,
 						    DRM_FERRY_BO_CONTIGUOUS };
 	drmModeRes *res = drmModeGetResources(fd);
@@ -290,7 +286,7 @@ static void client(int parent, int number)
 	set_check(&set);
 	toucher.stop = true;
 	pthread_join(thread, NULL);
-	igt_assert_eq(__ferry_bo_migrate(fd, set.bo[3].handle, UP), -ENODEV);
+	igt_assert_eq(__ferry_bo_migrate(fd, set.bo[3].handle, APERTURE), -ENODEV);
 	if (!flips)
 		close(fd);
 	set_check(&set);
@@ -419,7 +415,7 @@ static void once(const struct way *way, unsigned int round)
 		      0);
 	map = mmap(NULL, bo.size, PROT_READ | PROT_WRITE, MAP_SHARED, prime, 0);
 	igt_assert(map != MAP_FAILED);
-	ferry_bo_migrate(fd, bo.handle, UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
 
 	igt_fork(child, CHILDREN)
 	{

@@ -20,9 +20,6 @@
 IGT_TEST_DESCRIPTION(
 	"For each path into the driver the first call that can be made to fail does, then the second, and so on until all went well. Each failure has a documented error and changes nothing.");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 #define MIB (1ull << 20)
 
 /* Two huge entries, and small ones behind them */
@@ -608,22 +605,22 @@ static int migrate_all(uint32_t placement)
 /* Up and down; each BO is at its old or at its new place afterwards */
 static void before_up(void)
 {
-	igt_assert_eq(migrate_all(DOWN), 0);
+	igt_assert_eq(migrate_all(SYSTEM), 0);
 }
 
 static int op_up(void)
 {
-	return migrate_all(UP);
+	return migrate_all(APERTURE);
 }
 
 static void before_down(void)
 {
-	igt_assert_eq(migrate_all(UP), 0);
+	igt_assert_eq(migrate_all(APERTURE), 0);
 }
 
 static int op_down(void)
 {
-	return migrate_all(DOWN);
+	return migrate_all(SYSTEM);
 }
 
 static void begin_async(void)
@@ -659,12 +656,12 @@ static int migrate_all_async(uint32_t placement)
 
 static int op_async(void)
 {
-	return migrate_all_async(UP);
+	return migrate_all_async(APERTURE);
 }
 
 static int op_async_down(void)
 {
-	return migrate_all_async(DOWN);
+	return migrate_all_async(SYSTEM);
 }
 
 /* In use or kept for the way down: nobody gives a page back */
@@ -706,14 +703,14 @@ static void begin_evict(void)
 
 static void before_evict(void)
 {
-	igt_assert_eq(__ferry_bo_migrate(at.fd, at.bo[5].handle, DOWN), 0);
+	igt_assert_eq(__ferry_bo_migrate(at.fd, at.bo[5].handle, SYSTEM), 0);
 	for (unsigned int i = 0; i < 5; i++)
-		__ferry_bo_migrate(at.fd, at.bo[i].handle, UP);
+		__ferry_bo_migrate(at.fd, at.bo[i].handle, APERTURE);
 }
 
 static int op_evict(void)
 {
-	return __ferry_bo_migrate(at.fd, at.bo[5].handle, UP);
+	return __ferry_bo_migrate(at.fd, at.bo[5].handle, APERTURE);
 }
 
 /* ---- display ---- */
@@ -790,12 +787,12 @@ static void undo_modeset(void)
 {
 	igt_assert_eq(drmModeSetCrtc(at.fd, at.crtc, 0, 0, 0, NULL, 0, NULL),
 		      0);
-	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, DOWN), 0);
+	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, SYSTEM), 0);
 }
 
 static void before_modeset(void)
 {
-	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, DOWN), 0);
+	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, SYSTEM), 0);
 }
 
 /* ---- dma-buf ---- */
@@ -859,7 +856,7 @@ static void before_import(void)
 {
 	before_export();
 	igt_assert_eq(op_export(), 0);
-	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, UP), 0);
+	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, APERTURE), 0);
 }
 
 static uint32_t imported, last_imported;
@@ -904,7 +901,7 @@ static void add_all_up(void)
 {
 	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[2]);
 	add_bo(5 * PAGE, &igt_ferry_movable_kinds[1]);
-	ferry_bo_migrate(at.fd, at.bo[1].handle, UP);
+	ferry_bo_migrate(at.fd, at.bo[1].handle, APERTURE);
 }
 
 static void begin_suspend(void)
@@ -925,7 +922,7 @@ static void begin_suspend(void)
 static void before_suspend(void)
 {
 	for (unsigned int i = 0; i < at.bos; i++)
-		ferry_bo_migrate(at.fd, at.bo[i].handle, UP);
+		ferry_bo_migrate(at.fd, at.bo[i].handle, APERTURE);
 	igt_assert_eq(op_modeset(), 0);
 }
 
@@ -935,7 +932,7 @@ static int op_suspend(void)
 
 	/* if it did not come to that, what belongs into the aperture is there */
 	if (err)
-		igt_assert_eq(ferry_bo_placement(at.fd, at.bo[0].handle), UP);
+		igt_assert_eq(ferry_bo_placement(at.fd, at.bo[0].handle), APERTURE);
 	return err;
 }
 
@@ -1108,7 +1105,7 @@ static void test_probe(void)
 		/* what is not needed may be missing: what is needed works */
 		begin_bound();
 		add_bo(3 * PAGE, &igt_ferry_movable_kinds[0]);
-		ferry_bo_migrate(at.fd, at.bo[0].handle, UP);
+		ferry_bo_migrate(at.fd, at.bo[0].handle, APERTURE);
 		check_bos();
 		igt_ferry_clean(-1);
 		if (!hit)
@@ -1192,7 +1189,7 @@ static void test_unbind_starved(void)
 	/* never had a page; keeps those that it had; is in system memory */
 	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[2]);
 	add_bo(5 * PAGE, &igt_ferry_movable_kinds[1]);
-	ferry_bo_migrate(at.fd, at.bo[1].handle, UP);
+	ferry_bo_migrate(at.fd, at.bo[1].handle, APERTURE);
 	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[0]);
 	kmsg = igt_ferry_kmsg_open();
 	count_modules();

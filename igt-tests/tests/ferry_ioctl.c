@@ -14,10 +14,6 @@
 IGT_TEST_DESCRIPTION(
 	"Every single bad input of every ioctl gives its errno and has no effect");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 /* An address that no program can have, and one that the processor does not know */
 #define KERNEL_POINTER 0xffff888000001000ull
 #define ODD_POINTER 0x8000000000000000ull
@@ -61,9 +57,9 @@ static void fixture_init(struct fixture *f, int fd)
 	for (int i = 0; i < 2; i++)
 		f->movable[i] = ferry_bo_create(f->fd, 2 * PAGE,
 						FERRY_PLACEMENT_BOTH, 0, 0, 0);
-	f->system = ferry_bo_create(f->fd, PAGE, DOWN, 0, 0, 0);
-	f->aperture = ferry_bo_create(f->fd, PAGE, UP, 0, 0, 0);
-	f->closed = ferry_bo_create(f->fd, PAGE, DOWN, 0, 0, 0);
+	f->system = ferry_bo_create(f->fd, PAGE, SYSTEM, 0, 0, 0);
+	f->aperture = ferry_bo_create(f->fd, PAGE, APERTURE, 0, 0, 0);
+	f->closed = ferry_bo_create(f->fd, PAGE, SYSTEM, 0, 0, 0);
 	gem_close(f->fd, f->closed);
 
 	/* a handle that is good, but in another client; here nothing has its number */
@@ -99,7 +95,7 @@ static void good_create(const struct fixture *f, union args *args)
 	args->create = (struct drm_ferry_bo_create){
 		.size = PAGE,
 		.allowed_placements = FERRY_PLACEMENT_BOTH,
-		.placement = DOWN,
+		.placement = SYSTEM,
 	};
 }
 
@@ -115,8 +111,8 @@ static void good_query(const struct fixture *f, union args *args)
 
 static void good_migrate(const struct fixture *f, union args *args)
 {
-	entries[0] = (struct drm_ferry_migrate_entry){ f->movable[0], UP };
-	entries[1] = (struct drm_ferry_migrate_entry){ f->movable[1], UP };
+	entries[0] = (struct drm_ferry_migrate_entry){ f->movable[0], APERTURE };
+	entries[1] = (struct drm_ferry_migrate_entry){ f->movable[1], APERTURE };
 	args->migrate = (struct drm_ferry_migrate){
 		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
 		.sync_stride = sizeof(struct drm_ferry_sync),
@@ -287,7 +283,7 @@ static void bad_bo_create(int fd)
 	    a.create.size = 1ull << 56);
 	BAD(CREATE, "bo-create-size-over-aperture", EINVAL,
 	    a.create.size = f.aperture_size + 1;
-	    a.create.allowed_placements = a.create.placement = UP);
+	    a.create.allowed_placements = a.create.placement = APERTURE);
 	BAD(CREATE, "bo-create-placements-0", EINVAL, a.create.allowed_placements = 0;
 	    a.create.placement = 0);
 	BAD(CREATE, "bo-create-placements-unknown", EINVAL,
@@ -301,13 +297,13 @@ static void bad_bo_create(int fd)
 	BAD(CREATE, "bo-create-placement-unknown", EINVAL,
 	    a.create.placement = 4);
 	BAD(CREATE, "bo-create-placement-high", EINVAL,
-	    a.create.placement = DOWN | 1u << 31);
+	    a.create.placement = SYSTEM | 1u << 31);
 	BAD(CREATE, "bo-create-placement-not-allowed-up", EINVAL,
-	    a.create.allowed_placements = DOWN;
-	    a.create.placement = UP);
+	    a.create.allowed_placements = SYSTEM;
+	    a.create.placement = APERTURE);
 	BAD(CREATE, "bo-create-placement-not-allowed-down", EINVAL,
-	    a.create.allowed_placements = UP;
-	    a.create.placement = DOWN);
+	    a.create.allowed_placements = APERTURE;
+	    a.create.placement = SYSTEM);
 	BAD(CREATE, "bo-create-caching-unknown", EINVAL,
 	    a.create.caching = DRM_FERRY_CACHING_WC + 1);
 	BAD(CREATE, "bo-create-caching-high", EINVAL,
@@ -406,17 +402,17 @@ static void bad_migrate(int fd)
 	BAD(MIGRATE, "migrate-placement-unknown", EINVAL,
 	    entries[1].placement = 4);
 	BAD(MIGRATE, "migrate-placement-high", EINVAL,
-	    entries[1].placement = UP | 1u << 31);
+	    entries[1].placement = APERTURE | 1u << 31);
 	BAD(MIGRATE, "migrate-placement-system-only", EINVAL,
 	    entries[1].handle = f.system);
 	BAD(MIGRATE, "migrate-placement-aperture-only", EINVAL,
 	    entries[1].handle = f.aperture;
-	    entries[1].placement = DOWN);
+	    entries[1].placement = SYSTEM);
 	BAD(MIGRATE, "migrate-duplicate", EINVAL,
 	    entries[1].handle = f.movable[0]);
 	BAD(MIGRATE, "migrate-duplicate-other-way", EINVAL,
 	    entries[1].handle = f.movable[0];
-	    entries[1].placement = DOWN);
+	    entries[1].placement = SYSTEM);
 }
 
 static void bad_bo_wait(int fd)

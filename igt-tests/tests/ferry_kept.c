@@ -15,10 +15,6 @@
 IGT_TEST_DESCRIPTION(
 	"System pages that a BO keeps while it is in the aperture, for its way down");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 /* Not a multiple of 2 MiB: runs of pages, and single ones */
 #define PAGES 600
 #define SIZE (PAGES * PAGE)
@@ -59,20 +55,20 @@ static void test_to_and_fro(int fd, const struct igt_ferry_kind *kind)
 	struct igt_ferry_bo bo;
 
 	igt_ferry_bo_init(&bo, fd, SIZE, kind);
-	ferry_bo_migrate(fd, bo.handle, DOWN);
+	ferry_bo_migrate(fd, bo.handle, SYSTEM);
 	for (unsigned int i = 0; i < 3; i++) {
 		igt_ferry_bo_fill(&bo);
 		expect(fd, 0, system + PAGES);
-		ferry_bo_migrate(fd, bo.handle, UP);
+		ferry_bo_migrate(fd, bo.handle, APERTURE);
 		igt_ferry_bo_check(&bo);
 		expect(fd, PAGES, system);
 		/* what is written up there counts, and not what the pages have */
 		igt_ferry_bo_fill(&bo);
-		ferry_bo_migrate(fd, bo.handle, DOWN);
+		ferry_bo_migrate(fd, bo.handle, SYSTEM);
 		igt_ferry_bo_check(&bo);
 		expect(fd, 0, system + PAGES);
 	}
-	ferry_bo_migrate(fd, bo.handle, UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	expect(fd, PAGES, system);
 	igt_ferry_bo_fini(&bo);
 	igt_ferry_wait_stat(fd, "kept_pages", 0);
@@ -89,11 +85,11 @@ static void test_none_to_keep(int fd)
 	struct igt_ferry_kind kind = igt_ferry_movable_kinds[0];
 	struct igt_ferry_bo bo;
 
-	kind.placement = UP;
+	kind.placement = APERTURE;
 	igt_ferry_bo_init(&bo, fd, SIZE, &kind);
 	igt_ferry_bo_fill(&bo);
 	expect(fd, 0, system);
-	ferry_bo_migrate(fd, bo.handle, DOWN);
+	ferry_bo_migrate(fd, bo.handle, SYSTEM);
 	expect(fd, 0, system + PAGES);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
@@ -112,7 +108,7 @@ static void test_shrinker(int fd)
 		igt_ferry_bo_init(&bo[i], fd, SIZE,
 				  &igt_ferry_movable_kinds[i]);
 		igt_ferry_bo_fill(&bo[i]);
-		ferry_bo_migrate(fd, bo[i].handle, UP);
+		ferry_bo_migrate(fd, bo[i].handle, APERTURE);
 	}
 	/* one of them is of no use any more: its contents stay, as they take no memory */
 	ferry_bo_madvise(fd, bo[0].handle, DRM_FERRY_MADV_DONTNEED);
@@ -122,11 +118,11 @@ static void test_shrinker(int fd)
 	igt_assert(ferry_bo_madvise(fd, bo[0].handle, DRM_FERRY_MADV_WILLNEED));
 	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
 		igt_ferry_bo_check(&bo[i]);
-		ferry_bo_migrate(fd, bo[i].handle, DOWN);
+		ferry_bo_migrate(fd, bo[i].handle, SYSTEM);
 		igt_ferry_bo_check(&bo[i]);
 	}
 	expect(fd, 0, system + ARRAY_SIZE(bo) * PAGES);
-	ferry_bo_migrate(fd, bo[1].handle, UP);
+	ferry_bo_migrate(fd, bo[1].handle, APERTURE);
 	expect(fd, PAGES, system + (ARRAY_SIZE(bo) - 1) * PAGES);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++)
 		igt_ferry_bo_fini(&bo[i]);
@@ -145,7 +141,7 @@ static void test_purged(int fd)
 
 	igt_ferry_bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0]);
 	igt_ferry_bo_fill(&bo);
-	ferry_bo_migrate(fd, bo.handle, UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	ferry_bo_madvise(fd, bo.handle, DRM_FERRY_MADV_DONTNEED);
 	expect(fd, PAGES, system);
 	/* for want of room in the aperture, and not of memory */
@@ -167,8 +163,8 @@ static void test_purged_below(int fd)
 
 	igt_ferry_bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0]);
 	igt_ferry_bo_fill(&bo);
-	ferry_bo_migrate(fd, bo.handle, UP);
-	ferry_bo_migrate(fd, bo.handle, DOWN);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
+	ferry_bo_migrate(fd, bo.handle, SYSTEM);
 	igt_ferry_bo_purge(&bo);
 	expect(fd, 0, system);
 	igt_ferry_bo_fini(&bo);
@@ -176,7 +172,7 @@ static void test_purged_below(int fd)
 
 static int raw_down(const struct igt_ferry_bo *bo)
 {
-	struct drm_ferry_migrate_entry e = { bo->handle, DOWN };
+	struct drm_ferry_migrate_entry e = { bo->handle, SYSTEM };
 	struct drm_ferry_migrate args = {
 		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
 		.sync_stride = sizeof(struct drm_ferry_sync),
@@ -204,7 +200,7 @@ static void test_job(int fd)
 	igt_ferry_bo_fill(&bo);
 	igt_ferry_gate_init(&gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
-	ferry_bo_migrate_sync(fd, bo.handle, UP, &in, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, APERTURE, &in, &out);
 	expect(fd, PAGES, system);
 
 	for (int i = 0; i < 10; i++)
@@ -224,7 +220,7 @@ static void test_job(int fd)
 
 	/* down behind it: it takes the pages while they have yet to be read */
 	out.point = 0;
-	ferry_bo_migrate_sync(fd, bo.handle, DOWN, NULL, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, NULL, &out);
 	expect(fd, 0, system + PAGES);
 	igt_ferry_assert_pending(&gate, fd, out);
 	igt_ferry_gate_open(&gate);
@@ -232,7 +228,7 @@ static void test_job(int fd)
 	igt_ferry_bo_check(&bo);
 
 	/* idle again */
-	ferry_bo_migrate(fd, bo.handle, UP);
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	expect(fd, PAGES, system);
 	press(fd, 0);
 	expect(fd, 0, system);
@@ -257,7 +253,7 @@ static void test_job_closed(int fd)
 	igt_ferry_bo_fill(&bo);
 	igt_ferry_gate_init(&gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
-	ferry_bo_migrate_sync(fd, bo.handle, UP, &in, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, APERTURE, &in, &out);
 	igt_ferry_bo_fini(&bo);
 	for (int i = 0; i < 10; i++)
 		igt_ferry_drop_caches();

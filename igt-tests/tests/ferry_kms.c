@@ -19,10 +19,6 @@
 IGT_TEST_DESCRIPTION(
 	"The display: modes, framebuffers of buffer objects, flips, and pinning");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 /**
  * struct kms - the one pipeline of the device
  * @fd: device file, master
@@ -55,14 +51,14 @@ struct fb {
 static const struct igt_ferry_kind fb_system = {
 	"system",
 	FERRY_PLACEMENT_BOTH,
-	DOWN,
+	SYSTEM,
 	DRM_FERRY_CACHING_CACHED,
 	DRM_FERRY_BO_CONTIGUOUS,
 };
 static const struct igt_ferry_kind fb_aperture = {
 	"aperture",
 	FERRY_PLACEMENT_BOTH,
-	UP,
+	APERTURE,
 	DRM_FERRY_CACHING_CACHED,
 	DRM_FERRY_BO_CONTIGUOUS,
 };
@@ -149,7 +145,7 @@ static bool pinned(const struct fb *fb)
 	ferry_bo_query(fb->bo.fd, fb->bo.handle, &query);
 	igt_assert_lte(query.pinned, 1);
 	if (query.pinned)
-		igt_assert_eq_u32(query.placement, UP);
+		igt_assert_eq_u32(query.placement, APERTURE);
 	return query.pinned;
 }
 
@@ -573,20 +569,20 @@ static void test_pinned(struct kms *kms)
 	igt_ferry_bo_init(&other, kms->fd, PAGE, igt_ferry_movable_kinds);
 	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
 
-	igt_assert_eq(__ferry_bo_migrate(kms->fd, fb.bo.handle, DOWN), -EBUSY);
-	ferry_bo_migrate(kms->fd, fb.bo.handle, UP);
+	igt_assert_eq(__ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM), -EBUSY);
+	ferry_bo_migrate(kms->fd, fb.bo.handle, APERTURE);
 	for (int i = 0; i < 2; i++) {
 		entries[i] =
-			(struct drm_ferry_migrate_entry){ other.handle, UP };
+			(struct drm_ferry_migrate_entry){ other.handle, APERTURE };
 		entries[!i] =
-			(struct drm_ferry_migrate_entry){ fb.bo.handle, DOWN };
+			(struct drm_ferry_migrate_entry){ fb.bo.handle, SYSTEM };
 		igt_assert_eq(__ferry_migrate(kms->fd, entries, 2), -EBUSY);
-		igt_assert_eq(ferry_bo_placement(kms->fd, other.handle), DOWN);
+		igt_assert_eq(ferry_bo_placement(kms->fd, other.handle), SYSTEM);
 	}
 	igt_assert(pinned(&fb));
 	igt_ferry_bo_check(&fb.bo);
 	off(kms);
-	ferry_bo_migrate(kms->fd, fb.bo.handle, DOWN);
+	ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM);
 	igt_ferry_bo_check(&fb.bo);
 	igt_ferry_bo_fini(&other);
 	fb_fini(&fb);
@@ -599,7 +595,7 @@ static void test_pinned(struct kms *kms)
 static void test_in_pieces(struct kms *kms)
 {
 	static const struct igt_ferry_kind kind = { "pieces",
-						    FERRY_PLACEMENT_BOTH, DOWN,
+						    FERRY_PLACEMENT_BOTH, SYSTEM,
 						    DRM_FERRY_CACHING_CACHED,
 						    0 };
 	uint64_t within = igt_ferry_stat(kms->fd, "moves_within");
@@ -613,7 +609,7 @@ static void test_in_pieces(struct kms *kms)
 	count = igt_ferry_aperture_fill(kms->fd, 64 * PAGE, &handles);
 	for (unsigned int i = 0; i < count; i += 2)
 		gem_close(kms->fd, handles[i]);
-	ferry_bo_migrate(kms->fd, fb.bo.handle, UP);
+	ferry_bo_migrate(kms->fd, fb.bo.handle, APERTURE);
 	igt_ferry_bo_check(&fb.bo);
 	for (unsigned int i = 1; i < count; i += 2)
 		gem_close(kms->fd, handles[i]);
@@ -743,7 +739,7 @@ static void test_rmfb_shown(struct kms *kms)
 		igt_assert(pinned(&fb));
 		igt_assert_eq(drmModeRmFB(kms->fd, fb.id), 0);
 		igt_assert(!pinned(&fb));
-		ferry_bo_migrate(kms->fd, fb.bo.handle, DOWN);
+		ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM);
 		igt_ferry_bo_fini(&fb.bo);
 	}
 	igt_ferry_wait_stat(kms->fd, "bos", bos);
@@ -818,7 +814,7 @@ static void test_flip_while_touched(struct kms *kms)
 		int err;
 
 		flip(kms, next);
-		err = __ferry_bo_migrate(kms->fd, last->bo.handle, DOWN);
+		err = __ferry_bo_migrate(kms->fd, last->bo.handle, SYSTEM);
 		igt_assert(!err || err == -EBUSY);
 		moves += !err;
 	}
@@ -896,7 +892,7 @@ static void test_addfb_invalid(struct kms *kms)
 			     bad[i].what, err ? strerror(-err) : "created");
 	}
 	/* and one that could never be shown */
-	only_system = ferry_bo_create(kms->fd, 64 * 64 * 4, DOWN, 0, 0, 0);
+	only_system = ferry_bo_create(kms->fd, 64 * 64 * 4, SYSTEM, 0, 0, 0);
 	igt_assert_eq(fb_add(kms->fd, only_system, 64, 64, 256, &id), -EINVAL);
 	gem_close(kms->fd, only_system);
 	igt_assert_eq(fb_add(kms->fd, 0, 64, 64, 256, &id), -EINVAL);

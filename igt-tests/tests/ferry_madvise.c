@@ -18,9 +18,6 @@
 IGT_TEST_DESCRIPTION(
 	"Contents that nobody needs: who may give them up, and when they go");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 #define WILLNEED DRM_FERRY_MADV_WILLNEED
 #define DONTNEED DRM_FERRY_MADV_DONTNEED
 #define PURGED DRM_FERRY_MADV_PURGED
@@ -55,9 +52,9 @@ static void press(struct igt_ferry_bo *bo, int fd, size_t more)
 {
 	struct igt_ferry_kind above = igt_ferry_movable_kinds[0];
 
-	above.placement = UP;
+	above.placement = APERTURE;
 	igt_ferry_bo_init(bo, fd, igt_ferry_aperture_free(fd) + more, &above);
-	igt_assert_eq(ferry_bo_placement(fd, bo->handle), UP);
+	igt_assert_eq(ferry_bo_placement(fd, bo->handle), APERTURE);
 }
 
 /**
@@ -68,7 +65,7 @@ static void press(struct igt_ferry_bo *bo, int fd, size_t more)
  */
 static void test_retained(int fd, const struct igt_ferry_kind *kind)
 {
-	for (uint32_t placement = DOWN; placement <= UP; placement++) {
+	for (uint32_t placement = SYSTEM; placement <= APERTURE; placement++) {
 		struct igt_ferry_bo bo;
 
 		bo_init(&bo, fd, SIZE, kind, placement);
@@ -80,9 +77,9 @@ static void test_retained(int fd, const struct igt_ferry_kind *kind)
 			igt_ferry_bo_check(&bo);
 			igt_ferry_bo_fill(&bo);
 			/* moves take them along */
-			ferry_bo_migrate(fd, bo.handle, UP);
+			ferry_bo_migrate(fd, bo.handle, APERTURE);
 			igt_ferry_bo_check(&bo);
-			ferry_bo_migrate(fd, bo.handle, DOWN);
+			ferry_bo_migrate(fd, bo.handle, SYSTEM);
 			igt_assert_eq_u32(madv(&bo), DONTNEED);
 			igt_assert(take_back(&bo));
 			igt_assert(take_back(&bo));
@@ -132,11 +129,11 @@ static void check_purged(struct igt_ferry_bo *bo)
 		igt_assert_eq(munmap(map, bo->size), 0);
 		igt_assert_eq(pread(mem, &byte, 1, (uintptr_t)bo->map), -1);
 		igt_assert_eq(pwrite(mem, &byte, 1, (uintptr_t)bo->map), -1);
-		igt_assert_eq(__ferry_bo_migrate(bo->fd, bo->handle, UP),
+		igt_assert_eq(__ferry_bo_migrate(bo->fd, bo->handle, APERTURE),
 			      -ENODATA);
-		igt_assert_eq(__ferry_bo_migrate(bo->fd, bo->handle, DOWN),
+		igt_assert_eq(__ferry_bo_migrate(bo->fd, bo->handle, SYSTEM),
 			      -ENODATA);
-		igt_assert_eq(__ferry_bo_migrate_sync(bo->fd, bo->handle, UP,
+		igt_assert_eq(__ferry_bo_migrate_sync(bo->fd, bo->handle, APERTURE,
 						      NULL, &out),
 			      -ENODATA);
 		igt_assert(drmPrimeHandleToFD(bo->fd, bo->handle, DRM_CLOEXEC,
@@ -166,7 +163,7 @@ static void test_purged_aperture(int fd)
 		uint64_t bos = igt_ferry_stat(fd, "bos");
 		struct igt_ferry_bo bo, other;
 
-		bo_init(&bo, fd, SIZE, kind, UP);
+		bo_init(&bo, fd, SIZE, kind, APERTURE);
 		igt_assert(give_up(&bo));
 		press(&other, fd, PAGE);
 		check_purged(&bo);
@@ -186,7 +183,7 @@ static void test_purged_system(int fd)
 		uint64_t pages = igt_ferry_stat(fd, "system_pages");
 		struct igt_ferry_bo bo;
 
-		bo_init(&bo, fd, SIZE, kind, DOWN);
+		bo_init(&bo, fd, SIZE, kind, SYSTEM);
 		igt_ferry_bo_purge(&bo);
 		check_purged(&bo);
 		/* what it had went back at once */
@@ -203,12 +200,12 @@ static void fill_aperture(struct igt_ferry_bo *bo, int fd)
 	size_t size = ALIGN(igt_ferry_aperture_free(fd) / BOS - PAGE, PAGE);
 
 	for (int i = 0; i < BOS; i++)
-		bo_init(&bo[i], fd, size, &igt_ferry_movable_kinds[0], DOWN);
+		bo_init(&bo[i], fd, size, &igt_ferry_movable_kinds[0], SYSTEM);
 	/* touched last before: nothing but the way up counts */
 	for (int i = 0; i < BOS; i++)
-		ferry_bo_migrate(fd, bo[i].handle, UP);
+		ferry_bo_migrate(fd, bo[i].handle, APERTURE);
 	for (int i = 0; i < BOS; i++)
-		igt_assert_eq(ferry_bo_placement(fd, bo[i].handle), UP);
+		igt_assert_eq(ferry_bo_placement(fd, bo[i].handle), APERTURE);
 }
 
 /* Those of @mask are still in the aperture, the others are not. */
@@ -217,7 +214,7 @@ static void check_above(struct igt_ferry_bo *bo, int fd, unsigned int mask)
 	unsigned int above = 0;
 
 	for (int i = 0; i < BOS; i++)
-		if (ferry_bo_placement(fd, bo[i].handle) == UP)
+		if (ferry_bo_placement(fd, bo[i].handle) == APERTURE)
 			above |= 1u << i;
 	igt_assert_eq_u32(above, mask);
 }
@@ -275,7 +272,7 @@ static void test_taken_back(int fd)
 {
 	struct igt_ferry_bo bo[BOS], system, other;
 
-	bo_init(&system, fd, SIZE, &igt_ferry_movable_kinds[0], DOWN);
+	bo_init(&system, fd, SIZE, &igt_ferry_movable_kinds[0], SYSTEM);
 	fill_aperture(bo, fd);
 	for (int i = 0; i < BOS; i++)
 		igt_assert(give_up(&bo[i]));
@@ -336,7 +333,7 @@ static void test_scanout_never(int fd)
 	mode = &connector->modes[0];
 	pitches[0] = mode->hdisplay * 4;
 	bo_init(&shown, fd, pitches[0] * mode->vdisplay,
-		&igt_ferry_movable_kinds[0], DOWN);
+		&igt_ferry_movable_kinds[0], SYSTEM);
 	/* what is given up is not shown; a framebuffer counts as a handle */
 	igt_assert(give_up(&shown));
 	handles[0] = shown.handle;
@@ -361,7 +358,7 @@ static void test_scanout_never(int fd)
 	igt_ferry_bo_fini(&other);
 	count = igt_ferry_aperture_fill(fd, 64 * PAGE, &more);
 	igt_ferry_drop_caches();
-	igt_assert_eq(ferry_bo_placement(fd, shown.handle), UP);
+	igt_assert_eq(ferry_bo_placement(fd, shown.handle), APERTURE);
 	igt_ferry_bo_check(&shown);
 	igt_ferry_close_all(fd, more, count);
 
@@ -398,7 +395,7 @@ static void test_shared_dma_buf(int fd)
 	struct igt_ferry_bo bo;
 	bool retained;
 
-	bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0], DOWN);
+	bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0], SYSTEM);
 	igt_assert(give_up(&bo));
 	igt_assert(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &dmabuf));
 	errno = 0;
@@ -430,7 +427,7 @@ static void test_shared_handle(int fd)
 	struct igt_ferry_bo bo;
 	bool retained;
 
-	bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0], DOWN);
+	bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0], SYSTEM);
 	flink.handle = bo.handle;
 	do_ioctl(fd, DRM_IOCTL_GEM_FLINK, &flink);
 	gem_open.name = flink.name;
@@ -459,7 +456,7 @@ static void test_shrinker(int fd)
 
 	for (int i = 0; i < MANY; i++)
 		bo_init(&bo[i], fd, (1 + i) * PAGE,
-			&igt_ferry_movable_kinds[i % 4], i % 5 ? DOWN : UP);
+			&igt_ferry_movable_kinds[i % 4], i % 5 ? SYSTEM : APERTURE);
 	pages = igt_ferry_stat(fd, "system_pages");
 	for (int i = 0; i < MANY; i += 2)
 		igt_assert(give_up(&bo[i]));
@@ -496,10 +493,10 @@ static void test_on_its_way(int fd)
 	uint32_t now;
 	bool closed;
 
-	bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0], UP);
+	bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0], APERTURE);
 	igt_ferry_gate_init(&gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
-	ferry_bo_migrate_sync(fd, bo.handle, DOWN, &in, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, &in, &out);
 	igt_assert(give_up(&bo));
 	for (int i = 0; i < 3; i++)
 		igt_ferry_drop_caches();
@@ -568,10 +565,10 @@ static void test_race(int fd)
 		struct igt_ferry_bo bo;
 
 		bo_init(&bo, fd, 16 * PAGE, &igt_ferry_movable_kinds[0],
-			i & 1 ? UP : DOWN);
+			i & 1 ? APERTURE : SYSTEM);
 		give_up(&bo);
 		if (i & 1)
-			__ferry_bo_migrate(fd, bo.handle, DOWN);
+			__ferry_bo_migrate(fd, bo.handle, SYSTEM);
 		if (i & 2)
 			igt_ferry_read_signal(bo.map);
 		if (i & 4)
@@ -592,11 +589,11 @@ static void test_race(int fd)
 	igt_assert_lt(0, gone);
 }
 
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd);
-} tests[] = {
+static const struct igt_ferry_test tests[] = {
+	{ "retained", "Without memory pressure contents stay",
+	  .kinds = igt_ferry_movable_kinds, .run_kind = test_retained },
+	{ "fixed", "BOs with one allowed placement can be marked as not needed",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_fixed },
 	{ "purged-aperture", "What another BO has pushed out is gone for good",
 	  test_purged_aperture },
 	{ "purged-system", "What the shrinker took is gone for good",
@@ -618,46 +615,21 @@ static const struct {
 	{ "never-had-pages", "A BO that was never touched can be given up",
 	  test_never_had_pages },
 	{ "race", "What is said to be retained is there", test_race },
+	{}
 };
 
 igt_main
 {
-	const struct igt_ferry_kind *kind;
 	int fd = -1;
 
 	igt_fixture
 	{
 		fd = igt_ferry_open();
-		/* for the one that shows something */
+		/* so that the client of scanout-never can become master */
 		drmDropMaster(fd);
 	}
 
-	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
-		igt_describe("Without pressure contents stay");
-		igt_subtest_f("retained-%s", kind->name)
-		{
-			test_retained(igt_ferry_begin(fd), kind);
-		}
-	}
+	igt_ferry_run_tests(fd, tests);
 
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		igt_describe("BOs of one place only take advice as well");
-		igt_subtest_f("fixed-%s", kind->name)
-		{
-			test_fixed(igt_ferry_begin(fd), kind);
-		}
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].describe);
-		igt_subtest(tests[i].name)
-		{
-			tests[i].run(igt_ferry_begin(fd));
-		}
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
+	igt_fixture close(fd);
 }

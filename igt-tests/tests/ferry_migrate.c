@@ -15,10 +15,6 @@
 IGT_TEST_DESCRIPTION(
 	"Moving buffer objects: contents, mappings, many at once, and checks");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 static void check_move(struct igt_ferry_bo *bo, uint32_t placement)
 {
 	ferry_bo_migrate(bo->fd, bo->handle, placement);
@@ -51,10 +47,10 @@ static void test_content(int fd, const struct igt_ferry_kind *kind)
 		igt_ferry_bo_init(&bo, fd, sizes[i] * PAGE, kind);
 		for (int round = 0; round < 3; round++) {
 			igt_ferry_bo_fill(&bo);
-			check_move(&bo, UP);
+			check_move(&bo, APERTURE);
 			igt_ferry_bo_fill(&bo);
 			igt_ferry_bo_check(&bo);
-			check_move(&bo, DOWN);
+			check_move(&bo, SYSTEM);
 		}
 		igt_ferry_bo_fini(&bo);
 	}
@@ -102,10 +98,10 @@ static void test_streaming(int fd)
 			igt_ferry_bo_init(&bo, fd, sizes[i] * PAGE, kind);
 			igt_ferry_bo_fill(&bo);
 			igt_ferry_trace_begin_probe("p", "drm_memcpy_from_wc");
-			check_move(&bo, UP);
+			check_move(&bo, APERTURE);
 			igt_assert_eq(igt_ferry_trace_count("probe: ", ""), 0);
 			igt_ferry_bo_fill(&bo);
-			check_move(&bo, DOWN);
+			check_move(&bo, SYSTEM);
 			igt_assert_eq(igt_ferry_trace_count("probe: ", ""),
 				      sizes[i]);
 			igt_ferry_trace_end();
@@ -131,7 +127,7 @@ static void test_content_big(int fd, const struct igt_ferry_kind *kind)
 		igt_assert(size > PAGE);
 		igt_ferry_bo_init(&bo, fd, size, kind);
 		igt_ferry_bo_fill(&bo);
-		err = __ferry_bo_migrate(fd, bo.handle, UP);
+		err = __ferry_bo_migrate(fd, bo.handle, APERTURE);
 		if (!err)
 			break;
 		igt_assert(kind->flags & DRM_FERRY_BO_CONTIGUOUS);
@@ -141,7 +137,7 @@ static void test_content_big(int fd, const struct igt_ferry_kind *kind)
 	}
 	igt_info("%zu KiB\n", size >> 10);
 	igt_ferry_bo_check(&bo);
-	check_move(&bo, DOWN);
+	check_move(&bo, SYSTEM);
 	igt_ferry_bo_fini(&bo);
 }
 
@@ -156,7 +152,7 @@ static void check_sparse(int fd, const struct igt_ferry_kind *kind,
 {
 	const size_t stride = 7;
 	struct igt_ferry_bo bo;
-	uint32_t placement = UP;
+	uint32_t placement = APERTURE;
 
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	for (int round = 0; round < 4; round++) {
@@ -197,9 +193,9 @@ static void test_unmapped(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_bo_fill(&bo);
 	for (int round = 0; round < 4; round++) {
 		munmap(bo.map, bo.size);
-		ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
+		ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 		if (round == 2)
-			ferry_bo_migrate(fd, bo.handle, DOWN);
+			ferry_bo_migrate(fd, bo.handle, SYSTEM);
 		bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 		igt_ferry_bo_check(&bo);
 	}
@@ -230,7 +226,7 @@ static void test_cache(int fd, const struct igt_ferry_kind *kind)
 				q.memtype, kind->caching == DRM_FERRY_CACHING_WC ?
 						 DRM_FERRY_MEMTYPE_WC :
 						 DRM_FERRY_MEMTYPE_WB);
-		check_move(&bo, round & 1 ? DOWN : UP);
+		check_move(&bo, round & 1 ? SYSTEM : APERTURE);
 	}
 	igt_ferry_bo_fini(&bo);
 }
@@ -272,16 +268,16 @@ static void test_counted(int fd)
 
 	igt_ferry_bo_init(&bo, fd, size, igt_ferry_movable_kinds);
 	igt_ferry_bo_fill(&bo);
-	check_move(&bo, DOWN);
+	check_move(&bo, SYSTEM);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_system"), down);
 	for (int i = 1; i <= 3; i++) {
-		check_move(&bo, UP);
-		check_move(&bo, UP);
+		check_move(&bo, APERTURE);
+		check_move(&bo, APERTURE);
 		igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_aperture"), up + i);
 		igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_to_aperture"),
 				  up_bytes + i * size);
-		check_move(&bo, DOWN);
-		check_move(&bo, DOWN);
+		check_move(&bo, SYSTEM);
+		check_move(&bo, SYSTEM);
 		igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_system"), down + i);
 		igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_to_system"),
 				  down_bytes + i * size);
@@ -310,7 +306,7 @@ static void test_many(int fd)
 	for (unsigned int round = 0; round < 6; round++) {
 		for (unsigned int i = 0; i < MANY; i++) {
 			entries[i].handle = bo[(i * 31 + round) % MANY].handle;
-			entries[i].placement = (i + round) % 3 ? UP : DOWN;
+			entries[i].placement = (i + round) % 3 ? APERTURE : SYSTEM;
 		}
 		ferry_migrate(fd, entries, MANY);
 		for (unsigned int i = 0; i < MANY; i++)
@@ -346,12 +342,12 @@ static void test_more_than_fits(int fd)
 		igt_ferry_bo_init(&bo[i], fd, size, igt_ferry_movable_kinds);
 		igt_ferry_bo_fill(&bo[i]);
 		entries[i].handle = bo[i].handle;
-		entries[i].placement = UP;
+		entries[i].placement = APERTURE;
 	}
 	err = __ferry_migrate(fd, entries, count);
 	igt_assert_f(!err || err == -ENOSPC, "migrate: %s\n", strerror(-err));
 	for (unsigned int i = 0; i < count; i++) {
-		above += ferry_bo_placement(fd, bo[i].handle) == UP;
+		above += ferry_bo_placement(fd, bo[i].handle) == APERTURE;
 		igt_ferry_bo_check(&bo[i]);
 	}
 	igt_info("%u of %u are in the aperture, result %s\n", above, count,
@@ -381,14 +377,14 @@ static void check_bad_entry(int fd, struct igt_ferry_bo *bo,
 				continue;
 			}
 			entries[i].handle = bo[n].handle;
-			entries[i].placement = n & 1 ? DOWN : UP;
+			entries[i].placement = n & 1 ? SYSTEM : APERTURE;
 			n++;
 		}
 		igt_assert_eq(__ferry_migrate(fd, entries, NUM_ENTRIES + 1),
 			      expected);
 		for (unsigned int i = 0; i < NUM_ENTRIES; i++)
 			igt_assert_eq(ferry_bo_placement(fd, bo[i].handle),
-				      i & 1 ? UP : DOWN);
+				      i & 1 ? APERTURE : SYSTEM);
 	}
 	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_aperture"), up);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_system"), down);
@@ -409,7 +405,7 @@ static void test_all_or_nothing(int fd)
 				  igt_ferry_movable_kinds);
 		igt_ferry_bo_fill(&bo[i]);
 		if (i & 1)
-			check_move(&bo[i], UP);
+			check_move(&bo[i], APERTURE);
 	}
 	igt_ferry_bo_init(&other, fd, PAGE, igt_ferry_movable_kinds);
 	igt_ferry_bo_init(&system, fd, PAGE, &igt_ferry_fixed_kinds[0]);
@@ -420,22 +416,22 @@ static void test_all_or_nothing(int fd)
 			struct drm_ferry_migrate_entry entry;
 			int err;
 		} bad[] = {
-			{ { 0, UP }, -ENOENT },
-			{ { closed, UP }, -ENOENT },
-			{ { 0x7fffffff, UP }, -ENOENT },
-			{ { 0xffffffff, UP }, -ENOENT },
+			{ { 0, APERTURE }, -ENOENT },
+			{ { closed, APERTURE }, -ENOENT },
+			{ { 0x7fffffff, APERTURE }, -ENOENT },
+			{ { 0xffffffff, APERTURE }, -ENOENT },
 			{ { other.handle, 0 }, -EINVAL },
-			{ { other.handle, UP | DOWN }, -EINVAL },
+			{ { other.handle, APERTURE | SYSTEM }, -EINVAL },
 			{ { other.handle, 4 }, -EINVAL },
-			{ { other.handle, UP | 4 }, -EINVAL },
+			{ { other.handle, APERTURE | 4 }, -EINVAL },
 			{ { other.handle, 0x80000000 }, -EINVAL },
 			{ { other.handle, 0xffffffff }, -EINVAL },
-			{ { system.handle, UP }, -EINVAL },
-			{ { aperture.handle, DOWN }, -EINVAL },
+			{ { system.handle, APERTURE }, -EINVAL },
+			{ { aperture.handle, SYSTEM }, -EINVAL },
 			/* BOs 0, 4 and 8 are among the good entries too */
-			{ { bo[0].handle, UP }, -EINVAL },
-			{ { bo[4].handle, DOWN }, -EINVAL },
-			{ { bo[8].handle, UP }, -EINVAL },
+			{ { bo[0].handle, APERTURE }, -EINVAL },
+			{ { bo[4].handle, SYSTEM }, -EINVAL },
+			{ { bo[8].handle, APERTURE }, -EINVAL },
 		};
 
 		for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
@@ -483,7 +479,7 @@ static void test_shared(int fd)
 			bo.gen = t;
 			igt_ferry_bo_check(&bo);
 			igt_ferry_bo_fill(&bo);
-			check_move(&bo, t / 2 & 1 ? DOWN : UP);
+			check_move(&bo, t / 2 & 1 ? SYSTEM : APERTURE);
 			__atomic_store_n(turn, t + 1, __ATOMIC_SEQ_CST);
 		}
 		close(client);
@@ -511,7 +507,7 @@ static void *mover_thread(void *arg)
 		for (unsigned int i = 0; i < 4; i++) {
 			/* the two threads name the BOs in opposite order */
 			entries[i].handle =
-				m->bo[m->placement == UP ? i : 3 - i].handle;
+				m->bo[m->placement == APERTURE ? i : 3 - i].handle;
 			entries[i].placement = m->placement;
 		}
 		ferry_migrate(m->bo->fd, entries, 4);
@@ -527,7 +523,7 @@ static void *mover_thread(void *arg)
 static void test_tug_of_war(int fd)
 {
 	struct igt_ferry_bo bo[4];
-	struct mover movers[2] = { { bo, UP, 0 }, { bo, DOWN, 0 } };
+	struct mover movers[2] = { { bo, APERTURE, 0 }, { bo, SYSTEM, 0 } };
 	pthread_t threads[2];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
@@ -569,7 +565,7 @@ static void check_split(struct igt_ferry_bo *bo, size_t unit)
 			  MREMAP_MAYMOVE | MREMAP_FIXED, away) == away);
 
 	for (int round = 0; round < 4; round++) {
-		ferry_bo_migrate(bo->fd, bo->handle, round & 1 ? DOWN : UP);
+		ferry_bo_migrate(bo->fd, bo->handle, round & 1 ? SYSTEM : APERTURE);
 		igt_ferry_check(away, 60 * unit, 4 * unit, bo->id, 1);
 		igt_ferry_check(map + 24 * unit * PAGE, 24 * unit, 36 * unit,
 				bo->id, 1);

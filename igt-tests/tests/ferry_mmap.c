@@ -13,7 +13,6 @@
 IGT_TEST_DESCRIPTION(
 	"Mapping buffer objects: what a mapping shows, and what is refused");
 
-#define PAGE FERRY_PAGE_SIZE
 #define RW (PROT_READ | PROT_WRITE)
 
 /* How often the tests that repeat themselves do so */

@@ -18,10 +18,6 @@
 IGT_TEST_DESCRIPTION(
 	"Loading, unloading, binding and unbinding, with clients at work");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 #define CYCLES 20
 #define WARM_UP 3
 
@@ -65,9 +61,9 @@ static void use(int fd)
 	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
 		igt_ferry_bo_init(&bo, fd, 300 * PAGE, kind);
 		igt_ferry_bo_fill(&bo);
-		ferry_bo_migrate(fd, bo.handle, UP);
+		ferry_bo_migrate(fd, bo.handle, APERTURE);
 		igt_ferry_bo_check(&bo);
-		ferry_bo_migrate(fd, bo.handle, DOWN);
+		ferry_bo_migrate(fd, bo.handle, SYSTEM);
 		igt_ferry_bo_check(&bo);
 		igt_ferry_bo_fini(&bo);
 	}
@@ -315,12 +311,12 @@ static void test_unbound_ioctls(void)
 
 	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_DEVICE_QUERY, &device),
 		      -ENODEV);
-	igt_assert_eq(__ferry_bo_create(fd, PAGE, DOWN, 0, 0, 0, &handle),
+	igt_assert_eq(__ferry_bo_create(fd, PAGE, SYSTEM, 0, 0, 0, &handle),
 		      -ENODEV);
 	igt_assert_eq(__ferry_bo_create(fd, 0, 0, 0, 0, 0, &handle), -ENODEV);
 	igt_assert_eq(__ferry_bo_mmap_offset(fd, bo.handle, &offset), -ENODEV);
 	igt_assert_eq(__ferry_bo_query(fd, bo.handle, &query), -ENODEV);
-	igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, UP), -ENODEV);
+	igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, APERTURE), -ENODEV);
 	igt_assert_eq(__ferry_bo_close(fd, bo.handle), -ENODEV);
 	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_MODE_GETRESOURCES, &res),
 		      -ENODEV);
@@ -365,7 +361,7 @@ static void check_survivor(const struct igt_ferry_bo *bo, bool kept)
 
 static void test_unbound_mapping(const struct igt_ferry_kind *kind)
 {
-	bool kept = kind->allowed_placements == DOWN;
+	bool kept = kind->allowed_placements == SYSTEM;
 	struct igt_ferry_bo touched, fresh, closed;
 	int fd = reopen();
 
@@ -427,11 +423,11 @@ static void hammer(int fd, int child)
 		}
 		if (child & 1)
 			err = __ferry_bo_migrate(fd, b->handle,
-						 n / 4 & 1 ? DOWN : UP);
+						 n / 4 & 1 ? SYSTEM : APERTURE);
 		else
 			err = __ferry_bo_create(fd, 5 * PAGE,
 						FERRY_PLACEMENT_BOTH,
-						n & 1 ? UP : DOWN, 0, 0,
+						n & 1 ? APERTURE : SYSTEM, 0, 0,
 						&handle);
 		if (err) {
 			igt_assert_eq(err, -ENODEV);
@@ -488,7 +484,7 @@ static void test_rebind_open_file(void)
 	bind_device();
 	fd = reopen();
 	use(fd);
-	igt_assert_eq(__ferry_bo_migrate(old, bo.handle, UP), -ENODEV);
+	igt_assert_eq(__ferry_bo_migrate(old, bo.handle, APERTURE), -ENODEV);
 	igt_ferry_bo_check(&bo);
 	munmap(bo.map, bo.size);
 	close(old);
@@ -840,7 +836,7 @@ static void test_new_id(void)
 	igt_assert_eq_u64(query.aperture_free, bars.best_size);
 	igt_assert_eq_u64(query.features, 0);
 	/* no contents: there need not be memory behind the BAR of any device */
-	gem_close(fd, ferry_bo_create(fd, 1 << 20, UP, 0, 0, 0));
+	gem_close(fd, ferry_bo_create(fd, 1 << 20, APERTURE, 0, 0, 0));
 	close(fd);
 
 	igt_assert_eq(igt_ferry_write_file(DRIVER_DIR "/unbind", device), 0);
@@ -885,7 +881,7 @@ static void test_two_devices(void)
 		igt_assert_fd(fd);
 		igt_ferry_bo_init(&bo, fd, 300 * PAGE, igt_ferry_movable_kinds);
 		igt_ferry_bo_fill(&bo);
-		ferry_bo_migrate(fd, bo.handle, UP);
+		ferry_bo_migrate(fd, bo.handle, APERTURE);
 		evictions = igt_ferry_stat(fd, "evictions");
 		*stop = false;
 		work_beside(fd, stop);
@@ -899,7 +895,7 @@ static void test_two_devices(void)
 				      0);
 			/* who is there stays where it is */
 			igt_ferry_bo_check(&bo);
-			igt_assert_eq(ferry_bo_placement(fd, bo.handle), UP);
+			igt_assert_eq(ferry_bo_placement(fd, bo.handle), APERTURE);
 			igt_assert_eq_u64(igt_ferry_stat(fd, "evictions"),
 					  evictions);
 			close(gone);

@@ -16,10 +16,6 @@
 IGT_TEST_DESCRIPTION(
 	"Memory runs short: who gives way, who is told no, whose bytes are safe");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 #define BO_SIZE (2ul << 20)
 #define MAX_BOS 1024
 
@@ -99,11 +95,11 @@ static int add(int fd, const struct igt_ferry_kind *kind)
 	int err;
 
 	igt_assert(set.count < MAX_BOS);
-	up.placement = UP;
+	up.placement = APERTURE;
 	err = __igt_ferry_bo_init(bo, fd, BO_SIZE, &up);
 	if (err)
 		return err;
-	err = __ferry_bo_migrate(fd, bo->handle, DOWN);
+	err = __ferry_bo_migrate(fd, bo->handle, SYSTEM);
 	if (err) {
 		gem_close(fd, bo->handle);
 		return err;
@@ -386,7 +382,7 @@ static void test_kept_first(int fd)
 		igt_ferry_bo_init(&up[i], fd, BO_SIZE,
 				  &igt_ferry_movable_kinds[i & 1]);
 		igt_ferry_bo_fill(&up[i]);
-		ferry_bo_migrate(fd, up[i].handle, UP);
+		ferry_bo_migrate(fd, up[i].handle, APERTURE);
 	}
 	igt_assert_eq(add(fd, &igt_ferry_movable_kinds[0]), 0);
 	igt_assert_eq_u32(madvise_bo(&set.bo[0], DRM_FERRY_MADV_DONTNEED), 1);
@@ -405,7 +401,7 @@ static void test_kept_first(int fd)
 		igt_ferry_bo_check(&set.bo[i]);
 	clear();
 	for (unsigned int i = 0; i < ARRAY_SIZE(up); i++) {
-		ferry_bo_migrate(fd, up[i].handle, DOWN);
+		ferry_bo_migrate(fd, up[i].handle, SYSTEM);
 		igt_ferry_bo_check(&up[i]);
 		igt_ferry_bo_fini(&up[i]);
 	}
@@ -441,7 +437,7 @@ static void test_swap(int fd, const struct igt_ferry_kind *kind)
 		igt_ferry_bo_check(&set.bo[i]);
 	/* and up, from there */
 	for (unsigned int i = 0; i < set.count; i += 16) {
-		ferry_bo_migrate(fd, set.bo[i].handle, UP);
+		ferry_bo_migrate(fd, set.bo[i].handle, APERTURE);
 		igt_ferry_bo_check(&set.bo[i]);
 	}
 	out = vmstat("pswpout") - out;

@@ -17,10 +17,6 @@
 IGT_TEST_DESCRIPTION(
 	"Sharing buffer objects between clients as dma-bufs, and what fdinfo tells");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 static int export_bo(int fd, uint32_t handle)
 {
 	int prime = -1;
@@ -89,7 +85,7 @@ static void test_other_client(int fd, const struct igt_ferry_kind *kind)
 	for (int round = 0; round < 4; round++) {
 		ferry_bo_migrate(round & 2 ? other : fd,
 				 round & 2 ? shared.handle : bo.handle,
-				 round & 1 ? DOWN : UP);
+				 round & 1 ? SYSTEM : APERTURE);
 		ferry_bo_query(fd, bo.handle, &a);
 		ferry_bo_query(other, shared.handle, &b);
 		b.handle = a.handle;
@@ -131,7 +127,7 @@ static void test_dma_buf_mmap(int fd, const struct igt_ferry_kind *kind)
 		igt_ferry_check(map, 0, bo.size / PAGE, bo.id, bo.gen);
 		igt_ferry_fill(map, 0, bo.size / PAGE, bo.id, ++bo.gen);
 		igt_ferry_bo_check(&bo);
-		ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
+		ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 	}
 	igt_assert_eq(munmap(map, bo.size), 0);
 
@@ -319,7 +315,7 @@ static void test_above_4g(int fd)
 			      size + (1ull << 29),
 		      "not so much memory: vm/run --memory 6G\n");
 	handle =
-		ferry_bo_create(fd, size, DOWN, 0, DRM_FERRY_CACHING_CACHED, 0);
+		ferry_bo_create(fd, size, SYSTEM, 0, DRM_FERRY_CACHING_CACHED, 0);
 	ferry_bo_query(fd, handle, &query);
 	igt_assert_eq_u64(query.size, size);
 	prime = export_bo(fd, handle);
@@ -380,7 +376,7 @@ static void *churn(void *arg)
 
 		if (drmPrimeFDToHandle(c->fd, c->prime, &handle))
 			continue;
-		__ferry_bo_migrate(c->fd, handle, c->count & 1 ? DOWN : UP);
+		__ferry_bo_migrate(c->fd, handle, c->count & 1 ? SYSTEM : APERTURE);
 		if (drmPrimeHandleToFD(c->fd, handle, DRM_CLOEXEC, &prime) == 0)
 			close(prime);
 		__ferry_bo_close(c->fd, handle);

@@ -21,10 +21,6 @@
 IGT_TEST_DESCRIPTION(
 	"Two operations against each other on two processors, and how often they met");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 /* At least so long and so many collisions; if they do not come, at most so long. */
 #define SECONDS 2
 #define ENOUGH 10
@@ -231,7 +227,7 @@ static const char *migrate(void *arg)
 {
 	struct touched *t = arg;
 	int err = __ferry_bo_migrate(t->bo.fd, t->bo.handle,
-				     t->moves[0]++ & 1 ? DOWN : UP);
+				     t->moves[0]++ & 1 ? SYSTEM : APERTURE);
 
 	return err ? "a BO cannot move" : NULL;
 }
@@ -240,7 +236,7 @@ static const char *migrate_back(void *arg)
 {
 	struct touched *t = arg;
 	int err = __ferry_bo_migrate(t->bo.fd, t->bo.handle,
-				     t->moves[1]++ & 1 ? UP : DOWN);
+				     t->moves[1]++ & 1 ? APERTURE : SYSTEM);
 
 	return err ? "a BO cannot move" : NULL;
 }
@@ -318,7 +314,7 @@ static const char *fill(void *arg)
 {
 	struct pinned *p = arg;
 	uint32_t handle;
-	int err = __ferry_bo_create(p->fd, p->large, FERRY_PLACEMENT_BOTH, UP,
+	int err = __ferry_bo_create(p->fd, p->large, FERRY_PLACEMENT_BOTH, APERTURE,
 				    0, 0, &handle);
 
 	/* one is pinned, and at times both are */
@@ -335,7 +331,7 @@ static const char *fill(void *arg)
  */
 static void test_evict_pin(int fd)
 {
-	const struct igt_ferry_kind kind = { "fb", FERRY_PLACEMENT_BOTH, UP, 0,
+	const struct igt_ferry_kind kind = { "fb", FERRY_PLACEMENT_BOTH, APERTURE, 0,
 					     DRM_FERRY_BO_CONTIGUOUS };
 	struct pinned p = { .fd = fd };
 	struct drm_ferry_device_query device;
@@ -484,7 +480,7 @@ static const char *anything(void *arg)
 	switch (u->step++ % 8) {
 	case 0:
 		err = __ferry_bo_create(u->fd, 20 * PAGE, FERRY_PLACEMENT_BOTH,
-					UP, 0, 0, &u->handle);
+					APERTURE, 0, 0, &u->handle);
 		break;
 	case 1:
 		err = __ferry_bo_mmap_offset(u->fd, u->handle, &offset);
@@ -505,10 +501,10 @@ static const char *anything(void *arg)
 			u->map[page * PAGE]++;
 		break;
 	case 3:
-		err = __ferry_bo_migrate(u->fd, u->handle, DOWN);
+		err = __ferry_bo_migrate(u->fd, u->handle, SYSTEM);
 		break;
 	case 5:
-		err = __ferry_bo_migrate(u->fd, u->handle, UP);
+		err = __ferry_bo_migrate(u->fd, u->handle, APERTURE);
 		break;
 	case 7:
 		err = __ferry_bo_close(u->fd, u->handle);

@@ -18,12 +18,9 @@
 
 IGT_TEST_DESCRIPTION("The old bugs that ferry was designed against, repeated");
 
-#define PAGE FERRY_PAGE_SIZE
 #define HUGE IGT_FERRY_HUGE
 #define HUGE_PAGES (HUGE / PAGE)
 #define RW (PROT_READ | PROT_WRITE)
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 
 static uint64_t offset_of(const struct igt_ferry_bo *bo, bool eager)
 {
@@ -93,9 +90,9 @@ static void touch_early(struct igt_ferry_bo *bo, size_t pages)
 	}
 	pthread_barrier_wait(&barrier);
 	check_flags(bo->map);
-	ferry_bo_migrate(bo->fd, bo->handle, UP);
+	ferry_bo_migrate(bo->fd, bo->handle, APERTURE);
 	offset_of(bo, false);
-	ferry_bo_migrate(bo->fd, bo->handle, DOWN);
+	ferry_bo_migrate(bo->fd, bo->handle, SYSTEM);
 	check_flags(bo->map);
 	for (unsigned int i = 0; i < 3; i++) {
 		pthread_join(threads[i], &result);
@@ -204,7 +201,7 @@ static void test_pat_sparse_pfnmap(int fd)
 			igt_assert(map != MAP_FAILED);
 			/* entries in a part of it, the data goes, more entries */
 			igt_ferry_check(map, first, 1, bo.id, bo.gen);
-			ferry_bo_migrate(fd, bo.handle, first & 1 ? UP : DOWN);
+			ferry_bo_migrate(fd, bo.handle, first & 1 ? APERTURE : SYSTEM);
 			igt_ferry_check(map + count / 2 * PAGE,
 					first + count / 2, 1, bo.id, bo.gen);
 			igt_fork(child, 1)
@@ -411,7 +408,7 @@ static void test_non_ram_nopage(int fd)
 		igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 		map = bo.map;
 		for (int round = 0; round < 6; round++) {
-			ferry_bo_migrate(fd, bo.handle, round & 1 ? DOWN : UP);
+			ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 			/* no page: a hole beside the mapping is SIGSEGV, never SIGBUS */
 			igt_assert_eq(igt_ferry_read_signal(map), 0);
 			if (round)

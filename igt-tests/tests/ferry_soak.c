@@ -19,10 +19,6 @@
 IGT_TEST_DESCRIPTION(
 	"Everything at once in several processes, some of which are killed");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 #define MAX_WORKERS 16
 #define SLOTS 24
 #define PROGRESS_S 5
@@ -216,7 +212,7 @@ static void move_many(struct worker *w)
 		    !is_movable(w, &w->bo[i]))
 			continue;
 		entries[count].handle = w->bo[i].handle;
-		entries[count++].placement = pick(w, 2) ? UP : DOWN;
+		entries[count++].placement = pick(w, 2) ? APERTURE : SYSTEM;
 	}
 	if (count)
 		worked(w, "migrate many",
@@ -315,7 +311,7 @@ static void toggle_need(struct worker *w, unsigned int slot)
 static void display_init(struct worker *w)
 {
 	static const struct igt_ferry_kind kind = { "framebuffer",
-						    FERRY_PLACEMENT_BOTH, DOWN,
+						    FERRY_PLACEMENT_BOTH, SYSTEM,
 						    DRM_FERRY_CACHING_CACHED,
 						    DRM_FERRY_BO_CONTIGUOUS };
 	drmModeConnector *connector;
@@ -393,10 +389,10 @@ static void operate(struct worker *w, enum operation op, unsigned int slot)
 		fill(bo);
 		break;
 	case OP_UP:
-		move_one(w, bo, UP);
+		move_one(w, bo, APERTURE);
 		break;
 	case OP_DOWN:
-		move_one(w, bo, DOWN);
+		move_one(w, bo, SYSTEM);
 		break;
 	case OP_MANY:
 		move_many(w);

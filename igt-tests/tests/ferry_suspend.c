@@ -17,10 +17,6 @@
 IGT_TEST_DESCRIPTION(
 	"Suspend to idle, to memory and to disk, with clients at work");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
-
 #define MAX_DEVICES 4
 #define MAX_BOS 24
 #define CLIENTS 3
@@ -93,20 +89,20 @@ static void fill(struct device *dev)
 		add(dev, 3 * PAGE, kind, 0);
 	}
 	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
-		add(dev, part, kind, UP);
-		add(dev, part, kind, DOWN);
-		add(dev, 5 * PAGE, kind, UP);
+		add(dev, part, kind, APERTURE);
+		add(dev, part, kind, SYSTEM);
+		add(dev, 5 * PAGE, kind, APERTURE);
 	}
 	/* never touched: must come back as zeros */
 	igt_ferry_bo_init(&dev->bo[dev->count], dev->fd, 7 * PAGE,
 			  &igt_ferry_fixed_kinds[2]);
-	dev->where[dev->count++] = UP;
+	dev->where[dev->count++] = APERTURE;
 }
 
 static void show(struct device *dev)
 {
 	static const struct igt_ferry_kind kind = { "framebuffer",
-						    FERRY_PLACEMENT_BOTH, DOWN,
+						    FERRY_PLACEMENT_BOTH, SYSTEM,
 						    DRM_FERRY_CACHING_CACHED,
 						    DRM_FERRY_BO_CONTIGUOUS };
 	struct drm_ferry_device_query query;
@@ -149,7 +145,7 @@ static void check_shown(const struct device *dev)
 		return;
 	igt_ferry_bo_check(&dev->shown);
 	ferry_bo_query(dev->fd, dev->shown.handle, &query);
-	igt_assert_eq(query.placement, UP);
+	igt_assert_eq(query.placement, APERTURE);
 	igt_assert(query.pinned);
 	crtc = drmModeGetCrtc(dev->fd, dev->crtc);
 	igt_assert(crtc);
@@ -180,8 +176,8 @@ static void use(struct device *dev)
 		struct igt_ferry_bo *bo = &dev->bo[i];
 
 		igt_ferry_bo_fill(bo);
-		if (dev->where[i] == UP)
-			ferry_bo_migrate(dev->fd, bo->handle, UP);
+		if (dev->where[i] == APERTURE)
+			ferry_bo_migrate(dev->fd, bo->handle, APERTURE);
 		igt_ferry_bo_check(bo);
 	}
 }
@@ -212,7 +208,7 @@ static void client(int fd, int number, volatile bool *stop,
 	for (unsigned int n = 0; !*stop; n++) {
 		struct igt_ferry_bo *b = &bo[n % ARRAY_SIZE(bo)];
 
-		ferry_bo_migrate(fd, b->handle, n / 4 & 1 ? DOWN : UP);
+		ferry_bo_migrate(fd, b->handle, n / 4 & 1 ? SYSTEM : APERTURE);
 		igt_ferry_bo_check(b);
 		igt_ferry_bo_fill(b);
 		__atomic_add_fetch(rounds, 1, __ATOMIC_RELAXED);

@@ -29,9 +29,6 @@
 IGT_TEST_DESCRIPTION(
 	"Moves that nobody waits for: syncobjs, and who meets a BO on its way");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 #define SIZE (300 * PAGE)
 
 /* How long something is watched that shall not happen, in microseconds */
@@ -44,7 +41,7 @@ static void bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
 {
 	igt_ferry_bo_init(bo, fd, size, cached);
 	igt_ferry_bo_fill(bo);
-	if (placement != DOWN)
+	if (placement != SYSTEM)
 		ferry_bo_migrate(fd, bo->handle, placement);
 }
 
@@ -166,7 +163,7 @@ static void test_out(int fd, const struct igt_ferry_kind *kind)
 	uint64_t reached;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++) {
-		uint32_t placement = UP;
+		uint32_t placement = APERTURE;
 		struct igt_ferry_bo bo;
 
 		igt_ferry_bo_init(&bo, fd, pages[i] * PAGE, kind);
@@ -210,7 +207,7 @@ static void test_out(int fd, const struct igt_ferry_kind *kind)
  */
 static void check_in(int fd, uint64_t point, uint32_t placement)
 {
-	const char *counter = placement == UP ? "moves_to_aperture" : "moves_to_system";
+	const char *counter = placement == APERTURE ? "moves_to_aperture" : "moves_to_system";
 	struct drm_ferry_sync in, out[2];
 	struct drm_ferry_migrate_entry entry;
 	struct igt_ferry_gate gate;
@@ -251,14 +248,14 @@ static void check_in(int fd, uint64_t point, uint32_t placement)
 
 static void test_in_binary(int fd)
 {
-	check_in(fd, 0, UP);
-	check_in(fd, 0, DOWN);
+	check_in(fd, 0, APERTURE);
+	check_in(fd, 0, SYSTEM);
 }
 
 static void test_in_timeline(int fd)
 {
-	check_in(fd, 7, UP);
-	check_in(fd, 1ull << 40, DOWN);
+	check_in(fd, 7, APERTURE);
+	check_in(fd, 1ull << 40, SYSTEM);
 }
 
 /**
@@ -272,8 +269,8 @@ static void test_in_all(int fd)
 	struct drm_ferry_migrate_entry entry;
 	struct igt_ferry_bo bo;
 
-	bo_init(&bo, fd, SIZE, DOWN);
-	entry = (struct drm_ferry_migrate_entry){ bo.handle, UP };
+	bo_init(&bo, fd, SIZE, SYSTEM);
+	entry = (struct drm_ferry_migrate_entry){ bo.handle, APERTURE };
 	for (unsigned int i = 0; i < 3; i++) {
 		igt_ferry_gate_init(&gates[i]);
 		in[i] = igt_ferry_gate_sync(&gates[i], fd, i);
@@ -296,7 +293,7 @@ static void run_sync_in(struct task *task)
 {
 	struct drm_ferry_sync in = { .handle = task->number };
 
-	task->err = __ferry_bo_migrate_sync(task->fd, task->bo->handle, UP, &in,
+	task->err = __ferry_bo_migrate_sync(task->fd, task->bo->handle, APERTURE, &in,
 					    NULL);
 }
 
@@ -310,12 +307,12 @@ static void test_in_without_out(int fd)
 	struct igt_ferry_gate gate;
 	struct task task = { .run = run_sync_in, .fd = fd, .bo = &bo };
 
-	bo_init(&bo, fd, SIZE, DOWN);
+	bo_init(&bo, fd, SIZE, SYSTEM);
 	igt_ferry_gate_init(&gate);
 	task.number = igt_ferry_gate_sync(&gate, fd, 0).handle;
 	task_held(&task, &gate);
 	igt_assert_eq(task.err, 0);
-	igt_assert_eq(ferry_bo_placement(fd, bo.handle), UP);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), APERTURE);
 	igt_assert_eq(__ferry_bo_wait(fd, bo.handle, 0), 0);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
@@ -334,15 +331,15 @@ static void test_order(int fd)
 	struct igt_ferry_bo bo[4];
 	struct igt_ferry_gate gate;
 
-	bo_init(&bo[1], fd, PAGE, DOWN);
-	bo_init(&bo[2], client, PAGE, DOWN);
-	bo_init(&bo[3], fd, PAGE, DOWN);
-	first = bo_init_held(&bo[0], fd, SIZE, UP, &gate);
+	bo_init(&bo[1], fd, PAGE, SYSTEM);
+	bo_init(&bo[2], client, PAGE, SYSTEM);
+	bo_init(&bo[3], fd, PAGE, SYSTEM);
+	first = bo_init_held(&bo[0], fd, SIZE, APERTURE, &gate);
 
 	/* nothing of its own to wait for, but it comes after the first */
-	ferry_bo_migrate_sync(fd, bo[1].handle, UP, NULL, &second);
-	ferry_bo_migrate_sync(client, bo[2].handle, UP, NULL, &foreign);
-	ferry_bo_migrate(fd, bo[3].handle, UP);
+	ferry_bo_migrate_sync(fd, bo[1].handle, APERTURE, NULL, &second);
+	ferry_bo_migrate_sync(client, bo[2].handle, APERTURE, NULL, &foreign);
+	ferry_bo_migrate(fd, bo[3].handle, APERTURE);
 	igt_ferry_sync_wait(client, foreign);
 	usleep(WATCH);
 	igt_ferry_assert_pending(&gate, fd, second);
@@ -372,13 +369,13 @@ static void test_to_and_fro(int fd)
 	struct igt_ferry_gate gate;
 
 	for (unsigned int i = 0; i < BOS; i++)
-		bo_init(&bo[i], fd, (1 + 9 * i) * PAGE, i & 1 ? UP : DOWN);
+		bo_init(&bo[i], fd, (1 + 9 * i) * PAGE, i & 1 ? APERTURE : SYSTEM);
 	igt_ferry_gate_init(&gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
 	for (unsigned int n = 0; n < ROUNDS; n++) {
 		for (unsigned int i = 0; i < BOS; i++)
 			entries[i] = (struct drm_ferry_migrate_entry){
-				bo[i].handle, (i + n) & 1 ? DOWN : UP
+				bo[i].handle, (i + n) & 1 ? SYSTEM : APERTURE
 			};
 		out.point++;
 		igt_assert_eq(__ferry_migrate_sync(fd, entries, BOS, &in, !n,
@@ -421,13 +418,13 @@ static void test_touch_at_once(int fd, const struct igt_ferry_kind *kind)
 			char *end = (char *)bo.map + last * PAGE;
 
 			ferry_bo_migrate_sync(fd, bo.handle,
-					      round & 1 ? DOWN : UP, NULL,
+					      round & 1 ? SYSTEM : APERTURE, NULL,
 					      &out);
 			/* the last page is carried last */
 			igt_ferry_check(end, last, 1, bo.id, bo.gen);
 			igt_ferry_bo_fill(&bo);
 			ferry_bo_migrate_sync(fd, bo.handle,
-					      round & 1 ? UP : DOWN, NULL,
+					      round & 1 ? APERTURE : SYSTEM, NULL,
 					      &out);
 			igt_ferry_fill(end, last, 1, bo.id, bo.gen + 1);
 			igt_ferry_check(bo.map, 0, last, bo.id, bo.gen);
@@ -504,26 +501,26 @@ static void check_access(int fd, void (*run)(struct task *), uint32_t placement,
 
 static void test_touch_waits(int fd)
 {
-	check_access(fd, run_touch, UP, false);
-	check_access(fd, run_touch, DOWN, false);
+	check_access(fd, run_touch, APERTURE, false);
+	check_access(fd, run_touch, SYSTEM, false);
 }
 
 static void test_write_waits(int fd)
 {
-	check_access(fd, run_write, UP, true);
-	check_access(fd, run_write, DOWN, true);
+	check_access(fd, run_write, APERTURE, true);
+	check_access(fd, run_write, SYSTEM, true);
 }
 
 static void test_mem_waits(int fd)
 {
-	check_access(fd, run_mem, UP, false);
-	check_access(fd, run_mem, DOWN, false);
+	check_access(fd, run_mem, APERTURE, false);
+	check_access(fd, run_mem, SYSTEM, false);
 }
 
 static void test_mem_write_waits(int fd)
 {
-	check_access(fd, run_mem_write, UP, true);
-	check_access(fd, run_mem_write, DOWN, true);
+	check_access(fd, run_mem_write, APERTURE, true);
+	check_access(fd, run_mem_write, SYSTEM, true);
 }
 
 /**
@@ -537,7 +534,7 @@ static void test_ptrace(int fd)
 	pid_t child;
 	int status;
 
-	bo_init(&bo, fd, SIZE, DOWN);
+	bo_init(&bo, fd, SIZE, SYSTEM);
 	child = fork();
 	igt_assert(child >= 0);
 	if (!child) {
@@ -552,18 +549,18 @@ static void test_ptrace(int fd)
 		uint64_t *word = (uint64_t *)((char *)bo.map + page);
 		uint64_t is = *word;
 
-		ferry_bo_migrate_sync(fd, bo.handle, round & 1 ? DOWN : UP,
+		ferry_bo_migrate_sync(fd, bo.handle, round & 1 ? SYSTEM : APERTURE,
 				      NULL, &out);
 		errno = 0;
 		igt_assert_eq_u64(ptrace(PTRACE_PEEKDATA, child, word, NULL),
 				  is);
 		igt_assert_eq(errno, 0);
-		ferry_bo_migrate_sync(fd, bo.handle, round & 1 ? UP : DOWN,
+		ferry_bo_migrate_sync(fd, bo.handle, round & 1 ? APERTURE : SYSTEM,
 				      NULL, &out);
 		igt_assert_eq(ptrace(PTRACE_POKEDATA, child, word, ~is), 0);
 		igt_assert_eq_u64(*word, ~is);
 		*word = is;
-		ferry_bo_migrate_sync(fd, bo.handle, round & 1 ? DOWN : UP,
+		ferry_bo_migrate_sync(fd, bo.handle, round & 1 ? SYSTEM : APERTURE,
 				      NULL, &out);
 	}
 	kill(child, SIGKILL);
@@ -588,7 +585,7 @@ static void test_migrate_waits(int fd)
 	struct igt_ferry_gate gate;
 	struct task task = { .run = run_migrate, .fd = fd, .bo = &bo };
 
-	for (task.number = DOWN; task.number <= UP; task.number++) {
+	for (task.number = SYSTEM; task.number <= APERTURE; task.number++) {
 		task.begun = task.ended = false;
 		bo_init_held(&bo, fd, SIZE, task.number ^ FERRY_PLACEMENT_BOTH,
 			     &gate);
@@ -613,12 +610,12 @@ static void test_other_client(int fd)
 	struct igt_ferry_bo bo;
 	uint32_t handle;
 
-	bo_init_held(&bo, fd, SIZE, UP, &gate);
+	bo_init_held(&bo, fd, SIZE, APERTURE, &gate);
 	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &dmabuf),
 		      0);
 	igt_assert_eq(drmPrimeFDToHandle(client, dmabuf, &handle), 0);
-	ferry_bo_migrate_sync(client, handle, DOWN, NULL, &out);
-	igt_assert_eq(ferry_bo_placement(fd, bo.handle), DOWN);
+	ferry_bo_migrate_sync(client, handle, SYSTEM, NULL, &out);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), SYSTEM);
 	usleep(WATCH);
 	igt_ferry_assert_pending(&gate, client, out);
 	igt_ferry_gate_open(&gate);
@@ -641,15 +638,15 @@ static void test_evict_waits(int fd)
 	struct igt_ferry_bo bo, other;
 	struct igt_ferry_gate gate;
 	struct task task = {
-		.run = run_migrate, .fd = client, .bo = &other, .number = UP
+		.run = run_migrate, .fd = client, .bo = &other, .number = APERTURE
 	};
 
-	bo_init(&other, client, size, DOWN);
-	bo_init_held(&bo, fd, SIZE, UP, &gate);
+	bo_init(&other, client, size, SYSTEM);
+	bo_init_held(&bo, fd, SIZE, APERTURE, &gate);
 	task_held(&task, &gate);
 	igt_assert_eq(task.err, 0);
-	igt_assert_eq(ferry_bo_placement(client, other.handle), UP);
-	igt_assert_eq(ferry_bo_placement(fd, bo.handle), DOWN);
+	igt_assert_eq(ferry_bo_placement(client, other.handle), APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), SYSTEM);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_check(&other);
 	igt_ferry_bo_fini(&bo);
@@ -669,15 +666,15 @@ static void test_old_place_waits(int fd)
 	struct igt_ferry_bo bo, other;
 	struct igt_ferry_gate gate;
 	struct task task = {
-		.run = run_migrate, .fd = client, .bo = &other, .number = UP
+		.run = run_migrate, .fd = client, .bo = &other, .number = APERTURE
 	};
 
-	bo_init(&other, client, size, DOWN);
-	bo_init_held(&bo, fd, SIZE, DOWN, &gate);
+	bo_init(&other, client, size, SYSTEM);
+	bo_init_held(&bo, fd, SIZE, SYSTEM, &gate);
 	igt_assert_lt_u64(igt_ferry_aperture_free(fd), size);
 	task_held(&task, &gate);
 	igt_assert_eq(task.err, 0);
-	igt_assert_eq(ferry_bo_placement(client, other.handle), UP);
+	igt_assert_eq(ferry_bo_placement(client, other.handle), APERTURE);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_check(&other);
 	igt_ferry_bo_fini(&bo);
@@ -711,7 +708,7 @@ static void test_dma_buf(int fd)
 	int ready, states[2];
 	void *map;
 
-	out = bo_init_held(&bo, fd, SIZE, DOWN, &gate);
+	out = bo_init_held(&bo, fd, SIZE, SYSTEM, &gate);
 	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC | DRM_RDWR,
 					 &pollfd.fd),
 		      0);
@@ -749,7 +746,7 @@ static void test_dma_buf_fence(int fd)
 	struct igt_ferry_bo bo;
 	int dmabuf, busy;
 
-	bo_init(&bo, fd, SIZE, UP);
+	bo_init(&bo, fd, SIZE, APERTURE);
 	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC | DRM_RDWR,
 					 &dmabuf),
 		      0);
@@ -758,13 +755,13 @@ static void test_dma_buf_fence(int fd)
 	igt_assert_eq(ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &import),
 		      0);
 	busy = __ferry_bo_wait(fd, bo.handle, 0);
-	ferry_bo_migrate_sync(fd, bo.handle, DOWN, NULL, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, NULL, &out);
 	usleep(WATCH);
 	igt_ferry_assert_pending(&gate, fd, out);
 	igt_assert_eq(busy, -ETIME);
 	igt_ferry_gate_open(&gate);
 	igt_ferry_sync_wait(fd, out);
-	igt_assert_eq(ferry_bo_placement(fd, bo.handle), DOWN);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), SYSTEM);
 	igt_ferry_bo_check(&bo);
 	close(dmabuf);
 	igt_ferry_bo_fini(&bo);
@@ -861,7 +858,7 @@ static void check_scanout(int fd, uint32_t placement)
 	task_held(&task, &gate);
 	igt_assert_eq(task.err, 0);
 	ferry_bo_query(fd, bo.handle, &query);
-	igt_assert_eq_u32(query.placement, UP);
+	igt_assert_eq_u32(query.placement, APERTURE);
 	igt_assert_eq_u32(query.pinned, 1);
 	igt_ferry_bo_check(&bo);
 	screen_off(fd);
@@ -871,12 +868,12 @@ static void check_scanout(int fd, uint32_t placement)
 
 static void test_scanout_waits_up(int fd)
 {
-	check_scanout(fd, UP);
+	check_scanout(fd, APERTURE);
 }
 
 static void test_scanout_waits_down(int fd)
 {
-	check_scanout(fd, DOWN);
+	check_scanout(fd, SYSTEM);
 }
 
 /**
@@ -890,7 +887,7 @@ static void test_scanout_waits_down(int fd)
  */
 static void check_close(int fd, bool file)
 {
-	for (uint32_t placement = DOWN; placement <= UP; placement++) {
+	for (uint32_t placement = SYSTEM; placement <= APERTURE; placement++) {
 		struct counts before = counts_get(fd);
 		int client = igt_ferry_reopen(fd, O_RDWR);
 		struct igt_ferry_gate gate;
@@ -938,13 +935,13 @@ static void be_killed(int fd, int dmabuf, const struct igt_ferry_gate *gate,
 	struct drm_ferry_migrate_entry entries[3];
 	struct igt_ferry_bo bo[2];
 
-	bo_init(&bo[0], client, SIZE, DOWN);
-	bo_init(&bo[1], client, SIZE, UP);
-	entries[0] = (struct drm_ferry_migrate_entry){ bo[0].handle, UP };
-	entries[1] = (struct drm_ferry_migrate_entry){ bo[1].handle, DOWN };
+	bo_init(&bo[0], client, SIZE, SYSTEM);
+	bo_init(&bo[1], client, SIZE, APERTURE);
+	entries[0] = (struct drm_ferry_migrate_entry){ bo[0].handle, APERTURE };
+	entries[1] = (struct drm_ferry_migrate_entry){ bo[1].handle, SYSTEM };
 	igt_assert_eq(drmPrimeFDToHandle(client, dmabuf, &entries[2].handle),
 		      0);
-	entries[2].placement = UP;
+	entries[2].placement = APERTURE;
 	igt_assert_eq(__ferry_migrate_sync(client, entries, 3, &in, 1, &out, 1),
 		      0);
 	igt_assert_eq(write(tell, "!", 1), 1);
@@ -967,7 +964,7 @@ static void test_kill(int fd)
 	pid_t child;
 	char byte;
 
-	bo_init(&bo, fd, SIZE, DOWN);
+	bo_init(&bo, fd, SIZE, SYSTEM);
 	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &dmabuf),
 		      0);
 	before = counts_get(fd);
@@ -991,7 +988,7 @@ static void test_kill(int fd)
 	igt_ferry_gate_open(&gate);
 
 	igt_ferry_bo_check(&bo);
-	ferry_bo_migrate(fd, bo.handle, DOWN);
+	ferry_bo_migrate(fd, bo.handle, SYSTEM);
 	igt_ferry_bo_check(&bo);
 	counts_check(fd, before);
 	close(fds[0]);
@@ -1021,12 +1018,12 @@ static void test_kill_storm(int fd)
 
 			for (int i = 0; i < 3; i++)
 				bo_init(&bo[i], client, 100 * PAGE,
-					i & 1 ? UP : DOWN);
+					i & 1 ? APERTURE : SYSTEM);
 			for (unsigned int i = 0;; i++, out.point++) {
 				struct igt_ferry_bo *one = &bo[i % 3];
 
 				ferry_bo_migrate_sync(client, one->handle,
-						      i % 2 ? UP : DOWN, NULL,
+						      i % 2 ? APERTURE : SYSTEM, NULL,
 						      &out);
 				igt_ferry_check(one->map, 0, 1, one->id,
 						one->gen);
@@ -1072,12 +1069,12 @@ static void test_error(int fd)
 		struct igt_ferry_gate gate;
 		int file, later;
 
-		bo_init(&bo, fd, SIZE, DOWN);
-		bo_init(&next, fd, PAGE, DOWN);
+		bo_init(&bo, fd, SIZE, SYSTEM);
+		bo_init(&next, fd, PAGE, SYSTEM);
 		igt_ferry_gate_init(&gate);
 		in = igt_ferry_gate_sync(&gate, fd, point);
-		ferry_bo_migrate_sync(fd, bo.handle, UP, &in, &out);
-		ferry_bo_migrate_sync(fd, next.handle, UP, NULL, &after);
+		ferry_bo_migrate_sync(fd, bo.handle, APERTURE, &in, &out);
+		ferry_bo_migrate_sync(fd, next.handle, APERTURE, NULL, &after);
 		file = igt_ferry_sync_file(fd, out);
 		later = igt_ferry_sync_file(fd, after);
 		igt_assert_eq(sync_fence_status(file), 0);
@@ -1116,7 +1113,7 @@ static void test_wait(int fd)
 	int err[4];
 	uint64_t ns;
 
-	bo_init(&bo, fd, SIZE, DOWN);
+	bo_init(&bo, fd, SIZE, SYSTEM);
 	igt_assert_eq(__ferry_bo_wait(fd, bo.handle, 0), 0);
 	igt_assert_eq(__ferry_bo_wait(fd, bo.handle, -1), 0);
 	igt_assert_eq(__ferry_bo_wait(fd, bo.handle, INT64_MIN), 0);
@@ -1126,7 +1123,7 @@ static void test_wait(int fd)
 	igt_assert_eq(__ferry_bo_wait(fd, bo.handle, INT64_MAX), 0);
 	igt_ferry_bo_fini(&bo);
 
-	bo_init_held(&bo, fd, SIZE, UP, &gate);
+	bo_init_held(&bo, fd, SIZE, APERTURE, &gate);
 	err[0] = __ferry_bo_wait(fd, bo.handle, 0);
 	err[1] = __ferry_bo_wait(fd, bo.handle, INT64_MIN);
 	err[2] = __ferry_bo_wait(fd, bo.handle,
@@ -1169,7 +1166,7 @@ static void test_wait_interrupted(int fd)
 	unsigned int interrupted = 0;
 	int err;
 
-	bo_init_held(&bo, fd, SIZE, UP, &gate);
+	bo_init_held(&bo, fd, SIZE, APERTURE, &gate);
 	igt_ferry_alarm_storm(20000);
 	args.handle = bo.handle;
 	args.timeout_ns = igt_ferry_in_ns(IGT_FERRY_SECOND / 2);
@@ -1208,10 +1205,10 @@ static void test_interrupted(int fd)
 	struct igt_ferry_bo bo, big;
 	struct igt_ferry_gate gate;
 
-	bo_init(&big, fd, size, DOWN);
-	bo_init_held(&bo, fd, SIZE, UP, &gate);
+	bo_init(&big, fd, size, SYSTEM);
+	bo_init_held(&bo, fd, SIZE, APERTURE, &gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
-	entries[0] = (struct drm_ferry_migrate_entry){ big.handle, UP };
+	entries[0] = (struct drm_ferry_migrate_entry){ big.handle, APERTURE };
 	args.entries = to_user_pointer(entries);
 	igt_ferry_alarm_storm(50000);
 	/* it would have to push the other out */
@@ -1225,11 +1222,11 @@ static void test_interrupted(int fd)
 	args.in_count = 1;
 	igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args), EINTR);
 	igt_ferry_alarm_storm(0);
-	igt_assert_eq(ferry_bo_placement(fd, big.handle), DOWN);
+	igt_assert_eq(ferry_bo_placement(fd, big.handle), SYSTEM);
 	igt_ferry_gate_require_closed(&gate);
 	igt_ferry_gate_open(&gate);
 	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args), 0);
-	igt_assert_eq(ferry_bo_placement(fd, big.handle), UP);
+	igt_assert_eq(ferry_bo_placement(fd, big.handle), APERTURE);
 	igt_ferry_bo_check(&big);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&big);
@@ -1258,7 +1255,7 @@ static void test_many(int fd)
 	for (unsigned int round = 0; round < 4; round++) {
 		for (unsigned int i = 0; i < MANY; i++) {
 			entries[i].handle = bo[(i * 31 + round) % MANY].handle;
-			entries[i].placement = (i + round) % 3 ? UP : DOWN;
+			entries[i].placement = (i + round) % 3 ? APERTURE : SYSTEM;
 		}
 		igt_ferry_gate_init(&gate);
 		in = igt_ferry_gate_sync(&gate, fd, 0);
@@ -1295,17 +1292,17 @@ static void test_nothing_to_move(int fd)
 	uint32_t handle;
 	int dmabuf;
 
-	bo_init_held(&bo, fd, SIZE, UP, &gate);
+	bo_init_held(&bo, fd, SIZE, APERTURE, &gate);
 	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &dmabuf),
 		      0);
 	igt_assert_eq(drmPrimeFDToHandle(client, dmabuf, &handle), 0);
-	ferry_bo_migrate_sync(client, handle, UP, NULL, &out);
+	ferry_bo_migrate_sync(client, handle, APERTURE, NULL, &out);
 	usleep(WATCH);
 	igt_ferry_assert_pending(&gate, client, out);
 	igt_ferry_gate_open(&gate);
 	igt_ferry_sync_wait(client, out);
 	igt_assert_eq(__ferry_bo_wait(fd, bo.handle, 0), 0);
-	ferry_bo_migrate_sync(client, handle, UP, NULL, &out);
+	ferry_bo_migrate_sync(client, handle, APERTURE, NULL, &out);
 	igt_ferry_sync_wait(client, out);
 	igt_ferry_bo_check(&bo);
 	close(dmabuf);
@@ -1326,18 +1323,18 @@ static void check_swap(int fd, bool sync)
 	struct drm_ferry_sync out = igt_ferry_sync_new(fd, 0);
 	struct igt_ferry_bo bo[2];
 
-	bo_init(&bo[0], fd, size, UP);
-	bo_init(&bo[1], fd, size, DOWN);
+	bo_init(&bo[0], fd, size, APERTURE);
+	bo_init(&bo[1], fd, size, SYSTEM);
 	for (int round = 0; round < 4; round++) {
 		/* in either order */
 		struct drm_ferry_migrate_entry entries[2];
 
 		entries[round / 2] =
 			(struct drm_ferry_migrate_entry){ bo[round & 1].handle,
-							  DOWN };
+							  SYSTEM };
 		entries[!(round / 2)] =
 			(struct drm_ferry_migrate_entry){ bo[~round & 1].handle,
-							  UP };
+							  APERTURE };
 
 		igt_assert_eq(__ferry_migrate_sync(fd, entries, 2, NULL, 0,
 						   &out, sync),
@@ -1386,19 +1383,19 @@ static void test_half_way(int fd)
 			handles[kept++] = handles[i];
 	}
 	for (int i = 0; i < 2; i++) {
-		bo_init(&small[i], fd, 16 * PAGE, DOWN);
+		bo_init(&small[i], fd, 16 * PAGE, SYSTEM);
 		entries[2 * i] =
-			(struct drm_ferry_migrate_entry){ small[i].handle, UP };
+			(struct drm_ferry_migrate_entry){ small[i].handle, APERTURE };
 	}
 	igt_ferry_bo_init(&big, fd, 32 * PAGE, &igt_ferry_movable_kinds[2]);
 	igt_ferry_bo_fill(&big);
-	entries[1] = (struct drm_ferry_migrate_entry){ big.handle, UP };
+	entries[1] = (struct drm_ferry_migrate_entry){ big.handle, APERTURE };
 
 	for (uint32_t outs = 0; outs < 2; outs++) {
 		err = __ferry_migrate_sync(fd, entries, 3, NULL, 0, &out, outs);
 		igt_assert_eq(err, -ENOSPC);
 		igt_assert_eq(igt_ferry_sync_state(fd, out), -EINVAL);
-		igt_assert_eq(ferry_bo_placement(fd, big.handle), DOWN);
+		igt_assert_eq(ferry_bo_placement(fd, big.handle), SYSTEM);
 		for (int i = 0; i < 2; i++)
 			igt_ferry_bo_check(&small[i]);
 		igt_ferry_bo_check(&big);
@@ -1445,7 +1442,7 @@ static void test_storm(int fd)
 			in.point--;
 			err = __ferry_bo_migrate_sync(
 				client, one->handle,
-				rand_r(&seed) & 1 ? UP : DOWN,
+				rand_r(&seed) & 1 ? APERTURE : SYSTEM,
 				in.point && rand_r(&seed) & 1 ? &in : NULL,
 				&out);
 			/* contiguous ones may not fit beside the others' */
@@ -1481,8 +1478,8 @@ static void test_unload(int fd)
 
 	igt_ferry_module_require();
 	igt_ferry_module_begin(fd);
-	bo_init(&bo, fd, SIZE, DOWN);
-	ferry_bo_migrate_sync(fd, bo.handle, UP, NULL, &out);
+	bo_init(&bo, fd, SIZE, SYSTEM);
+	ferry_bo_migrate_sync(fd, bo.handle, APERTURE, NULL, &out);
 	igt_ferry_sync_wait(fd, out);
 	file = igt_ferry_sync_file(fd, out);
 	igt_ferry_bo_fini(&bo);
@@ -1530,11 +1527,11 @@ static void check_unbind(int fd, bool held)
 	igt_ferry_module_require();
 	igt_ferry_module_begin(fd);
 	for (int i = 0; i < BOS; i++)
-		bo_init(&bo[i], fd, 200 * PAGE, i & 1 ? UP : DOWN);
+		bo_init(&bo[i], fd, 200 * PAGE, i & 1 ? APERTURE : SYSTEM);
 	igt_ferry_gate_init(&gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
 	for (int i = 0; i < BOS; i++)
-		ferry_bo_migrate_sync(fd, bo[i].handle, i & 1 ? DOWN : UP,
+		ferry_bo_migrate_sync(fd, bo[i].handle, i & 1 ? SYSTEM : APERTURE,
 				      held ? &in : NULL, &out);
 	file = igt_ferry_sync_file(fd, out);
 	if (held) {
@@ -1547,7 +1544,7 @@ static void check_unbind(int fd, bool held)
 	igt_assert_eq(sync_fence_wait(file, 60000), 0);
 	igt_assert_eq(sync_fence_status(file), 1);
 	for (int i = 0; i < BOS; i++) {
-		igt_assert_eq(__ferry_bo_migrate_sync(fd, bo[i].handle, UP,
+		igt_assert_eq(__ferry_bo_migrate_sync(fd, bo[i].handle, APERTURE,
 						      NULL, &out),
 			      -ENODEV);
 		igt_assert_eq(__ferry_bo_wait(fd, bo[i].handle, 0), -ENODEV);

@@ -22,9 +22,6 @@
 IGT_TEST_DESCRIPTION(
 	"What syncobjs do with the fences of moves, and bad input of such a move");
 
-#define PAGE FERRY_PAGE_SIZE
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 #define SIZE (64 * PAGE)
 
 static void bo_init(struct igt_ferry_bo *bo, int fd, uint32_t placement)
@@ -40,10 +37,10 @@ static void bo_init_held(struct igt_ferry_bo *bo, int fd,
 {
 	struct drm_ferry_sync in;
 
-	bo_init(bo, fd, DOWN);
+	bo_init(bo, fd, SYSTEM);
 	igt_ferry_gate_init(gate);
 	in = igt_ferry_gate_sync(gate, fd, 0);
-	ferry_bo_migrate_sync(fd, bo->handle, UP, &in, &out);
+	ferry_bo_migrate_sync(fd, bo->handle, APERTURE, &in, &out);
 }
 
 static void bo_end(struct igt_ferry_bo *bo, struct igt_ferry_gate *gate)
@@ -84,9 +81,9 @@ static void test_wait_any_all(int fd)
 	igt_assert_eq(drmSyncobjHandleToFD(fd, syncs[1].handle, &shared), 0);
 	igt_assert_eq(drmSyncobjFDToHandle(client, shared, &free.handle), 0);
 	close(shared);
-	bo_init(&other, client, DOWN);
+	bo_init(&other, client, SYSTEM);
 	bo_init_held(&bo, fd, &gate, syncs[0]);
-	ferry_bo_migrate_sync(client, other.handle, UP, NULL, &free);
+	ferry_bo_migrate_sync(client, other.handle, APERTURE, NULL, &free);
 
 	any = wait_two(fd, syncs, 0, 8 * IGT_FERRY_SECOND, &first);
 	all = wait_two(fd, syncs, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL,
@@ -206,7 +203,7 @@ static void test_query(int fd)
 	out.point = 3;
 	bo_init_held(&bo, fd, &gate, out);
 	out.point = 9;
-	ferry_bo_migrate_sync(fd, bo.handle, DOWN, NULL, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, NULL, &out);
 	reached = query(fd, out, 0);
 	igt_assert_eq_u64(
 		query(fd, out, DRM_SYNCOBJ_QUERY_FLAGS_LAST_SUBMITTED), 9);
@@ -234,9 +231,9 @@ static void test_points_in_order(int fd)
 	igt_assert_eq(drmSyncobjFDToHandle(client, shared, &second.handle), 0);
 	close(shared);
 	second.point = 2;
-	bo_init(&other, client, DOWN);
+	bo_init(&other, client, SYSTEM);
 	bo_init_held(&bo, fd, &gate, out);
-	ferry_bo_migrate_sync(client, other.handle, UP, NULL, &second);
+	ferry_bo_migrate_sync(client, other.handle, APERTURE, NULL, &second);
 	ferry_bo_wait(client, other.handle);
 	reached = query(client, second, 0);
 	igt_ferry_assert_pending(&gate, client, second);
@@ -360,14 +357,14 @@ static void test_merged_in(int fd)
 	struct igt_ferry_bo bo;
 	int merged;
 
-	bo_init(&bo, fd, UP);
+	bo_init(&bo, fd, APERTURE);
 	for (int i = 0; i < 2; i++)
 		igt_ferry_gate_init(&gates[i]);
 	merged = sync_fence_merge(gates[0].file, gates[1].file);
 	igt_assert_fd(merged);
 	igt_assert_eq(drmSyncobjImportSyncFile(fd, in.handle, merged), 0);
 	close(merged);
-	ferry_bo_migrate_sync(fd, bo.handle, DOWN, &in, &out);
+	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, &in, &out);
 	igt_ferry_gate_open(&gates[0]);
 	usleep(50000);
 	igt_ferry_assert_pending(&gates[1], fd, out);
@@ -389,12 +386,12 @@ static void test_other_client(int fd)
 	struct igt_ferry_bo bo, other;
 	struct igt_ferry_gate gate;
 
-	bo_init(&other, client, DOWN);
+	bo_init(&other, client, SYSTEM);
 	bo_init_held(&bo, fd, &gate, out);
 	igt_assert_eq(drmSyncobjHandleToFD(fd, out.handle, &shared), 0);
 	igt_assert_eq(drmSyncobjFDToHandle(client, shared, &in.handle), 0);
 	close(shared);
-	ferry_bo_migrate_sync(client, other.handle, UP, &in, &end);
+	ferry_bo_migrate_sync(client, other.handle, APERTURE, &in, &end);
 	usleep(50000);
 	igt_ferry_assert_pending(&gate, client, end);
 	igt_ferry_gate_open(&gate);
@@ -415,11 +412,11 @@ static void test_same_in_and_out(int fd)
 	struct igt_ferry_gate gate;
 	struct igt_ferry_bo bo;
 
-	bo_init(&bo, fd, DOWN);
+	bo_init(&bo, fd, SYSTEM);
 	igt_ferry_gate_init(&gate);
 	sync = igt_ferry_gate_sync(&gate, fd, 0);
-	ferry_bo_migrate_sync(fd, bo.handle, UP, &sync, &sync);
-	ferry_bo_migrate_sync(fd, bo.handle, DOWN, &sync, &sync);
+	ferry_bo_migrate_sync(fd, bo.handle, APERTURE, &sync, &sync);
+	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, &sync, &sync);
 	igt_ferry_assert_pending(&gate, fd, sync);
 	igt_ferry_gate_open(&gate);
 	igt_ferry_sync_wait(fd, sync);
@@ -437,8 +434,8 @@ static void test_many_outs(int fd)
 	struct drm_ferry_migrate_entry entry;
 	struct igt_ferry_bo bo;
 
-	bo_init(&bo, fd, DOWN);
-	entry = (struct drm_ferry_migrate_entry){ bo.handle, UP };
+	bo_init(&bo, fd, SYSTEM);
+	entry = (struct drm_ferry_migrate_entry){ bo.handle, APERTURE };
 	for (unsigned int i = 0; i < DRM_FERRY_SYNCS_MAX; i++)
 		outs[i] = igt_ferry_sync_new(fd, i % 3 ? i : 0);
 	outs[DRM_FERRY_SYNCS_MAX - 1] = outs[0];
@@ -447,7 +444,7 @@ static void test_many_outs(int fd)
 	igt_assert_eq(__ferry_migrate_sync(fd, &entry, 1, NULL, 0, outs,
 					   DRM_FERRY_SYNCS_MAX),
 		      0);
-	entry.placement = DOWN;
+	entry.placement = SYSTEM;
 	igt_assert_eq(__ferry_migrate_sync(fd, &entry, 1, outs,
 					   DRM_FERRY_SYNCS_MAX, NULL, 0),
 		      0);
@@ -483,7 +480,7 @@ static void good(void)
 	for (int i = 0; i < BOS; i++)
 		f.entries[i] =
 			(struct drm_ferry_migrate_entry){ f.bo[i].handle,
-							  i & 1 ? DOWN : UP };
+							  i & 1 ? SYSTEM : APERTURE };
 	f.args = (struct drm_ferry_migrate){
 		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
 		.sync_stride = sizeof(struct drm_ferry_sync),
@@ -505,7 +502,7 @@ static void bad_begin(int fd)
 	memset(&f, 0, sizeof(f));
 	f.fd = igt_ferry_begin(fd);
 	for (int i = 0; i < BOS; i++)
-		bo_init(&f.bo[i], f.fd, i & 1 ? UP : DOWN);
+		bo_init(&f.bo[i], f.fd, i & 1 ? APERTURE : SYSTEM);
 	dead = igt_ferry_sync_new(f.fd, 0);
 	for (int i = 0; i < 2; i++) {
 		f.in[i] = igt_ferry_sync_new(f.fd, i ? 3 : 0);
@@ -540,7 +537,7 @@ static void check_unmoved(int err)
 	igt_assert_eq_u64(igt_ferry_stat(f.fd, "moves_to_system"), down);
 	for (int i = 0; i < BOS; i++) {
 		igt_assert_eq(ferry_bo_placement(f.fd, f.bo[i].handle),
-			      i & 1 ? UP : DOWN);
+			      i & 1 ? APERTURE : SYSTEM);
 		igt_assert_eq(__ferry_bo_wait(f.fd, f.bo[i].handle, 0), 0);
 		igt_ferry_bo_check(&f.bo[i]);
 	}
@@ -586,7 +583,7 @@ static void extra(size_t size, const struct igt_ferry_kind *kind,
 
 static void extra_purged(void)
 {
-	extra(SIZE, &igt_ferry_movable_kinds[0], UP);
+	extra(SIZE, &igt_ferry_movable_kinds[0], APERTURE);
 	igt_ferry_bo_fill(&f.extra);
 	igt_ferry_bo_purge(&f.extra);
 }
@@ -614,7 +611,7 @@ static void extra_pinned(void)
 	igt_assert(connector && connector->count_modes);
 	mode = &connector->modes[0];
 	pitches[0] = mode->hdisplay * 4;
-	extra(pitches[0] * mode->vdisplay, &igt_ferry_movable_kinds[0], DOWN);
+	extra(pitches[0] * mode->vdisplay, &igt_ferry_movable_kinds[0], SYSTEM);
 	handles[0] = f.extra.handle;
 	igt_assert_eq(drmModeAddFB2(f.fd, mode->hdisplay, mode->vdisplay,
 				    DRM_FORMAT_XRGB8888, handles, pitches,
@@ -702,13 +699,13 @@ static void bad_input(int fd)
 	BAD("handle-dead", ENOENT, f.entries[BOS - 1].handle = 0x7fffffff);
 	BAD("duplicate", EINVAL, f.entries[BOS - 1].handle = f.bo[0].handle);
 	BAD("not-allowed-up", EINVAL,
-	    extra(PAGE, &igt_ferry_fixed_kinds[0], UP));
+	    extra(PAGE, &igt_ferry_fixed_kinds[0], APERTURE));
 	BAD("not-allowed-down", EINVAL,
-	    extra(PAGE, &igt_ferry_fixed_kinds[2], DOWN));
+	    extra(PAGE, &igt_ferry_fixed_kinds[2], SYSTEM));
 	BAD("larger-than-aperture", ENOSPC,
-	    extra(aperture_size() + PAGE, &igt_ferry_movable_kinds[0], UP));
+	    extra(aperture_size() + PAGE, &igt_ferry_movable_kinds[0], APERTURE));
 	BAD("larger-together", ENOSPC,
-	    extra(aperture_size(), &igt_ferry_movable_kinds[0], UP));
+	    extra(aperture_size(), &igt_ferry_movable_kinds[0], APERTURE));
 	BAD("purged", ENODATA, extra_purged());
 	BAD("pinned", EBUSY, extra_pinned());
 }
