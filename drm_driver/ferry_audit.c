@@ -14,11 +14,11 @@
 
 #include "ferry_audit.h"
 #include "ferry_bo.h"
-#include "ferry_cache.h"
+#include "ferry_pat.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
-#include "ferry_insert.h"
+#include "ferry_pte.h"
 
 /**
  * DOC: Caching audit
@@ -60,13 +60,13 @@ struct ferry_audit {
  */
 static int ferry_audit_tracked_aperture(struct ferry_device *ferry)
 {
-	void __iomem *vaddr = ioremap_cache(ferry->aperture.base, PAGE_SIZE);
+	void __iomem *vaddr = ioremap_cache(ferry->bar.base, PAGE_SIZE);
 	int cache;
 
 	if (!vaddr)
-		return FERRY_CACHE_UNKNOWN;
+		return FERRY_PAT_UNKNOWN;
 
-	cache = ferry_cache_of_kernel_address((void __force *)vaddr);
+	cache = ferry_pat_of_kernel_address((void __force *)vaddr);
 	iounmap(vaddr);
 	return cache;
 }
@@ -83,7 +83,7 @@ static int ferry_audit_tracked_page(struct page *page)
 	return arch_1 ? DRM_FERRY_MEMTYPE_WC : DRM_FERRY_MEMTYPE_WB;
 }
 
-static void ferry_audit_page(struct ferry_audit *audit, struct ferry_insert *ins,
+static void ferry_audit_page(struct ferry_audit *audit, struct ferry_pte_map *ins,
 			     unsigned long address, pgoff_t page, unsigned long pfn, int user)
 {
 	struct ferry_device *ferry = audit->ferry;
@@ -93,16 +93,16 @@ static void ferry_audit_page(struct ferry_audit *audit, struct ferry_insert *ins
 	if (ins->aperture) {
 		u64 at = ferry_vram_cursor_seek(&ins->cursor, (u64)page << PAGE_SHIFT);
 
-		want = ferry_aperture_pfn(&ferry->aperture, at);
+		want = ferry_bar_pfn(&ferry->bar, at);
 		tracked = audit->tracked;
-		kernel = ferry_cache_of_kernel_address((void __force *)
-						       ferry_aperture_vaddr(&ferry->aperture, at));
+		kernel = ferry_pat_of_kernel_address((void __force *)
+						       ferry_bar_vaddr(&ferry->bar, at));
 	} else {
 		struct page *p = ins->bo->base.ttm->pages[page];
 
 		want = page_to_pfn(p);
 		tracked = ferry_audit_tracked_page(p);
-		kernel = ferry_cache_of_kernel_address(page_address(p));
+		kernel = ferry_pat_of_kernel_address(page_address(p));
 	}
 	/* without PAT nothing is tracked */
 	if (!pat_enabled())
@@ -116,12 +116,12 @@ static void ferry_audit_page(struct ferry_audit *audit, struct ferry_insert *ins
 	if (audit->m)
 		seq_printf(audit->m, "disagreement at 0x%lx: bo 0x%llx page %lu pfn 0x%lx should be 0x%lx, user %s, tracked %s, kernel %s\n",
 			   address, drm_vma_node_offset_addr(&ins->bo->base.base.vma_node), page,
-			   pfn, want, ferry_cache_name(user), ferry_cache_name(tracked),
-			   ferry_cache_name(kernel));
+			   pfn, want, ferry_pat_name(user), ferry_pat_name(tracked),
+			   ferry_pat_name(kernel));
 	else
 		drm_err_once(&ferry->drm, "page %lu at 0x%lx, pfn 0x%lx should be 0x%lx: user %s, tracked %s, kernel %s\n",
-			     page, address, pfn, want, ferry_cache_name(user),
-			     ferry_cache_name(tracked), ferry_cache_name(kernel));
+			     page, address, pfn, want, ferry_pat_name(user),
+			     ferry_pat_name(tracked), ferry_pat_name(kernel));
 }
 
 /* The entry that maps @address, or 0; and how much it or the hole there spans. */
@@ -159,14 +159,14 @@ static u64 ferry_audit_walk(struct mm_struct *mm, unsigned long address, unsigne
 }
 
 /* Needs mmap_lock, which keeps page tables, and the BO's reservation, which keeps entries. */
-static void ferry_audit_range(struct ferry_audit *audit, struct ferry_insert *ins,
+static void ferry_audit_range(struct ferry_audit *audit, struct ferry_pte_map *ins,
 			      struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	unsigned long address, next, size, first;
 
 	for (address = start; address < end; address = next) {
 		u64 entry = ferry_audit_walk(mm, address, &size);
-		int user = ferry_cache_of_entry(entry, size > PAGE_SIZE);
+		int user = ferry_pat_of_entry(entry, size > PAGE_SIZE);
 		unsigned long pfn = (entry & PTE_PFN_MASK & ~(u64)(size - 1)) >> PAGE_SHIFT;
 
 		first = ALIGN_DOWN(address, size);
@@ -177,7 +177,7 @@ static void ferry_audit_range(struct ferry_audit *audit, struct ferry_insert *in
 		audit->entries++;
 		for (; address < next; address += PAGE_SIZE)
 			ferry_audit_page(audit, ins, address,
-					 ferry_insert_page_of(ins->vma, address),
+					 ferry_pte_page_of(ins->vma, address),
 					 pfn + ((address - first) >> PAGE_SHIFT), user);
 	}
 }
@@ -185,14 +185,14 @@ static void ferry_audit_range(struct ferry_audit *audit, struct ferry_insert *in
 static void ferry_audit_vma(struct ferry_audit *audit, struct vm_area_struct *vma)
 {
 	struct drm_gem_object *obj = vma->vm_private_data;
-	struct ferry_insert ins;
+	struct ferry_pte_map ins;
 
 	if (vma->vm_ops != &ferry_fault_vm_ops || obj->dev != &audit->ferry->drm)
 		return;
 
 	audit->mappings++;
 	dma_resv_lock(obj->resv, NULL);
-	ferry_insert_init(&ins, gem_to_ferry_bo(obj), vma);
+	ferry_pte_init(&ins, gem_to_ferry_bo(obj), vma);
 	ferry_audit_range(audit, &ins, vma->vm_mm, vma->vm_start, vma->vm_end);
 	dma_resv_unlock(obj->resv);
 }
@@ -258,11 +258,11 @@ int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m)
 	}
 
 	seq_printf(m, "aperture requested %s effective %s tracked %s kernel %s\n",
-		   ferry_cache_name(ferry->aperture.asked),
-		   ferry_cache_name(ferry->aperture.granted),
-		   pat_enabled() ? ferry_cache_name(audit.tracked) : "off",
-		   ferry_cache_name(ferry_cache_of_kernel_address((void __force *)
-								  ferry->aperture.io.iomem)));
+		   ferry_pat_name(ferry->bar.requested),
+		   ferry_pat_name(ferry->bar.effective),
+		   pat_enabled() ? ferry_pat_name(audit.tracked) : "off",
+		   ferry_pat_name(ferry_pat_of_kernel_address((void __force *)
+								  ferry->bar.io.iomem)));
 	seq_printf(m, "mappings %llu entries %llu pages %llu disagreements %llu\n",
 		   audit.mappings, audit.entries, audit.pages, audit.disagreements);
 	return 0;
@@ -274,10 +274,10 @@ int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m)
  * @ins: the BO, the mapping and the pages
  * @address: where they begin
  */
-void ferry_audit_insert(struct ferry_insert *ins, unsigned long address)
+void ferry_audit_insert(struct ferry_pte_map *ins, unsigned long address)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(ins->bo->base.bdev);
-	struct ferry_audit audit = { .ferry = ferry, .tracked = ferry->aperture.granted };
+	struct ferry_audit audit = { .ferry = ferry, .tracked = ferry->bar.effective };
 
 	ferry_audit_range(&audit, ins, ins->vma->vm_mm, address,
 			  address + (ins->window << PAGE_SHIFT));

@@ -5,15 +5,15 @@
 #include <linux/types.h>
 
 struct ferry_device;
-struct ferry_insert;
+struct ferry_pte_map;
 struct seq_file;
 
 int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m);
 
 #ifdef CONFIG_DRM_FERRY_DEBUG_CACHING
-void ferry_audit_insert(struct ferry_insert *ins, unsigned long address);
+void ferry_audit_insert(struct ferry_pte_map *ins, unsigned long address);
 #else
-static inline void ferry_audit_insert(struct ferry_insert *ins, unsigned long address)
+static inline void ferry_audit_insert(struct ferry_pte_map *ins, unsigned long address)
 {
 }
 #endif

@@ -20,9 +20,9 @@
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
-#include "ferry_insert.h"
+#include "ferry_pte.h"
 #include "ferry_migrate.h"
-#include "ferry_place.h"
+#include "ferry_placement.h"
 #include "ferry_prime.h"
 #include "ferry_reclaim.h"
 #include "ferry_ttm.h"
@@ -88,7 +88,7 @@ static void ferry_bo_account_home(struct ferry_bo *bo, s64 bytes)
  */
 static bool ferry_bo_may_live_there(struct ferry_device *ferry, u32 placements, u64 size)
 {
-	u64 share = div_u64(ferry->aperture.size * min(ferry_bo_aperture_only, 100U), 100);
+	u64 share = div_u64(ferry->bar.size * min(ferry_bo_aperture_only, 100U), 100);
 
 	return placements != DRM_FERRY_PLACEMENT_APERTURE || capable(CAP_SYS_ADMIN) ||
 	       atomic64_read(&ferry->vram_mgr.home) + size <= share;
@@ -185,7 +185,7 @@ struct ferry_bo *ferry_bo_next(struct ferry_device *ferry, u64 *start)
  */
 u64 ferry_bo_max_size(struct ferry_device *ferry)
 {
-	return max((u64)totalram_pages() << PAGE_SHIFT, ferry->aperture.size);
+	return max((u64)totalram_pages() << PAGE_SHIFT, ferry->bar.size);
 }
 
 /**
@@ -204,7 +204,7 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 {
 	static const struct ttm_place place = { .mem_type = TTM_PL_SYSTEM };
 	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
-	struct ferry_place_target target;
+	struct ferry_placement_target target;
 	struct ferry_bo *bo;
 	u32 failed;
 	int ret;
@@ -237,7 +237,7 @@ struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
 		target.placement = args->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM ?:
 				   DRM_FERRY_PLACEMENT_APERTURE;
 	if (target.placement == DRM_FERRY_PLACEMENT_APERTURE) {
-		ret = ferry_place_all(ferry, &target, 1, NULL, &failed);
+		ret = ferry_placement_all(ferry, &target, 1, NULL, &failed);
 		if (ret) {
 			ferry_bo_put(bo);
 			return ERR_PTR(ret);
@@ -274,7 +274,7 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_bo_placement);
 int ferry_bo_cache(struct ferry_bo *bo)
 {
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
-		return ttm_to_ferry_device(bo->base.bdev)->aperture.granted;
+		return ttm_to_ferry_device(bo->base.bdev)->bar.effective;
 	if (bo->caching == DRM_FERRY_CACHING_CACHED)
 		return DRM_FERRY_MEMTYPE_WB;
 
@@ -325,7 +325,7 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 	args->flags = bo->flags;
 	args->pinned = !!bo->base.pin_count;
 	args->memtype = ferry_bo_cache(bo);
-	args->huge_size = ferry_insert_huge_bytes(bo);
+	args->huge_size = ferry_pte_huge_bytes(bo);
 	args->madv = bo->madv;
 	args->pad2 = 0;
 

@@ -9,7 +9,7 @@
 
 #include "ferry_audit.h"
 #include "ferry_bo.h"
-#include "ferry_cache.h"
+#include "ferry_pat.h"
 #include "ferry_debugfs.h"
 #include "ferry_drv.h"
 
@@ -59,14 +59,14 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 {
 	struct ferry_device *ferry = ferry_debugfs_device(m);
-	struct ferry_aperture *aperture = &ferry->aperture;
+	struct ferry_bar *bar = &ferry->bar;
 	struct drm_printer p = drm_seq_file_printer(m);
 
 	seq_printf(m, "bar %d\nbase %pa\nsize %llu\nfree %llu\nrequested %s\neffective %s\n",
-		   aperture->bar, &aperture->base, aperture->size,
+		   bar->index, &bar->base, bar->size,
 		   ferry_vram_mgr_free_bytes(&ferry->vram_mgr),
-		   ferry_cache_name(aperture->asked),
-		   ferry_cache_name(aperture->granted));
+		   ferry_pat_name(bar->requested),
+		   ferry_pat_name(bar->effective));
 	ferry_vram_mgr_print(&ferry->vram_mgr, &p);
 	return 0;
 }

@@ -91,7 +91,7 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 {
 	int ret;
 
-	ret = ferry_aperture_init(ferry, ferry->kms ? ferry->kms->vram : 0, host_memory);
+	ret = ferry_bar_init(ferry, ferry->kms ? ferry->kms->vram : 0, host_memory);
 	if (ret)
 		return ret;
 

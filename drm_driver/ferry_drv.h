@@ -7,7 +7,7 @@
 #include <drm/drm_device.h>
 #include <drm/ttm/ttm_device.h>
 
-#include "ferry_aperture.h"
+#include "ferry_bar.h"
 #include "ferry_reclaim.h"
 #include "ferry_vram_mgr.h"
 
@@ -64,7 +64,7 @@ struct ferry_device {
 	/** @ttm: TTM's half of the memory manager */
 	struct ttm_device ttm;
 	/** @aperture: the memory BAR */
-	struct ferry_aperture aperture;
+	struct ferry_bar bar;
 	/** @vram_mgr: who is where in the aperture */
 	struct ferry_vram_mgr vram_mgr;
 	/** @kms: the display, or NULL if the device has none */

@@ -19,7 +19,7 @@
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
-#include "ferry_insert.h"
+#include "ferry_pte.h"
 #include "ferry_trace.h"
 
 /**
@@ -67,7 +67,7 @@ static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 	}
 }
 
-static void ferry_fault_count(struct ferry_device *ferry, struct ferry_insert *ins,
+static void ferry_fault_count(struct ferry_device *ferry, struct ferry_pte_map *ins,
 			      unsigned int order, vm_fault_t ret)
 {
 	struct ferry_stats *stats = &ferry->stats;
@@ -88,8 +88,8 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 				       unsigned int order)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
-	pgoff_t page = ferry_insert_page_of(vmf->vma, vmf->address);
-	struct ferry_insert ins = {};
+	pgoff_t page = ferry_pte_page_of(vmf->vma, vmf->address);
+	struct ferry_pte_map ins = {};
 	unsigned int done = order;
 	vm_fault_t ret;
 
@@ -101,18 +101,18 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 	if (ret)
 		goto out;
 
-	ferry_insert_init(&ins, bo, vmf->vma);
+	ferry_pte_init(&ins, bo, vmf->vma);
 	if (order) {
-		ret = ferry_insert_huge(&ins, vmf);
+		ret = ferry_pte_map_huge(&ins, vmf);
 		goto out;
 	}
 
 	/* the huge fault gave up if the BO was busy then: it may fit all the same */
 	done = PMD_ORDER;
-	ret = ferry_insert_huge(&ins, vmf);
+	ret = ferry_pte_map_huge(&ins, vmf);
 	if (ret == VM_FAULT_FALLBACK) {
 		done = 0;
-		ret = ferry_insert_window(&ins, vmf);
+		ret = ferry_pte_map_window(&ins, vmf);
 	}
 out:
 	ferry_fault_count(ferry, &ins, done, ret);

@@ -14,7 +14,7 @@
 #include "ferry_client.h"
 #include "ferry_compat.h"
 #include "ferry_fdinfo.h"
-#include "ferry_insert.h"
+#include "ferry_pte.h"
 
 /**
  * struct ferry_fdinfo_region - what a client has in a kind of memory
@@ -49,7 +49,7 @@ static void ferry_fdinfo_add(struct ferry_fdinfo *info, struct ferry_bo *bo)
 		return;
 
 	region->stats.resident += obj->size;
-	region->huge += ferry_insert_huge_bytes(bo);
+	region->huge += ferry_pte_huge_bytes(bo);
 	if (!dma_resv_test_signaled(obj->resv, dma_resv_usage_rw(true)))
 		region->stats.active += obj->size;
 	else if (bo->madv == DRM_FERRY_MADV_DONTNEED)

@@ -17,10 +17,10 @@
 #include "ferry_client.h"
 #include "ferry_drv.h"
 #include "ferry_fault.h"
-#include "ferry_insert.h"
+#include "ferry_pte.h"
 #include "ferry_ioctl.h"
 #include "ferry_job.h"
-#include "ferry_place.h"
+#include "ferry_placement.h"
 #include "ferry_reclaim.h"
 #include "ferry_sync.h"
 
@@ -48,12 +48,12 @@ int ferry_ioctl_device_query(struct drm_device *drm, void *data, struct drm_file
 		return -EINVAL;
 
 	args->version = DRM_FERRY_UAPI_VERSION;
-	args->aperture_memtype = ferry->aperture.granted;
-	args->aperture_memtype_requested = ferry->aperture.asked;
+	args->aperture_memtype = ferry->bar.effective;
+	args->aperture_memtype_requested = ferry->bar.requested;
 	args->pad2 = 0;
-	args->aperture_size = ferry->aperture.size;
+	args->aperture_size = ferry->bar.size;
 	args->aperture_free = ferry_vram_mgr_free_bytes(&ferry->vram_mgr);
-	args->page_sizes = ferry_insert_page_sizes(ferry);
+	args->page_sizes = ferry_pte_page_sizes(ferry);
 	args->max_bo_size = ferry_bo_max_size(ferry);
 	args->features = ferry->kms ? DRM_FERRY_FEATURE_DISPLAY : 0;
 	return 0;
@@ -87,7 +87,7 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 	if (!args->size || args->size > ferry_bo_max_size(ferry))
 		return -EINVAL;
 	if (args->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE &&
-	    args->size > ferry->aperture.size)
+	    args->size > ferry->bar.size)
 		return -EINVAL;
 
 	ferry_client_begin(&call, file);
@@ -166,12 +166,12 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_query);
 
 static int ferry_ioctl_lookup_targets(struct drm_file *file,
 				      const struct drm_ferry_migrate_entry *entries,
-				      struct ferry_place_target *targets, u32 count, u32 *failed)
+				      struct ferry_placement_target *targets, u32 count, u32 *failed)
 {
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		struct ferry_place_target *target = &targets[i];
+		struct ferry_placement_target *target = &targets[i];
 
 		*failed = i;
 		target->placement = entries[i].placement;
@@ -190,21 +190,21 @@ static int ferry_ioctl_lookup_targets(struct drm_file *file,
 }
 
 static int ferry_ioctl_place(struct ferry_device *ferry, struct drm_file *file,
-			     struct drm_ferry_migrate *args, struct ferry_place_target *targets,
+			     struct drm_ferry_migrate *args, struct ferry_placement_target *targets,
 			     struct ferry_async *async)
 {
 	struct ferry_client_call call;
 	int ret;
 
 	ferry_client_begin(&call, file);
-	ret = ferry_place_all(ferry, targets, args->count, async, &args->failed_entry);
+	ret = ferry_placement_all(ferry, targets, args->count, async, &args->failed_entry);
 	ferry_client_end(&call);
 	return ret;
 }
 
 static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file *file,
 				     struct drm_ferry_migrate *args,
-				     struct ferry_place_target *targets, struct ferry_job *gate)
+				     struct ferry_placement_target *targets, struct ferry_job *gate)
 {
 	struct ferry_async async = { .client = file->driver_priv, .gate = gate };
 	struct ferry_sync_out *outs;
@@ -236,7 +236,7 @@ out_put_outs:
 
 static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_file *file,
 				       struct drm_ferry_migrate *args,
-				       struct ferry_place_target *targets)
+				       struct ferry_placement_target *targets)
 {
 	struct ferry_job *gate = NULL;
 	int ret = 0;
@@ -274,7 +274,7 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 {
 	struct drm_ferry_migrate_entry *entries;
 	struct drm_ferry_migrate *args = data;
-	struct ferry_place_target *targets;
+	struct ferry_placement_target *targets;
 	int ret;
 	u32 i;
 

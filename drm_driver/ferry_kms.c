@@ -25,7 +25,7 @@
 #include "ferry_compat.h"
 #include "ferry_drv.h"
 #include "ferry_kms.h"
-#include "ferry_place.h"
+#include "ferry_placement.h"
 
 /**
  * DOC: Display
@@ -136,14 +136,14 @@ static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_
 		return 0;
 
 	bo = gem_to_ferry_bo(state->fb->obj[0]);
-	ret = ferry_place_pin_scanout(bo, &to_ferry_plane_state(state)->offset);
+	ret = ferry_placement_pin_scanout(bo, &to_ferry_plane_state(state)->offset);
 	if (ret)
 		return ret;
 
 	/* a pinned BO gets no more fences of moves */
 	ret = drm_gem_plane_helper_prepare_fb(plane, state);
 	if (ret)
-		ferry_place_unpin_scanout(bo);
+		ferry_placement_unpin_scanout(bo);
 
 	return ret;
 }
@@ -151,7 +151,7 @@ static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_
 static void ferry_kms_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
 	if (state->fb)
-		ferry_place_unpin_scanout(gem_to_ferry_bo(state->fb->obj[0]));
+		ferry_placement_unpin_scanout(gem_to_ferry_bo(state->fb->obj[0]));
 }
 
 static void ferry_kms_show(struct ferry_kms *kms, struct drm_plane_state *state)
@@ -246,7 +246,7 @@ static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
 	/* the device drops the lowest bits of the width */
 	if (mode->hdisplay % 8)
 		return MODE_H_ILLEGAL;
-	if (PAGE_ALIGN(bytes) > ferry->aperture.size)
+	if (PAGE_ALIGN(bytes) > ferry->bar.size)
 		return MODE_MEM;
 
 	return MODE_OK;

@@ -76,7 +76,7 @@ static void ferry_migrate_copy_page(void *to, const void *from)
  */
 static bool ferry_migrate_can_stream(struct ferry_device *ferry)
 {
-	return ferry->aperture.granted == DRM_FERRY_MEMTYPE_WC &&
+	return ferry->bar.effective == DRM_FERRY_MEMTYPE_WC &&
 	       boot_cpu_has(X86_FEATURE_XMM4_1) && !boot_cpu_has(X86_FEATURE_HYPERVISOR);
 }
 
@@ -118,7 +118,7 @@ static void *ferry_migrate_vaddr(struct ferry_device *ferry, struct ferry_migrat
 		       offset_in_page(offset);
 
 	at = ferry_vram_cursor_seek(&end->cursor, offset);
-	return (void __force *)ferry_aperture_vaddr(&ferry->aperture, at);
+	return (void __force *)ferry_bar_vaddr(&ferry->bar, at);
 }
 
 static void ferry_migrate_count(struct ferry_device *ferry, struct ferry_move *move, u64 ns)

@@ -7,7 +7,7 @@
 #include "ferry_bo.h"
 #include "ferry_drv.h"
 #include "ferry_kms.h"
-#include "ferry_place.h"
+#include "ferry_placement.h"
 #include "ferry_pm.h"
 #include "ferry_ttm.h"
 
@@ -22,14 +22,14 @@
 
 static void ferry_pm_bring_home(struct ferry_device *ferry)
 {
-	struct ferry_place_target target = { .placement = DRM_FERRY_PLACEMENT_APERTURE };
+	struct ferry_placement_target target = { .placement = DRM_FERRY_PLACEMENT_APERTURE };
 	u64 start = 0;
 	u32 failed;
 	int ret;
 
 	while ((target.bo = ferry_bo_next(ferry, &start))) {
 		if (target.bo->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE) {
-			ret = ferry_place_all(ferry, &target, 1, NULL, &failed);
+			ret = ferry_placement_all(ferry, &target, 1, NULL, &failed);
 			if (ret)
 				drm_err(&ferry->drm, "a BO cannot return to the aperture: %d\n",
 					ret);

@@ -9,7 +9,7 @@
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
-#include "ferry_place.h"
+#include "ferry_placement.h"
 #include "ferry_prime.h"
 
 /**
@@ -33,7 +33,7 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 	if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_SYSTEM) {
 		if (bo->base.pin_count)
 			return -EBUSY;
-		ret = ferry_place_bo(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
+		ret = ferry_placement_bo(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
 		if (ret)
 			return ret;
 	}
@@ -88,7 +88,7 @@ int ferry_prime_pin(struct drm_gem_object *obj)
 
 	ret = ferry_prime_to_system(bo);
 	if (!ret)
-		ferry_place_pin(bo);
+		ferry_placement_pin(bo);
 
 	return ret;
 }
@@ -101,7 +101,7 @@ void ferry_prime_unpin(struct drm_gem_object *obj)
 {
 	dma_resv_assert_held(obj->resv);
 
-	ferry_place_unpin(gem_to_ferry_bo(obj));
+	ferry_placement_unpin(gem_to_ferry_bo(obj));
 }
 
 /**
@@ -144,7 +144,7 @@ int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	    to_ferry_vram_resource(bo->base.resource)->contiguous) {
 		u64 offset = (u64)bo->base.resource->start << PAGE_SHIFT;
 
-		iosys_map_set_vaddr_iomem(map, ferry_aperture_vaddr(&ferry->aperture, offset));
+		iosys_map_set_vaddr_iomem(map, ferry_bar_vaddr(&ferry->bar, offset));
 	} else {
 		ret = ferry_prime_to_system(bo);
 		if (ret)
@@ -154,7 +154,7 @@ int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 			return ret;
 	}
 
-	ferry_place_pin(bo);
+	ferry_placement_pin(bo);
 	return 0;
 }
 
@@ -173,5 +173,5 @@ void ferry_prime_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 		iosys_map_clear(map);
 	else
 		ttm_bo_vunmap(&bo->base, map);
-	ferry_place_unpin(bo);
+	ferry_placement_unpin(bo);
 }

@@ -11,7 +11,7 @@
 #include <drm/drm_vma_manager.h>
 
 #include "ferry_bo.h"
-#include "ferry_cache.h"
+#include "ferry_pat.h"
 #include "ferry_migrate.h"
 
 #define FERRY_TRACE_PLACES \

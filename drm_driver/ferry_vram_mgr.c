@@ -191,14 +191,14 @@ int ferry_vram_mgr_init(struct ferry_device *ferry)
 	struct ferry_vram_mgr *mgr = &ferry->vram_mgr;
 	int ret;
 
-	ret = gpu_buddy_init(&mgr->mm, ferry->aperture.size, PAGE_SIZE);
+	ret = gpu_buddy_init(&mgr->mm, ferry->bar.size, PAGE_SIZE);
 	if (ret)
 		return ret;
 
 	mutex_init(&mgr->lock);
 	mgr->base.func = &ferry_vram_mgr_func;
-	ttm_resource_manager_init(&mgr->base, &ferry->ttm, ferry->aperture.size);
-	ret = ferry_compat_register_dmem(&ferry->drm, &mgr->base, ferry->aperture.size);
+	ttm_resource_manager_init(&mgr->base, &ferry->ttm, ferry->bar.size);
+	ret = ferry_compat_register_dmem(&ferry->drm, &mgr->base, ferry->bar.size);
 	if (ret) {
 		gpu_buddy_fini(&mgr->mm);
 		return ret;

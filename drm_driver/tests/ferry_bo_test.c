@@ -12,7 +12,7 @@
 #include "../ferry_bo.h"
 #include "../ferry_drv.h"
 #include "../ferry_ioctl.h"
-#include "../ferry_place.h"
+#include "../ferry_placement.h"
 #include "../ferry_reclaim.h"
 #include "ferry_kunit_helpers.h"
 
@@ -66,9 +66,9 @@ static u32 ferry_bo_test_place(struct kunit *test, struct ferry_bo *bo)
 static int ferry_bo_test_move(struct kunit *test, struct ferry_bo *bo, u32 placement)
 {
 	struct ferry_bo_test *t = test->priv;
-	struct ferry_place_target target = { .bo = bo, .placement = placement };
+	struct ferry_placement_target target = { .bo = bo, .placement = placement };
 
-	return ferry_place_all(t->ferry, &target, 1, NULL);
+	return ferry_placement_all(t->ferry, &target, 1, NULL);
 }
 
 /* Writes a word of its own to each page, or looks if it is there. */
@@ -89,9 +89,9 @@ static void ferry_bo_test_pin(struct ferry_bo *bo, bool pin)
 {
 	dma_resv_lock(bo->base.base.resv, NULL);
 	if (pin)
-		ferry_place_pin(bo);
+		ferry_placement_pin(bo);
 	else
-		ferry_place_unpin(bo);
+		ferry_placement_unpin(bo);
 	dma_resv_unlock(bo->base.base.resv);
 }
 
@@ -224,24 +224,24 @@ static void ferry_bo_test_no_space(struct kunit *test)
 static void ferry_bo_test_together(struct kunit *test)
 {
 	struct ferry_bo_test *t = test->priv;
-	struct ferry_place_target targets[5];
+	struct ferry_placement_target targets[5];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(targets); i++)
-		targets[i] = (struct ferry_place_target) {
+		targets[i] = (struct ferry_placement_target) {
 			.bo = ferry_bo_test_create(test, BOTH, SYSTEM),
 			.placement = APERTURE,
 		};
-	KUNIT_EXPECT_EQ(test, ferry_place_all(t->ferry, targets, 5, NULL), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, ferry_placement_all(t->ferry, targets, 5, NULL), -ENOSPC);
 	for (i = 0; i < ARRAY_SIZE(targets); i++)
 		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, targets[i].bo), SYSTEM);
-	KUNIT_EXPECT_EQ(test, ferry_place_all(t->ferry, targets, 4, NULL), 0);
+	KUNIT_EXPECT_EQ(test, ferry_placement_all(t->ferry, targets, 4, NULL), 0);
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, targets[i].bo), APERTURE);
 
 	/* the same one twice */
 	targets[4].bo = targets[0].bo;
-	KUNIT_EXPECT_EQ(test, ferry_place_all(t->ferry, targets, 5, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ferry_placement_all(t->ferry, targets, 5, NULL), -EINVAL);
 }
 
 /* Needed, not needed, needed again; then purged, which is for good. */

@@ -21,7 +21,7 @@
 #include "../ferry_bo.h"
 #include "../ferry_drv.h"
 #include "../ferry_fault.h"
-#include "../ferry_insert.h"
+#include "../ferry_pte.h"
 #include "../ferry_ioctl.h"
 #include "ferry_kunit_helpers.h"
 
@@ -64,10 +64,10 @@ static void ferry_fault_test_one_window(struct kunit *test, const struct ferry_f
 	unsigned long start = table - w->before * PAGE_SIZE;
 	unsigned long end = start + w->length * PAGE_SIZE;
 	unsigned long address = start + w->touch * PAGE_SIZE + 123;
-	struct ferry_insert_range got;
+	struct ferry_pte_range got;
 	unsigned long page;
 
-	got = ferry_insert_range(address, start, end, w->first, w->pages);
+	got = ferry_pte_range(address, start, end, w->first, w->pages);
 	for (page = table - 10 * PAGE_SIZE; page < table + 10 * PAGE_SIZE; page += PAGE_SIZE) {
 		unsigned long shown = w->first + (page - start) / PAGE_SIZE;
 		bool want = page >= start && page < end && shown < w->pages &&
@@ -100,11 +100,11 @@ static void ferry_fault_test_one_large(struct kunit *test, unsigned long start, 
 				       unsigned long address, unsigned long pages)
 {
 	unsigned long table = ALIGN_DOWN(address, PMD_SIZE);
-	struct ferry_insert_range got;
+	struct ferry_pte_range got;
 
 	if (address >= end || (address - start) / PAGE_SIZE >= pages)
 		return;
-	got = ferry_insert_range(address, start, end, 0, pages);
+	got = ferry_pte_range(address, start, end, 0, pages);
 	KUNIT_ASSERT_EQ(test, got.start, max(start, table));
 	KUNIT_ASSERT_EQ(test, got.end, min3(end, table + PMD_SIZE, start + pages * PAGE_SIZE));
 	KUNIT_ASSERT_LE(test, got.end - got.start, PMD_SIZE);
@@ -149,7 +149,7 @@ static void ferry_fault_test_page_of(struct kunit *test)
 			vma.vm_pgoff = drm_vma_node_start(&bo->base.base.vma_node) + first;
 			for (page = 0; page < 9 - first; page++)
 				KUNIT_EXPECT_EQ(test,
-						ferry_insert_page_of(&vma, vma.vm_start +
+						ferry_pte_page_of(&vma, vma.vm_start +
 								     page * PAGE_SIZE + 7),
 						first + page);
 		}

@@ -61,8 +61,8 @@ static struct ferry_device *ferry_kunit_alloc(struct kunit *test)
 	ferry = drm_kunit_helper_alloc_drm_device_with_driver(test, dev, struct ferry_device, drm,
 							      &ferry_kunit_driver);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ferry);
-	ferry->aperture.asked = DRM_FERRY_MEMTYPE_WB;
-	ferry->aperture.granted = DRM_FERRY_MEMTYPE_WB;
+	ferry->bar.requested = DRM_FERRY_MEMTYPE_WB;
+	ferry->bar.effective = DRM_FERRY_MEMTYPE_WB;
 	return ferry;
 }
 
@@ -86,8 +86,8 @@ struct ferry_device *ferry_kunit_device(struct kunit *test, u64 aperture_size)
 {
 	struct ferry_device *ferry = ferry_kunit_alloc(test);
 
-	ferry->aperture.base = SZ_1G;
-	ferry->aperture.size = aperture_size;
+	ferry->bar.base = SZ_1G;
+	ferry->bar.size = aperture_size;
 	ferry_kunit_start(test, ferry);
 	return ferry;
 }
@@ -121,9 +121,9 @@ struct ferry_device *ferry_kunit_device_with_memory(struct kunit *test, unsigned
 	memset(page_address(page), 0xa5, PAGE_SIZE << order);
 
 	ferry = ferry_kunit_alloc(test);
-	ferry->aperture.base = page_to_phys(page);
-	ferry->aperture.size = PAGE_SIZE << order;
-	ferry->aperture.io.iomem = (void __iomem __force *)page_address(page);
+	ferry->bar.base = page_to_phys(page);
+	ferry->bar.size = PAGE_SIZE << order;
+	ferry->bar.io.iomem = (void __iomem __force *)page_address(page);
 	ferry_kunit_start(test, ferry);
 	return ferry;
 }

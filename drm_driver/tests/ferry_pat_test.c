@@ -10,18 +10,18 @@
 
 #include <kunit/test.h>
 
-#include "../ferry_cache.h"
+#include "../ferry_pat.h"
 #include "../ferry_compat.h"
 
 /* The codes of the page attribute table, as the processor's manual has them. */
 static const struct {
 	u8 code;
 	int cache;
-} ferry_cache_codes[] = {
+} ferry_pat_codes[] = {
 	{ 0, DRM_FERRY_MEMTYPE_UC },
 	{ 1, DRM_FERRY_MEMTYPE_WC },
-	{ 2, FERRY_CACHE_UNKNOWN },
-	{ 3, FERRY_CACHE_UNKNOWN },
+	{ 2, FERRY_PAT_UNKNOWN },
+	{ 3, FERRY_PAT_UNKNOWN },
 	{ 4, DRM_FERRY_MEMTYPE_WT },
 	{ 5, DRM_FERRY_MEMTYPE_WP },
 	{ 6, DRM_FERRY_MEMTYPE_WB },
@@ -29,29 +29,29 @@ static const struct {
 };
 
 /* Bits of an entry that choose the slot: PWT, PCD, and PAT, which moves. */
-static u64 ferry_cache_test_entry(unsigned int slot, bool large)
+static u64 ferry_pat_test_entry(unsigned int slot, bool large)
 {
 	return (slot & 1 ? BIT(3) : 0) | (slot & 2 ? BIT(4) : 0) |
 	       (slot & 4 ? BIT(large ? 12 : 7) : 0);
 }
 
 /* Every code in every slot, for both kinds of entry; the other slots have another code. */
-static void ferry_cache_test_decode(struct kunit *test)
+static void ferry_pat_test_decode(struct kunit *test)
 {
 	unsigned int slot, code, large;
 
 	for (code = 0; code < 8; code++) {
 		u64 others = 0x0101010101010101ull * ((code + 1) % 8);
 
-		KUNIT_ASSERT_EQ(test, ferry_cache_codes[code].code, code);
+		KUNIT_ASSERT_EQ(test, ferry_pat_codes[code].code, code);
 		for (slot = 0; slot < 8; slot++) {
 			u64 pat = (others & ~(0xffull << (slot * 8))) | ((u64)code << (slot * 8));
 
 			for (large = 0; large < 2; large++) {
-				u64 entry = ferry_cache_test_entry(slot, large);
+				u64 entry = ferry_pat_test_entry(slot, large);
 
-				KUNIT_EXPECT_EQ_MSG(test, ferry_cache_decode(entry, large, pat),
-						    ferry_cache_codes[code].cache,
+				KUNIT_EXPECT_EQ_MSG(test, ferry_pat_decode(entry, large, pat),
+						    ferry_pat_codes[code].cache,
 						    "slot %u code %u large %u", slot, code, large);
 			}
 		}
@@ -59,21 +59,21 @@ static void ferry_cache_test_decode(struct kunit *test)
 }
 
 /* What else is in an entry makes no difference, above all not the other kind's PAT bit. */
-static void ferry_cache_test_decode_other_bits(struct kunit *test)
+static void ferry_pat_test_decode_other_bits(struct kunit *test)
 {
 	const u64 pat = 0x0407050600070106ull; /* Linux's own */
 	unsigned int slot, bit, large;
 
 	for (large = 0; large < 2; large++) {
 		for (slot = 0; slot < 8; slot++) {
-			u64 entry = ferry_cache_test_entry(slot, large);
-			int want = ferry_cache_decode(entry, large, pat);
+			u64 entry = ferry_pat_test_entry(slot, large);
+			int want = ferry_pat_decode(entry, large, pat);
 
 			for (bit = 0; bit < 64; bit++) {
 				if (bit == 3 || bit == 4 || bit == (large ? 12 : 7))
 					continue;
 				KUNIT_EXPECT_EQ_MSG(test,
-						    ferry_cache_decode(entry | BIT_ULL(bit), large,
+						    ferry_pat_decode(entry | BIT_ULL(bit), large,
 								       pat),
 						    want, "bit %u of slot %u", bit, slot);
 			}
@@ -82,7 +82,7 @@ static void ferry_cache_test_decode_other_bits(struct kunit *test)
 }
 
 /* There and back: an entry made for an attribute has it, on this processor. */
-static void ferry_cache_test_pgprot(struct kunit *test)
+static void ferry_pat_test_pgprot(struct kunit *test)
 {
 	static const struct {
 		enum drm_ferry_memtype asked;
@@ -101,68 +101,68 @@ static void ferry_cache_test_pgprot(struct kunit *test)
 		kunit_skip(test, "PAT is off");
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		pgprot_t prot = ferry_cache_pgprot(cases[i].asked, PAGE_SHARED);
+		pgprot_t prot = ferry_pat_pgprot(cases[i].asked, PAGE_SHARED);
 
-		KUNIT_EXPECT_EQ_MSG(test, ferry_cache_of_entry(pgprot_val(prot), false),
+		KUNIT_EXPECT_EQ_MSG(test, ferry_pat_of_entry(pgprot_val(prot), false),
 				    cases[i].made, "asked for %s",
-				    ferry_cache_name(cases[i].asked));
+				    ferry_pat_name(cases[i].asked));
 		KUNIT_EXPECT_EQ(test, pgprot_val(prot) & ~_PAGE_CACHE_MASK,
 				pgprot_val(PAGE_SHARED) & ~_PAGE_CACHE_MASK);
 	}
 }
 
 /* The kernel's own mapping of a page, before, while and after it is another one. */
-static void ferry_cache_test_kernel_address(struct kunit *test)
+static void ferry_pat_test_kernel_address(struct kunit *test)
 {
 	unsigned long page;
 	void *gone;
 
 	page = __get_free_page(GFP_KERNEL);
 	KUNIT_ASSERT_NE(test, page, 0);
-	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_MEMTYPE_WB);
+	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address((void *)page), DRM_FERRY_MEMTYPE_WB);
 	if (pat_enabled() && !set_memory_wc(page, 1)) {
-		KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page),
+		KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address((void *)page),
 				DRM_FERRY_MEMTYPE_WC);
 		set_memory_wb(page, 1);
 	}
-	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address((void *)page), DRM_FERRY_MEMTYPE_WB);
+	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address((void *)page), DRM_FERRY_MEMTYPE_WB);
 	free_page(page);
 
 	gone = vmalloc(PAGE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, gone);
-	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address(gone), DRM_FERRY_MEMTYPE_WB);
+	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address(gone), DRM_FERRY_MEMTYPE_WB);
 	/* behind each area is a page that is never mapped */
-	KUNIT_EXPECT_EQ(test, ferry_cache_of_kernel_address(gone + PAGE_SIZE),
-			FERRY_CACHE_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address(gone + PAGE_SIZE),
+			FERRY_PAT_UNKNOWN);
 	vfree(gone);
 }
 
-static void ferry_cache_test_name(struct kunit *test)
+static void ferry_pat_test_name(struct kunit *test)
 {
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_UC), "uncached");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_UC_MINUS), "uncached-minus");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WC), "write-combining");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WT), "write-through");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WP), "write-protected");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WB), "write-back");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(FERRY_CACHE_UNKNOWN), "unknown");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(DRM_FERRY_MEMTYPE_WB + 1), "unknown");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(INT_MIN), "unknown");
-	KUNIT_EXPECT_STREQ(test, ferry_cache_name(INT_MAX), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(DRM_FERRY_MEMTYPE_UC), "uncached");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(DRM_FERRY_MEMTYPE_UC_MINUS), "uncached-minus");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(DRM_FERRY_MEMTYPE_WC), "write-combining");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(DRM_FERRY_MEMTYPE_WT), "write-through");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(DRM_FERRY_MEMTYPE_WP), "write-protected");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(DRM_FERRY_MEMTYPE_WB), "write-back");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(FERRY_PAT_UNKNOWN), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(DRM_FERRY_MEMTYPE_WB + 1), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(INT_MIN), "unknown");
+	KUNIT_EXPECT_STREQ(test, ferry_pat_name(INT_MAX), "unknown");
 }
 
-static struct kunit_case ferry_cache_tests[] = {
-	KUNIT_CASE(ferry_cache_test_decode),
-	KUNIT_CASE(ferry_cache_test_decode_other_bits),
-	KUNIT_CASE(ferry_cache_test_pgprot),
-	KUNIT_CASE(ferry_cache_test_kernel_address),
-	KUNIT_CASE(ferry_cache_test_name),
+static struct kunit_case ferry_pat_tests[] = {
+	KUNIT_CASE(ferry_pat_test_decode),
+	KUNIT_CASE(ferry_pat_test_decode_other_bits),
+	KUNIT_CASE(ferry_pat_test_pgprot),
+	KUNIT_CASE(ferry_pat_test_kernel_address),
+	KUNIT_CASE(ferry_pat_test_name),
 	{ }
 };
 
-static struct kunit_suite ferry_cache_suite = {
-	.name = "ferry_cache",
-	.test_cases = ferry_cache_tests,
+static struct kunit_suite ferry_pat_suite = {
+	.name = "ferry_pat",
+	.test_cases = ferry_pat_tests,
 };
 
-kunit_test_suite(ferry_cache_suite);
+kunit_test_suite(ferry_pat_suite);

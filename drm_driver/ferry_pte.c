@@ -14,10 +14,10 @@
 
 #include "ferry_audit.h"
 #include "ferry_bo.h"
-#include "ferry_cache.h"
+#include "ferry_pat.h"
 #include "ferry_compat.h"
 #include "ferry_drv.h"
-#include "ferry_insert.h"
+#include "ferry_pte.h"
 #include "ferry_trace.h"
 #include "ferry_ttm.h"
 
@@ -38,34 +38,34 @@
  */
 
 /* Page of the BO that @address of @vma shows. */
-pgoff_t ferry_insert_page_of(struct vm_area_struct *vma, unsigned long address)
+pgoff_t ferry_pte_page_of(struct vm_area_struct *vma, unsigned long address)
 {
 	struct drm_gem_object *obj = vma->vm_private_data;
 
 	return ((address - vma->vm_start) >> PAGE_SHIFT) + vma->vm_pgoff -
 	       drm_vma_node_start(&obj->vma_node);
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_insert_page_of);
+EXPORT_SYMBOL_IF_KUNIT(ferry_pte_page_of);
 
 /**
- * ferry_insert_init - look where a BO is
+ * ferry_pte_init - look where a BO is
  * @ins: filled in
  * @bo: the BO, reserved; populated if it is in system memory
  * @vma: the mapping
  */
-void ferry_insert_init(struct ferry_insert *ins, struct ferry_bo *bo,
+void ferry_pte_init(struct ferry_pte_map *ins, struct ferry_bo *bo,
 		       struct vm_area_struct *vma)
 {
 	dma_resv_assert_held(bo->base.base.resv);
 
-	*ins = (struct ferry_insert) {
+	*ins = (struct ferry_pte_map) {
 		.bo = bo,
 		.vma = vma,
 		.aperture = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE,
 		.cache = ferry_bo_cache(bo),
 	};
 	if (vma)
-		ins->prot = ferry_cache_pgprot(ins->cache, vma->vm_page_prot);
+		ins->prot = ferry_pat_pgprot(ins->cache, vma->vm_page_prot);
 	if (ins->aperture) {
 		/* memory of a device is never encrypted */
 		ins->prot = pgprot_decrypted(ins->prot);
@@ -73,12 +73,12 @@ void ferry_insert_init(struct ferry_insert *ins, struct ferry_bo *bo,
 	}
 }
 
-static unsigned long ferry_insert_pfn(struct ferry_insert *ins, pgoff_t page)
+static unsigned long ferry_pte_pfn(struct ferry_pte_map *ins, pgoff_t page)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(ins->bo->base.bdev);
 
 	if (ins->aperture)
-		return ferry_aperture_pfn(&ferry->aperture,
+		return ferry_bar_pfn(&ferry->bar,
 					  ferry_vram_cursor_seek(&ins->cursor,
 								 (u64)page << PAGE_SHIFT));
 
@@ -86,7 +86,7 @@ static unsigned long ferry_insert_pfn(struct ferry_insert *ins, pgoff_t page)
 }
 
 /* Are the 2 MiB from @page on one run of PFNs, aligned to its size? */
-static bool ferry_insert_is_run(struct ferry_insert *ins, pgoff_t page)
+static bool ferry_pte_is_run(struct ferry_pte_map *ins, pgoff_t page)
 {
 	const pgoff_t pages = PMD_SIZE >> PAGE_SHIFT;
 
@@ -95,58 +95,58 @@ static bool ferry_insert_is_run(struct ferry_insert *ins, pgoff_t page)
 	if (!ins->aperture)
 		return ferry_ttm_is_run(ins->bo->base.ttm, page);
 
-	return IS_ALIGNED(ferry_insert_pfn(ins, page), pages) &&
+	return IS_ALIGNED(ferry_pte_pfn(ins, page), pages) &&
 	       ins->cursor.end >= (u64)(page + pages) << PAGE_SHIFT;
 }
 
 /* Huge entries get their attribute from PAT's tracking: without it, none. */
-static bool ferry_insert_can_huge(void)
+static bool ferry_pte_can_huge(void)
 {
 	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && pat_enabled();
 }
 
 /**
- * ferry_insert_page_sizes - sizes of entries that mappings of the aperture get
+ * ferry_pte_page_sizes - sizes of entries that mappings of the aperture get
  * @ferry: the device
  *
  * Return: bytes, or'ed together.
  */
-u64 ferry_insert_page_sizes(struct ferry_device *ferry)
+u64 ferry_pte_page_sizes(struct ferry_device *ferry)
 {
-	if (ferry_insert_can_huge() && ferry->aperture.size >= PMD_SIZE)
+	if (ferry_pte_can_huge() && ferry->bar.size >= PMD_SIZE)
 		return PAGE_SIZE | PMD_SIZE;
 
 	return PAGE_SIZE;
 }
 
 /**
- * ferry_insert_huge_bytes - how much of a BO huge entries can map where it is now
+ * ferry_pte_huge_bytes - how much of a BO huge entries can map where it is now
  * @bo: the BO, reserved
  *
  * Return: bytes that a mapping aligned to 2 MiB gets with entries of 2 MiB. A BO in
  * system memory without pages counts as 0.
  */
-u64 ferry_insert_huge_bytes(struct ferry_bo *bo)
+u64 ferry_pte_huge_bytes(struct ferry_bo *bo)
 {
 	const pgoff_t pages = PMD_SIZE >> PAGE_SHIFT;
-	struct ferry_insert ins;
+	struct ferry_pte_map ins;
 	u64 bytes = 0;
 	pgoff_t page;
 
-	ferry_insert_init(&ins, bo, NULL);
-	if (!ferry_insert_can_huge() ||
+	ferry_pte_init(&ins, bo, NULL);
+	if (!ferry_pte_can_huge() ||
 	    (!ins.aperture && !(bo->base.ttm && ttm_tt_is_populated(bo->base.ttm))))
 		return 0;
 
 	for (page = 0; page + pages <= bo->base.base.size >> PAGE_SHIFT; page += pages)
-		if (ferry_insert_is_run(&ins, page))
+		if (ferry_pte_is_run(&ins, page))
 			bytes += PMD_SIZE;
 
 	return bytes;
 }
 
 /**
- * ferry_insert_huge - map the 2 MiB around a fault with one entry
+ * ferry_pte_map_huge - map the 2 MiB around a fault with one entry
  * @ins: the BO
  * @vmf: the fault
  *
@@ -154,7 +154,7 @@ u64 ferry_insert_huge_bytes(struct ferry_bo *bo)
  * VM_FAULT_NOPAGE: it is mapped. VM_FAULT_FALLBACK: the address, the BO or the
  * place of its pages do not allow it, or a page table is there already.
  */
-vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf)
+vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *ins, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long address = ALIGN_DOWN(vmf->address, PMD_SIZE);
@@ -162,13 +162,13 @@ vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf)
 	vm_fault_t ret;
 	pgoff_t page;
 
-	if (!ferry_insert_can_huge())
+	if (!ferry_pte_can_huge())
 		return VM_FAULT_FALLBACK;
 	if (address < vma->vm_start || address + PMD_SIZE > vma->vm_end)
 		return VM_FAULT_FALLBACK;
 
-	page = ferry_insert_page_of(vma, address);
-	if (!ferry_insert_is_run(ins, page))
+	page = ferry_pte_page_of(vma, address);
+	if (!ferry_pte_is_run(ins, page))
 		return VM_FAULT_FALLBACK;
 
 	/* another thread may have been faster with either kind of entry */
@@ -178,7 +178,7 @@ vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf)
 		return VM_FAULT_FALLBACK;
 
 	/* told that this is no write: the entry is writable if the VMA is */
-	pfn = ferry_insert_pfn(ins, page);
+	pfn = ferry_pte_pfn(ins, page);
 	ret = ferry_compat_insert_pmd(vmf, pfn);
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
@@ -192,7 +192,7 @@ vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf)
 }
 
 /* Entries for @run pages from @entry on, whose PFNs follow each other, where there are none. */
-static void ferry_insert_run(struct ferry_insert *ins, unsigned long address, pte_t *pte,
+static void ferry_pte_run(struct ferry_pte_map *ins, unsigned long address, pte_t *pte,
 			     pte_t entry, pgoff_t run)
 {
 	pgoff_t at, end;
@@ -214,19 +214,19 @@ static void ferry_insert_run(struct ferry_insert *ins, unsigned long address, pt
  * Called once, with the first entry of a window and under its page table's lock: the
  * others follow it in the same page table. A call for each costs more than the entry.
  */
-static int ferry_insert_ptes(pte_t *pte, unsigned long address, void *data)
+static int ferry_pte_ptes(pte_t *pte, unsigned long address, void *data)
 {
-	struct ferry_insert *ins = data;
+	struct ferry_pte_map *ins = data;
 	pgoff_t at, page, run;
 	pte_t entry;
 
 	for (at = 0; at < ins->window; at += run) {
 		page = ins->page + at;
-		entry = pte_mkspecial(pfn_pte(ferry_insert_pfn(ins, page), ins->prot));
+		entry = pte_mkspecial(pfn_pte(ferry_pte_pfn(ins, page), ins->prot));
 		run = 1;
 		if (ins->aperture)
 			run = min(ins->window - at, (ins->cursor.end >> PAGE_SHIFT) - page);
-		ferry_insert_run(ins, address + (at << PAGE_SHIFT), pte + at, entry, run);
+		ferry_pte_run(ins, address + (at << PAGE_SHIFT), pte + at, entry, run);
 	}
 
 	return 0;
@@ -236,22 +236,22 @@ static int ferry_insert_ptes(pte_t *pte, unsigned long address, void *data)
  * What the mapping and the BO, whose page @first is at @vm_start, have of the 2 MiB around
  * @address, which is inside of both: one page table serves it.
  */
-VISIBLE_IF_KUNIT struct ferry_insert_range
-ferry_insert_range(unsigned long address, unsigned long vm_start, unsigned long vm_end,
+VISIBLE_IF_KUNIT struct ferry_pte_range
+ferry_pte_range(unsigned long address, unsigned long vm_start, unsigned long vm_end,
 		   pgoff_t first, pgoff_t pages)
 {
 	unsigned long table = ALIGN_DOWN(address, PMD_SIZE);
 
-	return (struct ferry_insert_range) {
+	return (struct ferry_pte_range) {
 		.start = max(table, vm_start),
 		.end = min3(table + PMD_SIZE, vm_end,
 			    vm_start + ((pages - first) << PAGE_SHIFT)),
 	};
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_insert_range);
+EXPORT_SYMBOL_IF_KUNIT(ferry_pte_range);
 
 /**
- * ferry_insert_window - map the pages around a fault with 4 KiB entries
+ * ferry_pte_map_window - map the pages around a fault with 4 KiB entries
  * @ins: the BO
  * @vmf: the fault
  *
@@ -261,23 +261,23 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_insert_range);
  * Return: VM_FAULT_NOPAGE: all of it is mapped. VM_FAULT_OOM: no memory for the
  * page table.
  */
-vm_fault_t ferry_insert_window(struct ferry_insert *ins, struct vm_fault *vmf)
+vm_fault_t ferry_pte_map_window(struct ferry_pte_map *ins, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct ferry_insert_range range;
+	struct ferry_pte_range range;
 
 	/* a huge entry came while this fault waited: nothing is left to do */
 	if (pmd_leaf(pmdp_get(vmf->pmd)))
 		return VM_FAULT_NOPAGE;
 
-	range = ferry_insert_range(vmf->address, vma->vm_start, vma->vm_end,
-				   ferry_insert_page_of(vma, vma->vm_start),
+	range = ferry_pte_range(vmf->address, vma->vm_start, vma->vm_end,
+				   ferry_pte_page_of(vma, vma->vm_start),
 				   ins->bo->base.base.size >> PAGE_SHIFT);
-	ins->page = ferry_insert_page_of(vma, range.start);
+	ins->page = ferry_pte_page_of(vma, range.start);
 	ins->window = (range.end - range.start) >> PAGE_SHIFT;
-	trace_ferry_insert(ins->bo, range.start, ferry_insert_pfn(ins, ins->page), ins->window, 0,
+	trace_ferry_insert(ins->bo, range.start, ferry_pte_pfn(ins, ins->page), ins->window, 0,
 			   ins->cache);
-	if (apply_to_page_range(vma->vm_mm, range.start, PAGE_SIZE, ferry_insert_ptes, ins))
+	if (apply_to_page_range(vma->vm_mm, range.start, PAGE_SIZE, ferry_pte_ptes, ins))
 		return VM_FAULT_OOM;
 
 	ferry_audit_insert(ins, range.start);

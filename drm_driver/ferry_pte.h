@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-#ifndef _FERRY_INSERT_H_
-#define _FERRY_INSERT_H_
+#ifndef _FERRY_PTE_H_
+#define _FERRY_PTE_H_
 
 #include <linux/mm.h>
 
@@ -9,9 +9,9 @@
 struct ferry_bo;
 
 /**
- * struct ferry_insert - where a BO is, for as long as its reservation is held
+ * struct ferry_pte_map - where a BO is, for as long as its reservation is held
  */
-struct ferry_insert {
+struct ferry_pte_map {
 	/** @bo: the BO, reserved */
 	struct ferry_bo *bo;
 	/** @vma: the mapping that gets the entries */
@@ -33,25 +33,25 @@ struct ferry_insert {
 };
 
 /**
- * struct ferry_insert_range - a range of addresses
+ * struct ferry_pte_range - a range of addresses
  */
-struct ferry_insert_range {
+struct ferry_pte_range {
 	/** @start: the first */
 	unsigned long start;
 	/** @end: the first after it */
 	unsigned long end;
 };
 
-u64 ferry_insert_page_sizes(struct ferry_device *ferry);
-u64 ferry_insert_huge_bytes(struct ferry_bo *bo);
-pgoff_t ferry_insert_page_of(struct vm_area_struct *vma, unsigned long address);
-void ferry_insert_init(struct ferry_insert *ins, struct ferry_bo *bo,
+u64 ferry_pte_page_sizes(struct ferry_device *ferry);
+u64 ferry_pte_huge_bytes(struct ferry_bo *bo);
+pgoff_t ferry_pte_page_of(struct vm_area_struct *vma, unsigned long address);
+void ferry_pte_init(struct ferry_pte_map *ins, struct ferry_bo *bo,
 		       struct vm_area_struct *vma);
-vm_fault_t ferry_insert_huge(struct ferry_insert *ins, struct vm_fault *vmf);
-vm_fault_t ferry_insert_window(struct ferry_insert *ins, struct vm_fault *vmf);
+vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *ins, struct vm_fault *vmf);
+vm_fault_t ferry_pte_map_window(struct ferry_pte_map *ins, struct vm_fault *vmf);
 #if IS_ENABLED(CONFIG_KUNIT)
-struct ferry_insert_range ferry_insert_range(unsigned long address, unsigned long vm_start,
+struct ferry_pte_range ferry_pte_range(unsigned long address, unsigned long vm_start,
 					     unsigned long vm_end, pgoff_t first, pgoff_t pages);
 #endif
 
-#endif /* _FERRY_INSERT_H_ */
+#endif /* _FERRY_PTE_H_ */

@@ -5,11 +5,11 @@
 
 #include <kunit/test.h>
 
-#include "../ferry_aperture.h"
+#include "../ferry_bar.h"
 #include "../ferry_drv.h"
 #include "ferry_kunit_helpers.h"
 
-struct ferry_aperture_wish {
+struct ferry_bar_request {
 	const char *param;
 	bool host_memory;
 	int ret;
@@ -17,7 +17,7 @@ struct ferry_aperture_wish {
 	int second;
 };
 
-static const struct ferry_aperture_wish ferry_aperture_wish_cases[] = {
+static const struct ferry_bar_request ferry_bar_request_cases[] = {
 	{ "auto", false, 0, DRM_FERRY_MEMTYPE_WC, DRM_FERRY_MEMTYPE_WC },
 	{ "auto", true, 0, DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_WC },
 	{ "wb", false, 0, DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_WB },
@@ -33,61 +33,61 @@ static const struct ferry_aperture_wish ferry_aperture_wish_cases[] = {
 	{ "auto ", true, -EINVAL },
 };
 
-static void ferry_aperture_wish_desc(const struct ferry_aperture_wish *wish, char *desc)
+static void ferry_bar_request_desc(const struct ferry_bar_request *request, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "'%s' for %s", wish->param,
-		 wish->host_memory ? "the memory of a host" : "a card");
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "'%s' for %s", request->param,
+		 request->host_memory ? "the memory of a host" : "a card");
 }
 
-KUNIT_ARRAY_PARAM(ferry_aperture_wish, ferry_aperture_wish_cases, ferry_aperture_wish_desc);
+KUNIT_ARRAY_PARAM(ferry_bar_request, ferry_bar_request_cases, ferry_bar_request_desc);
 
-static void ferry_aperture_test_wishes(struct kunit *test)
+static void ferry_bar_test_requests(struct kunit *test)
 {
-	const struct ferry_aperture_wish *wish = test->param_value;
+	const struct ferry_bar_request *request = test->param_value;
 	struct ferry_device *ferry = ferry_kunit_device(test, SZ_1M);
-	enum drm_ferry_memtype wishes[2] = { -1, -1 };
+	enum drm_ferry_memtype requests[2] = { -1, -1 };
 
-	KUNIT_ASSERT_EQ(test, ferry_aperture_wishes(ferry, wish->param, wish->host_memory, wishes),
-			wish->ret);
-	if (wish->ret)
+	KUNIT_ASSERT_EQ(test, ferry_bar_requests(ferry, request->param, request->host_memory, requests),
+			request->ret);
+	if (request->ret)
 		return;
-	KUNIT_EXPECT_EQ(test, (int)wishes[0], wish->first);
-	KUNIT_EXPECT_EQ(test, (int)wishes[1], wish->second);
+	KUNIT_EXPECT_EQ(test, (int)requests[0], request->first);
+	KUNIT_EXPECT_EQ(test, (int)requests[1], request->second);
 }
 
 /* Bytes, pages and addresses, also where 32 bits end. */
-static void ferry_aperture_test_addresses(struct kunit *test)
+static void ferry_bar_test_addresses(struct kunit *test)
 {
 	static const u64 bases[] = { SZ_1M, SZ_4G - SZ_1M, SZ_4G, 0x3800000000ull };
 	static const u64 offsets[] = { 0, 1, PAGE_SIZE - 1, PAGE_SIZE, SZ_2M, SZ_1G, 3ull * SZ_4G };
 	unsigned int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(bases); i++) {
-		struct ferry_aperture aperture = {
+		struct ferry_bar aperture = {
 			.base = bases[i],
 			.io.iomem = (void __iomem *)0x1000,
 		};
 
 		for (j = 0; j < ARRAY_SIZE(offsets); j++) {
-			KUNIT_EXPECT_EQ(test, ferry_aperture_pfn(&aperture, offsets[j]),
+			KUNIT_EXPECT_EQ(test, ferry_bar_pfn(&aperture, offsets[j]),
 					(bases[i] + offsets[j]) / PAGE_SIZE);
 			KUNIT_EXPECT_EQ(test,
 					(u64)(__force uintptr_t)
-					ferry_aperture_vaddr(&aperture, offsets[j]),
+					ferry_bar_vaddr(&aperture, offsets[j]),
 					0x1000 + offsets[j]);
 		}
 	}
 }
 
-static struct kunit_case ferry_aperture_tests[] = {
-	KUNIT_CASE_PARAM(ferry_aperture_test_wishes, ferry_aperture_wish_gen_params),
-	KUNIT_CASE(ferry_aperture_test_addresses),
+static struct kunit_case ferry_bar_tests[] = {
+	KUNIT_CASE_PARAM(ferry_bar_test_requests, ferry_bar_request_gen_params),
+	KUNIT_CASE(ferry_bar_test_addresses),
 	{ }
 };
 
-static struct kunit_suite ferry_aperture_suite = {
-	.name = "ferry_aperture",
-	.test_cases = ferry_aperture_tests,
+static struct kunit_suite ferry_bar_suite = {
+	.name = "ferry_bar",
+	.test_cases = ferry_bar_tests,
 };
 
-kunit_test_suite(ferry_aperture_suite);
+kunit_test_suite(ferry_bar_suite);

@@ -6,16 +6,16 @@
 
 #include <kunit/visibility.h>
 
-#include "ferry_cache.h"
+#include "ferry_pat.h"
 #include "ferry_compat.h"
 
 /**
- * ferry_cache_name - name of a cache attribute
- * @cache: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN
+ * ferry_pat_name - name of a cache attribute
+ * @cache: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN
  *
  * Return: the name as /sys/kernel/debug/x86/pat_memtype_list spells it.
  */
-const char *ferry_cache_name(int cache)
+const char *ferry_pat_name(int cache)
 {
 	static const char * const names[] = {
 		[DRM_FERRY_MEMTYPE_UC] = "uncached",
@@ -28,23 +28,23 @@ const char *ferry_cache_name(int cache)
 
 	return cache >= 0 && cache < ARRAY_SIZE(names) ? names[cache] : "unknown";
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_cache_name);
+EXPORT_SYMBOL_IF_KUNIT(ferry_pat_name);
 
 /**
- * ferry_cache_decode - cache attribute of a page table entry
+ * ferry_pat_decode - cache attribute of a page table entry
  * @entry: the entry
  * @large: it maps more than 4 KiB, and has its PAT bit elsewhere
  * @pat: the page attribute table, as its register holds it
  *
- * Return: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN for a code that
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN for a code that
  * the CPU reserves.
  */
-int ferry_cache_decode(u64 entry, bool large, u64 pat)
+int ferry_pat_decode(u64 entry, bool large, u64 pat)
 {
 	/* memory types by their code in the register */
 	static const int types[8] = {
 		DRM_FERRY_MEMTYPE_UC, DRM_FERRY_MEMTYPE_WC,
-		FERRY_CACHE_UNKNOWN, FERRY_CACHE_UNKNOWN,
+		FERRY_PAT_UNKNOWN, FERRY_PAT_UNKNOWN,
 		DRM_FERRY_MEMTYPE_WT, DRM_FERRY_MEMTYPE_WP,
 		DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_UC_MINUS,
 	};
@@ -54,48 +54,48 @@ int ferry_cache_decode(u64 entry, bool large, u64 pat)
 
 	return types[(pat >> (slot * 8)) & 7];
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_cache_decode);
+EXPORT_SYMBOL_IF_KUNIT(ferry_pat_decode);
 
 /**
- * ferry_cache_of_entry - cache attribute of an entry on this CPU
+ * ferry_pat_of_entry - cache attribute of an entry on this CPU
  * @entry: the entry
  * @large: it maps more than 4 KiB
  *
- * Return: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN.
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN.
  */
-int ferry_cache_of_entry(u64 entry, bool large)
+int ferry_pat_of_entry(u64 entry, bool large)
 {
-	return ferry_cache_decode(entry, large, ferry_compat_rdmsr(MSR_IA32_CR_PAT));
+	return ferry_pat_decode(entry, large, ferry_compat_rdmsr(MSR_IA32_CR_PAT));
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_cache_of_entry);
+EXPORT_SYMBOL_IF_KUNIT(ferry_pat_of_entry);
 
 /**
- * ferry_cache_of_kernel_address - cache attribute of the kernel's own mapping
+ * ferry_pat_of_kernel_address - cache attribute of the kernel's own mapping
  * @vaddr: any mapped kernel address
  *
- * Return: one of &enum drm_ferry_memtype, or %FERRY_CACHE_UNKNOWN.
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN.
  */
-int ferry_cache_of_kernel_address(const void *vaddr)
+int ferry_pat_of_kernel_address(const void *vaddr)
 {
 	unsigned int level;
 	pte_t *pte;
 
 	pte = lookup_address((unsigned long)vaddr, &level);
 	if (!pte || !pte_present(*pte))
-		return FERRY_CACHE_UNKNOWN;
+		return FERRY_PAT_UNKNOWN;
 
-	return ferry_cache_of_entry(pte_val(*pte), level != PG_LEVEL_4K);
+	return ferry_pat_of_entry(pte_val(*pte), level != PG_LEVEL_4K);
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_cache_of_kernel_address);
+EXPORT_SYMBOL_IF_KUNIT(ferry_pat_of_kernel_address);
 
 /**
- * ferry_cache_pgprot - protection with a cache attribute
+ * ferry_pat_pgprot - protection with a cache attribute
  * @cache: the attribute; anything but WB and WC is mapped uncached
  * @prot: protection of the VMA
  *
  * Return: @prot with the attribute.
  */
-pgprot_t ferry_cache_pgprot(enum drm_ferry_memtype cache, pgprot_t prot)
+pgprot_t ferry_pat_pgprot(enum drm_ferry_memtype cache, pgprot_t prot)
 {
 	switch (cache) {
 	case DRM_FERRY_MEMTYPE_WB:
@@ -106,4 +106,4 @@ pgprot_t ferry_cache_pgprot(enum drm_ferry_memtype cache, pgprot_t prot)
 		return pgprot_noncached(prot);
 	}
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_cache_pgprot);
+EXPORT_SYMBOL_IF_KUNIT(ferry_pat_pgprot);

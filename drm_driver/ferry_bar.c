@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
+
+#include <asm/memtype.h>
+
+#include <drm/drm_print.h>
+
+#include <kunit/visibility.h>
+
+#include "ferry_bar.h"
+#include "ferry_pat.h"
+#include "ferry_drv.h"
+
+/**
+ * DOC: Aperture
+ *
+ * The driver claims and maps the BAR as a whole, once, when it probes the device. This
+ * one reservation is what the x86 page attribute table (PAT) tracks, and every later
+ * mapping of a page of the BAR, in the kernel or in user space, takes its memory type from
+ * there. The driver never makes a second reservation, so none can disagree.
+ *
+ * PAT keeps the type of the first reservation of a range. If something else has mapped the
+ * BAR before, the request for write-combining succeeds and the result is uncached. So the
+ * driver reads back the page table entry that its request produced, reports the memory type
+ * found there to user space, and uses it for every mapping.
+ */
+
+static int aperture_bar = -1;
+module_param(aperture_bar, int, 0444);
+MODULE_PARM_DESC(aperture_bar,
+		 "PCI BAR to use as the aperture, 0-5 (default -1: the largest prefetchable memory BAR)");
+
+static char *aperture_memtype = "auto";
+module_param(aperture_memtype, charp, 0444);
+MODULE_PARM_DESC(aperture_memtype,
+		 "memory type to request for the aperture: wb, wc or uc (default auto: wb, then wc, for memory of the host; wc for all other devices)");
+
+#define FERRY_BAR_MIN SZ_1M
+
+static int ferry_bar_pick(struct ferry_device *ferry)
+{
+	struct drm_device *drm = &ferry->drm;
+	struct pci_dev *pdev = to_pci_dev(drm->dev);
+	int index, best = -ENODEV;
+
+	if (aperture_bar >= 0) {
+		if (aperture_bar < PCI_STD_NUM_BARS &&
+		    (pci_resource_flags(pdev, aperture_bar) & IORESOURCE_MEM) &&
+		    pci_resource_len(pdev, aperture_bar))
+			return aperture_bar;
+		drm_err(drm, "BAR %d, named by aperture_bar=, is no memory BAR of this device\n",
+			aperture_bar);
+		return -EINVAL;
+	}
+
+	for (index = 0; index < PCI_STD_NUM_BARS; index++) {
+		unsigned long flags = pci_resource_flags(pdev, index);
+
+		if (!(flags & IORESOURCE_MEM) || !(flags & IORESOURCE_PREFETCH))
+			continue;
+		if (best < 0 || pci_resource_len(pdev, index) > pci_resource_len(pdev, best))
+			best = index;
+	}
+	if (best < 0)
+		drm_err(drm, "the device has no prefetchable memory BAR; aperture_bar= can name another\n");
+
+	return best;
+}
+
+/*
+ * Memory types to request, in order of preference. The host maps its own memory cached, so
+ * request write-back for it; clients mostly write to all other memory, so request
+ * write-combining.
+ */
+VISIBLE_IF_KUNIT
+int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_memory,
+		       enum drm_ferry_memtype requests[2])
+{
+	static const struct {
+		const char *name;
+		enum drm_ferry_memtype memtype;
+	} choices[] = {
+		{ "wb", DRM_FERRY_MEMTYPE_WB },
+		{ "wc", DRM_FERRY_MEMTYPE_WC },
+		{ "uc", DRM_FERRY_MEMTYPE_UC_MINUS },
+	};
+	unsigned int i;
+
+	if (!strcmp(param, "auto")) {
+		requests[0] = host_memory ? DRM_FERRY_MEMTYPE_WB : DRM_FERRY_MEMTYPE_WC;
+		requests[1] = DRM_FERRY_MEMTYPE_WC;
+		return 0;
+	}
+
+	for (i = 0; i < ARRAY_SIZE(choices); i++) {
+		if (strcmp(param, choices[i].name))
+			continue;
+		requests[0] = choices[i].memtype;
+		requests[1] = choices[i].memtype;
+		return 0;
+	}
+
+	drm_err(&ferry->drm, "aperture_memtype=%s is not auto, wb, wc or uc\n", param);
+	return -EINVAL;
+}
+EXPORT_SYMBOL_IF_KUNIT(ferry_bar_requests);
+
+/* Map the aperture with a memory type, and read back which type became effective. */
+static int ferry_bar_map(struct ferry_bar *bar, enum drm_ferry_memtype request)
+{
+	struct io_mapping *io = &bar->io;
+	int effective;
+
+	io->base = bar->base;
+	io->size = bar->size;
+	io->prot = ferry_pat_pgprot(request, PAGE_KERNEL);
+	if (request == DRM_FERRY_MEMTYPE_WB)
+		io->iomem = ioremap_cache(io->base, io->size);
+	else if (request == DRM_FERRY_MEMTYPE_UC_MINUS)
+		io->iomem = ioremap(io->base, io->size);
+	else if (!io_mapping_init_wc(io, io->base, io->size))
+		io->iomem = NULL;
+	if (!io->iomem)
+		return -ENOMEM;
+
+	effective = ferry_pat_of_kernel_address((void __force *)io->iomem);
+	if (effective == FERRY_PAT_UNKNOWN) {
+		io_mapping_fini(io);
+		return -EIO;
+	}
+
+	bar->requested = request;
+	bar->effective = effective;
+	return 0;
+}
+
+/* Map with the preferred memory type, or with the second one if another one was effective. */
+static int ferry_bar_map_best(struct ferry_device *ferry,
+			      const enum drm_ferry_memtype requests[2])
+{
+	struct ferry_bar *bar = &ferry->bar;
+	int ret;
+
+	ret = ferry_bar_map(bar, requests[0]);
+	if (ret || bar->effective == requests[0] || requests[1] == requests[0])
+		return ret;
+
+	drm_info(&ferry->drm, "BAR %d: requested %s, effective %s, now requesting %s\n", bar->index,
+		 ferry_pat_name(requests[0]), ferry_pat_name(bar->effective),
+		 ferry_pat_name(requests[1]));
+	io_mapping_fini(&bar->io);
+	return ferry_bar_map(bar, requests[1]);
+}
+
+static void ferry_bar_fini(void *arg)
+{
+	struct ferry_bar *bar = arg;
+
+	io_mapping_fini(&bar->io);
+}
+
+static const char *ferry_bar_reason(const struct ferry_bar *bar)
+{
+	if (!pat_enabled())
+		return "PAT is off (nopat)";
+	if (bar->requested == DRM_FERRY_MEMTYPE_WB)
+		return "the MTRRs do not cover this range";
+
+	return "something else mapped the BAR first";
+}
+
+/* Choose the BAR and claim it. */
+static int ferry_bar_claim(struct ferry_device *ferry, u64 limit)
+{
+	struct drm_device *drm = &ferry->drm;
+	struct pci_dev *pdev = to_pci_dev(drm->dev);
+	struct ferry_bar *bar = &ferry->bar;
+	int index;
+	u64 size;
+
+	index = ferry_bar_pick(ferry);
+	if (index < 0)
+		return index;
+
+	size = pci_resource_len(pdev, index);
+	if (limit && limit < size) {
+		drm_info(drm, "BAR %d has %llu KiB, %llu KiB of them are backed by memory\n",
+			 index, size / SZ_1K, limit / SZ_1K);
+		size = limit;
+	}
+	size = round_down(size, PAGE_SIZE);
+	if (size < FERRY_BAR_MIN) {
+		drm_err(drm, "BAR %d has %llu KiB, ferry needs at least %u KiB\n",
+			index, size / SZ_1K, FERRY_BAR_MIN / SZ_1K);
+		return -ENODEV;
+	}
+
+	if (!devm_request_mem_region(drm->dev, pci_resource_start(pdev, index),
+				     pci_resource_len(pdev, index), "ferry")) {
+		drm_err(drm, "BAR %d %pR is in use by another driver\n",
+			index, pci_resource_n(pdev, index));
+		return -EBUSY;
+	}
+
+	bar->index = index;
+	bar->base = pci_resource_start(pdev, index);
+	bar->size = size;
+	return 0;
+}
+
+/**
+ * ferry_bar_init - claim and map the aperture
+ * @ferry: the device
+ * @limit: number of bytes of the BAR that are backed by memory, 0 for all
+ * @host_memory: the BAR is memory of the host, which the host maps cached
+ *
+ * devres releases the BAR after the driver's remove callback.
+ *
+ * Return: 0, -ENODEV without a usable BAR, -EINVAL for a module parameter that
+ * does not fit the device, -EBUSY if another driver holds the BAR, -ENOMEM if the BAR
+ * cannot be mapped.
+ */
+int ferry_bar_init(struct ferry_device *ferry, u64 limit, bool host_memory)
+{
+	struct drm_device *drm = &ferry->drm;
+	struct ferry_bar *bar = &ferry->bar;
+	enum drm_ferry_memtype requests[2];
+	int ret;
+
+	ret = ferry_bar_requests(ferry, aperture_memtype, host_memory, requests);
+	if (ret)
+		return ret;
+
+	ret = ferry_bar_claim(ferry, limit);
+	if (ret)
+		return ret;
+
+	ret = ferry_bar_map_best(ferry, requests);
+	if (ret) {
+		drm_err(drm, "BAR %d cannot be mapped: %d\n", bar->index, ret);
+		return ret;
+	}
+	ret = devm_add_action_or_reset(drm->dev, ferry_bar_fini, bar);
+	if (ret)
+		return ret;
+
+	drm_info(drm, "aperture: BAR %d at %pa, %llu KiB, %s\n", bar->index, &bar->base,
+		 bar->size / SZ_1K, ferry_pat_name(bar->effective));
+	if (bar->effective != bar->requested)
+		drm_warn(drm, "requested %s, effective %s: %s\n",
+			 ferry_pat_name(bar->requested), ferry_pat_name(bar->effective),
+			 ferry_bar_reason(bar));
+	return 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_BAR_H_
+#define _FERRY_BAR_H_
+
+#include <linux/io-mapping.h>
+#include <linux/kconfig.h>
+#include <linux/types.h>
+
+#include <drm/ferry_drm.h>
+
+struct ferry_device;
+
+/**
+ * struct ferry_bar - the memory BAR, claimed and mapped once
+ *
+ * Constant from ferry_bar_init() until devres unmaps the BAR. The driver's remove callback
+ * moves all BOs out of the aperture before that, see ferry_evict_final().
+ */
+struct ferry_bar {
+	/** @io: the one mapping of the whole aperture; holds PAT's reservation */
+	struct io_mapping io;
+	/** @base: physical address of the first byte of the aperture */
+	resource_size_t base;
+	/** @size: size of the aperture in bytes, whole pages */
+	u64 size;
+	/** @index: index of the PCI BAR */
+	int index;
+	/** @requested: memory type that the driver requested */
+	enum drm_ferry_memtype requested;
+	/** @effective: memory type found in the kernel's page tables */
+	enum drm_ferry_memtype effective;
+};
+
+int ferry_bar_init(struct ferry_device *ferry, u64 limit, bool host_memory);
+#if IS_ENABLED(CONFIG_KUNIT)
+int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_memory,
+		       enum drm_ferry_memtype requests[2]);
+#endif
+
+/**
+ * ferry_bar_pfn - page frame number of a byte of the aperture
+ * @bar: the BAR
+ * @offset: byte offset into the aperture
+ *
+ * Return: the page frame number.
+ */
+static inline unsigned long ferry_bar_pfn(const struct ferry_bar *bar, u64 offset)
+{
+	return (bar->base + offset) >> PAGE_SHIFT;
+}
+
+/**
+ * ferry_bar_vaddr - kernel address of a byte of the aperture
+ * @bar: the BAR
+ * @offset: byte offset into the aperture
+ *
+ * Return: an address in the mapping of the whole aperture.
+ */
+static inline void __iomem *ferry_bar_vaddr(const struct ferry_bar *bar, u64 offset)
+{
+	return bar->io.iomem + offset;
+}
+
+#endif /* _FERRY_BAR_H_ */
