@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -9,69 +10,68 @@
 #include <asm/memtype.h>
 
 #include <drm/drm_print.h>
+#include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
 #include "ferry_audit.h"
-#include "ferry_bo.h"
-#include "ferry_pat.h"
 #include "ferry_compat.h"
-#include "ferry_drv.h"
-#include "ferry_fault.h"
+#include "ferry_cursor.h"
+#include "ferry_device.h"
+#include "ferry_pat.h"
 #include "ferry_pte.h"
 
 /**
  * DOC: Caching audit
  *
- * One page that two mappings give different cache attributes can lose writes, or
- * stop the machine. Checking every insert for it costs more than the insert, and
- * the answer can only be wrong if the driver is. So production does not check,
- * and this proves at any time that it did not have to: for every page of every
- * user mapping of every BO it compares the user's page table entry, the type that
- * PAT tracks for the page, and the kernel's own mapping of it, and also whether
- * the entry points at that page of the BO at all.
+ * If two mappings of one page have different memory types, the CPU can lose writes, or the
+ * machine can stop. A check at every insert costs more than the insert, and can only fail if
+ * the driver has a bug. So production kernels do not check, and this audit proves at any time
+ * that they need not. For every page of every user mapping of every BO it compares the memory
+ * type of the user's PTE or PMD, the type that PAT tracks for the page, and the type of the
+ * kernel's own mapping. It also checks that the entry maps the right page of the BO.
  *
  * With CONFIG_DRM_FERRY_DEBUG_CACHING the same check runs after every insert.
  */
 
 /**
- * struct ferry_audit - one run
+ * struct ferry_audit - one run of the audit
  */
 struct ferry_audit {
 	/** @ferry: the device */
 	struct ferry_device *ferry;
 	/** @m: where to report, or NULL for the kernel log */
 	struct seq_file *m;
-	/** @tracked: what PAT tracks for the aperture */
+	/** @tracked: memory type that PAT tracks for the aperture */
 	int tracked;
-	/** @mappings: user mappings seen */
+	/** @mappings: number of user mappings */
 	u64 mappings;
-	/** @entries: page table entries seen */
+	/** @entries: number of PTEs and PMDs */
 	u64 entries;
-	/** @pages: pages that they map */
+	/** @pages: number of pages that @entries map */
 	u64 pages;
-	/** @disagreements: pages for which something differs */
+	/** @disagreements: number of pages for which something differs */
 	u64 disagreements;
 };
 
 /*
- * PAT has no question for what it tracks. But who maps a page and asks for
- * write-back gets the type that is tracked, if there is one.
+ * PAT has no function that tells what it tracks. But a new mapping that requests write-back
+ * gets the type that is tracked, if there is one.
  */
 static int ferry_audit_tracked_aperture(struct ferry_device *ferry)
 {
 	void __iomem *vaddr = ioremap_cache(ferry->bar.base, PAGE_SIZE);
-	int cache;
+	int memtype;
 
 	if (!vaddr)
 		return FERRY_PAT_UNKNOWN;
 
-	cache = ferry_pat_of_kernel_address((void __force *)vaddr);
+	memtype = ferry_pat_of_kernel_address((void __force *)vaddr);
 	iounmap(vaddr);
-	return cache;
+	return memtype;
 }
 
-/* PAT keeps the type of RAM in two flags of the page. */
+/* PAT keeps the memory type of RAM in two flags of the page. */
 static int ferry_audit_tracked_page(struct page *page)
 {
 	bool arch_1 = test_bit(PG_arch_1, ferry_compat_page_flags(page));
@@ -83,30 +83,20 @@ static int ferry_audit_tracked_page(struct page *page)
 	return arch_1 ? DRM_FERRY_MEMTYPE_WC : DRM_FERRY_MEMTYPE_WB;
 }
 
-static void ferry_audit_page(struct ferry_audit *audit, struct ferry_pte_map *ins,
+static void ferry_audit_page(struct ferry_audit *audit, struct ferry_pte_map *map,
 			     unsigned long address, pgoff_t page, unsigned long pfn, int user)
 {
-	struct ferry_device *ferry = audit->ferry;
-	int tracked, kernel;
-	unsigned long want;
+	u64 offset = (u64)page << PAGE_SHIFT;
+	unsigned long want = ferry_cursor_pfn(&map->cursor, offset);
+	int kernel = ferry_pat_of_kernel_address(ferry_cursor_vaddr(&map->cursor, offset));
+	int tracked;
 
-	if (ins->aperture) {
-		u64 at = ferry_vram_cursor_seek(&ins->cursor, (u64)page << PAGE_SHIFT);
-
-		want = ferry_bar_pfn(&ferry->bar, at);
-		tracked = audit->tracked;
-		kernel = ferry_pat_of_kernel_address((void __force *)
-						       ferry_bar_vaddr(&ferry->bar, at));
-	} else {
-		struct page *p = ins->bo->base.ttm->pages[page];
-
-		want = page_to_pfn(p);
-		tracked = ferry_audit_tracked_page(p);
-		kernel = ferry_pat_of_kernel_address(page_address(p));
-	}
-	/* without PAT nothing is tracked */
-	if (!pat_enabled())
+	if (!pat_enabled()) /* then nothing is tracked */
 		tracked = user;
+	else if (ferry_cursor_in_aperture(&map->cursor))
+		tracked = audit->tracked;
+	else
+		tracked = ferry_audit_tracked_page(ferry_cursor_page(&map->cursor, offset));
 
 	audit->pages++;
 	if (user == tracked && user == kernel && pfn == want)
@@ -115,16 +105,16 @@ static void ferry_audit_page(struct ferry_audit *audit, struct ferry_pte_map *in
 	audit->disagreements++;
 	if (audit->m)
 		seq_printf(audit->m, "disagreement at 0x%lx: bo 0x%llx page %lu pfn 0x%lx should be 0x%lx, user %s, tracked %s, kernel %s\n",
-			   address, drm_vma_node_offset_addr(&ins->bo->base.base.vma_node), page,
+			   address, drm_vma_node_offset_addr(&map->bo->base.base.vma_node), page,
 			   pfn, want, ferry_pat_name(user), ferry_pat_name(tracked),
 			   ferry_pat_name(kernel));
 	else
-		drm_err_once(&ferry->drm, "page %lu at 0x%lx, pfn 0x%lx should be 0x%lx: user %s, tracked %s, kernel %s\n",
+		drm_err_once(&audit->ferry->drm, "page %lu at 0x%lx, pfn 0x%lx should be 0x%lx: user %s, tracked %s, kernel %s\n",
 			     page, address, pfn, want, ferry_pat_name(user),
 			     ferry_pat_name(tracked), ferry_pat_name(kernel));
 }
 
-/* The entry that maps @address, or 0; and how much it or the hole there spans. */
+/* Returns the PTE or PMD that maps @address, or 0. @size is what it, or the hole, spans. */
 static u64 ferry_audit_walk(struct mm_struct *mm, unsigned long address, unsigned long *size)
 {
 	pgd_t *pgd = pgd_offset(mm, address);
@@ -158,8 +148,8 @@ static u64 ferry_audit_walk(struct mm_struct *mm, unsigned long address, unsigne
 	return pte_present(pte) ? pte_val(pte) : 0;
 }
 
-/* Needs mmap_lock, which keeps page tables, and the BO's reservation, which keeps entries. */
-static void ferry_audit_range(struct ferry_audit *audit, struct ferry_pte_map *ins,
+/* The caller holds mmap_lock, which keeps page tables, and the reservation, which keeps entries. */
+static void ferry_audit_range(struct ferry_audit *audit, struct ferry_pte_map *map,
 			      struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	unsigned long address, next, size, first;
@@ -176,24 +166,30 @@ static void ferry_audit_range(struct ferry_audit *audit, struct ferry_pte_map *i
 
 		audit->entries++;
 		for (; address < next; address += PAGE_SIZE)
-			ferry_audit_page(audit, ins, address,
-					 ferry_pte_page_of(ins->vma, address),
+			ferry_audit_page(audit, map, address,
+					 ferry_pte_page_of(map->vma, address),
 					 pfn + ((address - first) >> PAGE_SHIFT), user);
 	}
+}
+
+/* The device's files and its dma-bufs share one address space, and map nothing but BOs. */
+static bool ferry_audit_is_mapping(struct ferry_device *ferry, struct vm_area_struct *vma)
+{
+	return vma->vm_file && vma->vm_file->f_mapping == ferry->drm.anon_inode->i_mapping;
 }
 
 static void ferry_audit_vma(struct ferry_audit *audit, struct vm_area_struct *vma)
 {
 	struct drm_gem_object *obj = vma->vm_private_data;
-	struct ferry_pte_map ins;
+	struct ferry_pte_map map;
 
-	if (vma->vm_ops != &ferry_fault_vm_ops || obj->dev != &audit->ferry->drm)
+	if (!ferry_audit_is_mapping(audit->ferry, vma))
 		return;
 
 	audit->mappings++;
 	dma_resv_lock(obj->resv, NULL);
-	ferry_pte_init(&ins, gem_to_ferry_bo(obj), vma);
-	ferry_audit_range(audit, &ins, vma->vm_mm, vma->vm_start, vma->vm_end);
+	ferry_pte_init(&map, gem_to_ferry_bo(obj), vma);
+	ferry_audit_range(audit, &map, vma->vm_mm, vma->vm_start, vma->vm_end);
 	dma_resv_unlock(obj->resv);
 }
 
@@ -209,7 +205,7 @@ static void ferry_audit_mm(struct ferry_audit *audit, struct mm_struct *mm)
 	mmap_read_unlock(mm);
 }
 
-/* The process after @pid, with a reference to its memory; @pid moves on. */
+/* Returns the mm of the process after *@pid, with a reference, or NULL; advances *@pid. */
 static struct mm_struct *ferry_audit_next_mm(pid_t *pid)
 {
 	struct task_struct *task, *found = NULL;
@@ -236,7 +232,7 @@ static struct mm_struct *ferry_audit_next_mm(pid_t *pid)
 }
 
 /**
- * ferry_audit_show - audit every user mapping of every BO
+ * ferry_audit_show - audit all user mappings of all BOs
  * @ferry: the device
  * @m: where to print each disagreement and a summary
  *
@@ -270,17 +266,19 @@ int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m)
 
 #ifdef CONFIG_DRM_FERRY_DEBUG_CACHING
 /**
- * ferry_audit_insert - check the entries that were just made
- * @ins: the BO, the mapping and the pages
- * @address: where they begin
+ * ferry_audit_check - check the entries that were just inserted
+ * @map: the BO, the mapping and the fault-around window
+ * @address: address in the window's 2 MiB
  */
-void ferry_audit_insert(struct ferry_pte_map *ins, unsigned long address)
+void ferry_audit_check(struct ferry_pte_map *map, unsigned long address)
 {
-	struct ferry_device *ferry = ttm_to_ferry_device(ins->bo->base.bdev);
+	struct ferry_device *ferry = ferry_bo_device(map->bo);
 	struct ferry_audit audit = { .ferry = ferry, .tracked = ferry->bar.effective };
+	pgoff_t page = ferry_pte_page_of(map->vma, address);
+	unsigned long start = (address & PAGE_MASK) - ((page - map->page) << PAGE_SHIFT);
 
-	ferry_audit_range(&audit, ins, ins->vma->vm_mm, address,
-			  address + (ins->window << PAGE_SHIFT));
-	WARN_ONCE(audit.disagreements, "ferry: a page has two cache attributes\n");
+	ferry_audit_range(&audit, map, map->vma->vm_mm, start,
+			  start + (map->window << PAGE_SHIFT));
+	WARN_ONCE(audit.disagreements, "ferry: a page has two memory types\n");
 }
 #endif

@@ -11,9 +11,9 @@ struct seq_file;
 int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m);
 
 #ifdef CONFIG_DRM_FERRY_DEBUG_CACHING
-void ferry_audit_insert(struct ferry_pte_map *ins, unsigned long address);
+void ferry_audit_check(struct ferry_pte_map *map, unsigned long address);
 #else
-static inline void ferry_audit_insert(struct ferry_pte_map *ins, unsigned long address)
+static inline void ferry_audit_check(struct ferry_pte_map *map, unsigned long address)
 {
 }
 #endif

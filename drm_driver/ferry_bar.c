@@ -11,8 +11,8 @@
 #include <kunit/visibility.h>
 
 #include "ferry_bar.h"
+#include "ferry_device.h"
 #include "ferry_pat.h"
-#include "ferry_drv.h"
 
 /**
  * DOC: Aperture

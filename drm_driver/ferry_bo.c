@@ -1,123 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-#include <linux/capability.h>
-#include <linux/math64.h>
-#include <linux/mm.h>
-#include <linux/module.h>
-#include <linux/overflow.h>
+#include <linux/dma-resv.h>
 #include <linux/slab.h>
 
 #include <asm/memtype.h>
 
 #include <drm/drm_gem.h>
-#include <drm/drm_mode.h>
-#include <drm/drm_utils.h>
-#include <drm/drm_vma_manager.h>
+#include <drm/ferry_drm.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_tt.h>
 
 #include <kunit/visibility.h>
 
 #include "ferry_bo.h"
-#include "ferry_compat.h"
-#include "ferry_drv.h"
-#include "ferry_fault.h"
-#include "ferry_pte.h"
-#include "ferry_migrate.h"
-#include "ferry_placement.h"
-#include "ferry_prime.h"
-#include "ferry_reclaim.h"
-#include "ferry_ttm.h"
+#include "ferry_device.h"
+#include "ferry_tt.h"
+#include "ferry_vram_mgr.h"
 
 /**
  * DOC: Locking
  *
- * One lock orders everything that concerns a BO: its reservation, dma_resv. It
- * covers the placement, the pages and every page table entry that is inserted
- * for the BO, so a fault sees a BO before or after a move and never during one.
- * Whoever needs several reservations at a time takes them through drm_exec.
+ * The reservation of a BO, dma_resv, protects everything that concerns the BO: its
+ * resource, its pages, and every PTE and PMD that is inserted for it. So a page fault sees a
+ * BO before or after a move, and never during one. Code that needs several reservations
+ * takes them through drm_exec.
  *
  * Order, outermost first:
  *
- * 1. mmap_lock of a process. A fault arrives with it and tries the reservation.
- *    If it is taken, the first attempt drops mmap_lock before it waits, and the
- *    second one waits with it. Nothing that holds a reservation may copy to or
- *    from user memory.
- * 2. dma_resv of the BO that is worked on, with a ww ticket outside of faults.
- * 3. drm_dev_enter(), where the aperture gets a new BO.
- * 4. dma_resv of BOs that are evicted: tried, or taken with the same ticket.
- * 5. &ferry_vram_mgr.lock, the aperture allocator. Innermost.
+ * 1. mmap_lock of a process, or the lock of one VMA. A page fault holds it and tries the
+ *    reservation. If another thread holds the reservation, the first attempt of the fault
+ *    drops mmap_lock before it waits, and the second attempt waits with mmap_lock held.
+ *    Code that holds a reservation must not copy to or from user memory.
+ * 2. dma_resv of the BO that is worked on; with a ww ticket, except in page faults.
+ * 3. drm_dev_enter(), when a BO is placed in the aperture.
+ * 4. dma_resv of BOs that are evicted: tried, or taken with the same ww ticket.
+ * 5. &ferry_vram_mgr.lock, the lock of the aperture's allocator.
+ * 6. Direct reclaim (fs_reclaim): the allocator allocates memory under its lock. The
+ *    shrinker only tries reservations, and skips BOs in the aperture, because freeing their
+ *    resource would take &ferry_vram_mgr.lock again.
+ * 7. &ferry_tt_mgr.lock, the lock of the lists that the shrinker walks. Takes nothing.
  *
- * A BO with a resource in the aperture proves that the aperture is mapped:
- * removing the device first stops new placements (drm_dev_unplug() waits for
- * step 3), then moves every BO out under its reservation, then unmaps. That is
- * why the fault handler needs the reservation only.
+ * Outside of this order: &ferry_device.bos_lock protects the list of all BOs; the
+ * spinlock of a job's fence is taken by dma_fence_signal() and takes nothing. Each is held
+ * for a few instructions only.
+ *
+ * Removing the device first stops new placements in the aperture, because drm_dev_unplug()
+ * waits for step 3, and then moves every BO to system memory under its reservation. devres
+ * unmaps the BAR after that. So a BO that is reserved and has a resource in the aperture may
+ * be accessed there without drm_dev_enter().
  */
 
-static unsigned int ferry_bo_aperture_only = 50;
-module_param_named(aperture_only, ferry_bo_aperture_only, uint, 0444);
-MODULE_PARM_DESC(aperture_only,
-		 "Percent of the aperture that BOs which may be nowhere else can fill, without CAP_SYS_ADMIN (default 50)");
-
-static void ferry_bo_gem_free(struct drm_gem_object *obj)
-{
-	ferry_compat_bo_fini(&gem_to_ferry_bo(obj)->base);
-}
-
-static const struct drm_gem_object_funcs ferry_bo_gem_funcs = {
-	.free = ferry_bo_gem_free,
-	.export = ferry_prime_export,
-	.pin = ferry_prime_pin,
-	.unpin = ferry_prime_unpin,
-	.get_sg_table = ferry_prime_get_sg_table,
-	.vmap = ferry_prime_vmap,
-	.vunmap = ferry_prime_vunmap,
-	.mmap = ferry_fault_gem_mmap,
-	.vm_ops = &ferry_fault_vm_ops,
-};
-
-static void ferry_bo_account_home(struct ferry_bo *bo, s64 bytes)
-{
-	struct ferry_device *ferry = to_ferry_device(bo->base.base.dev);
-
-	if (bo->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE)
-		atomic64_add(bytes, &ferry->vram_mgr.home);
-}
-
-/*
- * May this process keep more of the aperture from everybody else? It takes no lock: two
- * that ask at the same time may both be told yes.
+/**
+ * ferry_bo_destroy - free a BO
+ * @tbo: the TTM BO of a &struct ferry_bo, without users
+ *
+ * TTM's destroy callback, also after a failed creation.
  */
-static bool ferry_bo_may_live_there(struct ferry_device *ferry, u32 placements, u64 size)
-{
-	u64 share = div_u64(ferry->bar.size * min(ferry_bo_aperture_only, 100U), 100);
-
-	return placements != DRM_FERRY_PLACEMENT_APERTURE || capable(CAP_SYS_ADMIN) ||
-	       atomic64_read(&ferry->vram_mgr.home) + size <= share;
-}
-
-static void ferry_bo_destroy(struct ttm_buffer_object *tbo)
+void ferry_bo_destroy(struct ttm_buffer_object *tbo)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(tbo->bdev);
 	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
 
-	ferry_bo_account_home(bo, -(s64)tbo->base.size);
-	ferry_ttm_drop_kept(bo);
-	ferry_reclaim_forget(bo);
+	if (bo->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE)
+		ferry_vram_mgr_unaccount_only(ferry, tbo->base.size);
+	ferry_tt_drop_kept(bo);
+	ferry_tt_remove_lru(bo);
 	drm_gem_object_release(&tbo->base);
 	kfree(bo);
 	atomic64_dec(&ferry->stats.bos);
 }
 
 /**
- * ferry_bo_is_ghost - is this not a BO of ours?
- * @tbo: a TTM BO
+ * ferry_bo_from_ttm - convert a TTM BO that may be a ghost BO
+ * @tbo: the TTM BO
  *
- * While a job carries a BO's bytes, TTM keeps the old place in a BO of its own.
+ * While a job copies the contents of a BO, TTM keeps the old resource in a ghost BO: a TTM
+ * BO that is not embedded in a &struct ferry_bo. TTM can pass one to any callback.
  *
- * Return: true if it is not part of a &struct ferry_bo.
+ * Return: the BO, or NULL for a ghost BO.
  */
-bool ferry_bo_is_ghost(const struct ttm_buffer_object *tbo)
+struct ferry_bo *ferry_bo_from_ttm(struct ttm_buffer_object *tbo)
 {
-	return tbo->destroy != ferry_bo_destroy;
+	return tbo->destroy == ferry_bo_destroy ? ttm_to_ferry_bo(tbo) : NULL;
 }
 
 /**
@@ -131,7 +95,7 @@ void ferry_bo_put(struct ferry_bo *bo)
 EXPORT_SYMBOL_IF_KUNIT(ferry_bo_put);
 
 /**
- * ferry_bo_lookup - BO of a handle
+ * ferry_bo_lookup - look up the BO of a handle
  * @file: client that owns the handle
  * @handle: the handle
  *
@@ -146,135 +110,87 @@ struct ferry_bo *ferry_bo_lookup(struct drm_file *file, u32 handle)
 EXPORT_SYMBOL_IF_KUNIT(ferry_bo_lookup);
 
 /**
- * ferry_bo_next - go through all BOs of a device
- * @ferry: the device
- * @start: where to go on; 0 to begin with
- *
- * Every BO has a fake offset, so the DRM core's tree of them knows all BOs.
- *
- * Return: the next BO with a new reference, or NULL.
+ * ferry_bo_add - add a BO to the list of its device
+ * @bo: the BO, whose creation has succeeded
  */
-struct ferry_bo *ferry_bo_next(struct ferry_device *ferry, u64 *start)
+void ferry_bo_add(struct ferry_bo *bo)
 {
-	struct drm_vma_offset_manager *mgr = ferry->drm.vma_offset_manager;
-	struct drm_mm *mm = &mgr->vm_addr_space_mm;
-	struct ferry_bo *found = NULL;
-	struct drm_gem_object *obj;
-	struct drm_mm_node *node;
+	struct ferry_device *ferry = ferry_bo_device(bo);
 
-	read_lock(&mgr->vm_lock);
-	/* the head node begins where the space ends */
-	drm_mm_for_each_node_in_range(node, mm, *start, mm->head_node.start) {
-		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
-		*start = node->start + node->size;
-		if (kref_get_unless_zero(&obj->refcount)) {
-			found = gem_to_ferry_bo(obj);
+	spin_lock(&ferry->bos_lock);
+	list_add_tail(&bo->node, &ferry->bos);
+	spin_unlock(&ferry->bos_lock);
+}
+
+/**
+ * ferry_bo_remove - remove a BO from the list of its device
+ * @bo: the BO, whose last reference was dropped
+ */
+void ferry_bo_remove(struct ferry_bo *bo)
+{
+	struct ferry_device *ferry = ferry_bo_device(bo);
+
+	spin_lock(&ferry->bos_lock);
+	list_del_init(&bo->node);
+	spin_unlock(&ferry->bos_lock);
+}
+
+/**
+ * ferry_bo_next - walk over the BOs of a device
+ * @ferry: the device
+ * @bo: the current BO, whose reference is dropped; NULL to begin
+ *
+ * Finds BOs from the end of their creation to the last reference. A BO that is created
+ * during the walk is found as well.
+ *
+ * Return: the next BO with a new reference, or NULL at the end.
+ */
+struct ferry_bo *ferry_bo_next(struct ferry_device *ferry, struct ferry_bo *bo)
+{
+	struct ferry_bo *next = bo;
+	bool found = false;
+
+	spin_lock(&ferry->bos_lock);
+	next = bo ?: list_entry(&ferry->bos, struct ferry_bo, node);
+	list_for_each_entry_continue(next, &ferry->bos, node) {
+		found = kref_get_unless_zero(&next->base.base.refcount);
+		if (found)
 			break;
-		}
 	}
-	read_unlock(&mgr->vm_lock);
+	spin_unlock(&ferry->bos_lock);
 
-	return found;
+	if (bo)
+		ferry_bo_put(bo);
+
+	return found ? next : NULL;
 }
 
 /**
- * ferry_bo_max_size - the largest BO that can be asked for
- * @ferry: the device
- *
- * Return: bytes: all of system memory, or the aperture if that is larger.
- */
-u64 ferry_bo_max_size(struct ferry_device *ferry)
-{
-	return max((u64)totalram_pages() << PAGE_SHIFT, ferry->bar.size);
-}
-
-/**
- * ferry_bo_create - create a BO
- * @ferry: the device
- * @args: what user space asked for, checked already
- *
- * Every BO begins without pages in system memory, and is then placed like any
- * other: so there is one way into the aperture.
- *
- * Return: the BO with one reference, or an error pointer: -ENOMEM, -ENOSPC,
- * -ENODEV or -ERESTARTSYS.
- */
-struct ferry_bo *ferry_bo_create(struct ferry_device *ferry,
-				 const struct drm_ferry_bo_create *args)
-{
-	static const struct ttm_place place = { .mem_type = TTM_PL_SYSTEM };
-	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
-	struct ferry_placement_target target;
-	struct ferry_bo *bo;
-	u32 failed;
-	int ret;
-
-	if (!ferry_bo_may_live_there(ferry, args->allowed_placements, PAGE_ALIGN(args->size)))
-		return ERR_PTR(-ENOSPC);
-
-	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
-	if (!bo)
-		return ERR_PTR(-ENOMEM);
-
-	bo->allowed_placements = args->allowed_placements;
-	bo->caching = args->caching;
-	bo->flags = args->flags;
-	bo->base.priority = FERRY_RECLAIM_PRIORITY_NEEDED;
-	bo->base.base.funcs = &ferry_bo_gem_funcs;
-	drm_gem_private_object_init(&ferry->drm, &bo->base.base, PAGE_ALIGN(args->size));
-
-	atomic64_inc(&ferry->stats.bos);
-	ferry_bo_account_home(bo, bo->base.base.size);
-	/* on failure this ends in ferry_bo_destroy() */
-	ret = ttm_bo_init_validate(&ferry->ttm, &bo->base, ttm_bo_type_device, &placement,
-				   0, true, NULL, NULL, ferry_bo_destroy);
-	if (ret)
-		return ERR_PTR(ret);
-
-	target.bo = bo;
-	target.placement = args->placement;
-	if (!target.placement)
-		target.placement = args->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM ?:
-				   DRM_FERRY_PLACEMENT_APERTURE;
-	if (target.placement == DRM_FERRY_PLACEMENT_APERTURE) {
-		ret = ferry_placement_all(ferry, &target, 1, NULL, &failed);
-		if (ret) {
-			ferry_bo_put(bo);
-			return ERR_PTR(ret);
-		}
-	}
-
-	return bo;
-}
-
-/**
- * ferry_bo_placement - where a BO is
+ * ferry_bo_placement - get the current placement of a BO
  * @bo: the BO, reserved
  *
  * Return: one of DRM_FERRY_PLACEMENT_*.
  */
-u32 ferry_bo_placement(struct ferry_bo *bo)
+u32 ferry_bo_placement(const struct ferry_bo *bo)
 {
 	dma_resv_assert_held(bo->base.base.resv);
 
-	/* without a resource it is system memory that has no pages yet */
-	if (bo->base.resource && bo->base.resource->mem_type == FERRY_PL_APERTURE)
-		return DRM_FERRY_PLACEMENT_APERTURE;
-
-	return DRM_FERRY_PLACEMENT_SYSTEM;
+	/* A BO without a resource has no backing store, and gets system pages first. */
+	return ferry_vram_mgr_owns(bo->base.resource) ? DRM_FERRY_PLACEMENT_APERTURE :
+							DRM_FERRY_PLACEMENT_SYSTEM;
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_bo_placement);
 
 /**
- * ferry_bo_cache - cache attribute of a BO's mappings where it is now
+ * ferry_bo_memtype - get the memory type of a BO's mappings at its current placement
  * @bo: the BO, reserved
  *
  * Return: one of &enum drm_ferry_memtype.
  */
-int ferry_bo_cache(struct ferry_bo *bo)
+int ferry_bo_memtype(const struct ferry_bo *bo)
 {
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
-		return ttm_to_ferry_device(bo->base.bdev)->bar.effective;
+		return ferry_bo_device(bo)->bar.effective;
 	if (bo->caching == DRM_FERRY_CACHING_CACHED)
 		return DRM_FERRY_MEMTYPE_WB;
 
@@ -283,13 +199,25 @@ int ferry_bo_cache(struct ferry_bo *bo)
 }
 
 /**
- * ferry_bo_is_idle - has everything that a BO's fences stand for been done?
+ * ferry_bo_is_resident - check if a BO has memory
  * @bo: the BO, reserved
- * @usage: which of its fences; DMA_RESV_USAGE_KERNEL are those of its moves
  *
- * As a rule there is no fence at all, and this says so sooner than a wait would.
+ * Return: true if the BO is in the aperture or its system pages are populated.
+ */
+bool ferry_bo_is_resident(const struct ferry_bo *bo)
+{
+	return ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE ||
+	       (bo->base.ttm && ttm_tt_is_populated(bo->base.ttm));
+}
+
+/**
+ * ferry_bo_is_idle - check if all fences of a BO have signaled
+ * @bo: the BO, reserved
+ * @usage: which fences; those of moves have DMA_RESV_USAGE_KERNEL
  *
- * Return: true if nothing is under way.
+ * Cheaper than dma_resv_test_signaled() if there are no fences, as is the rule.
+ *
+ * Return: true if all fences have signaled.
  */
 bool ferry_bo_is_idle(struct ferry_bo *bo, enum dma_resv_usage usage)
 {
@@ -304,129 +232,23 @@ bool ferry_bo_is_idle(struct ferry_bo *bo, enum dma_resv_usage usage)
 }
 
 /**
- * ferry_bo_query - tell what a BO is
- * @bo: the BO
- * @args: filled in
+ * ferry_bo_mark_purged - mark the contents of a BO as dropped
+ * @bo: the BO, reserved; the caller frees its backing store
  *
- * Return: 0 or -ERESTARTSYS.
+ * Zaps the mappings of the BO. A later access of a mapping raises SIGBUS.
  */
-int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
+void ferry_bo_mark_purged(struct ferry_bo *bo)
 {
-	int ret;
+	dma_resv_assert_held(bo->base.base.resv);
 
-	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
-	if (ret)
-		return ret;
+	ttm_bo_unmap_virtual(&bo->base);
+	if (bo->madv == DRM_FERRY_MADV_PURGED)
+		return;
 
-	args->size = bo->base.base.size;
-	args->allowed_placements = bo->allowed_placements;
-	args->placement = ferry_bo_placement(bo);
-	args->caching = bo->caching;
-	args->flags = bo->flags;
-	args->pinned = !!bo->base.pin_count;
-	args->memtype = ferry_bo_cache(bo);
-	args->huge_size = ferry_pte_huge_bytes(bo);
-	args->madv = bo->madv;
-	args->pad2 = 0;
-
-	dma_resv_unlock(bo->base.base.resv);
-	return 0;
-}
-EXPORT_SYMBOL_IF_KUNIT(ferry_bo_query);
-
-/**
- * ferry_bo_wait - wait until the work on a BO that is under way has ended
- * @bo: the BO
- * @timeout_ns: when to give up, in CLOCK_MONOTONIC
- *
- * Return: 0, -ETIME or -ERESTARTSYS.
- */
-int ferry_bo_wait(struct ferry_bo *bo, s64 timeout_ns)
-{
-	long ret;
-
-	ret = dma_resv_wait_timeout(bo->base.base.resv, dma_resv_usage_rw(true), true,
-				    drm_timeout_abs_to_jiffies(timeout_ns));
-	if (!ret)
-		return -ETIME;
-
-	return ret < 0 ? ret : 0;
-}
-EXPORT_SYMBOL_IF_KUNIT(ferry_bo_wait);
-
-/**
- * ferry_bo_access - read or write a BO for a debugger
- * @bo: the BO
- * @offset: byte offset into the BO
- * @buf: kernel buffer
- * @len: bytes
- * @write: write to the BO, else read from it
- *
- * Return: @len, -EIO for a range outside of the BO or contents that cannot be read back
- * from swap, -ENODATA if it was purged, -ENOMEM or -ERESTARTSYS.
- */
-int ferry_bo_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write)
-{
-	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
-	int ret;
-
-	if (len < 1 || len > bo->base.base.size || offset > bo->base.base.size - len)
-		return -EIO;
-
-	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
-	if (ret)
-		return ret;
-
-	ret = bo->madv == DRM_FERRY_MADV_PURGED ? -ENODATA : ttm_bo_wait_ctx(&bo->base, &ctx);
-	if (!ret && ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_SYSTEM)
-		ret = ferry_compat_bo_populate(&bo->base, &ctx);
-	if (!ret)
-		ferry_migrate_access(bo, offset, buf, len, write);
-
-	dma_resv_unlock(bo->base.base.resv);
-	return ret ?: len;
-}
-EXPORT_SYMBOL_IF_KUNIT(ferry_bo_access);
-
-/**
- * ferry_bo_dumb_create - create a buffer for software rendering
- * @file: the client
- * @drm: the device
- * @args: width, height and bits per pixel in; pitch, size and handle out
- *
- * Lives in cached system memory until it is scanned out.
- *
- * Return: 0, -EINVAL for a size that no BO can have, or as ferry_bo_create().
- */
-int ferry_bo_dumb_create(struct drm_file *file, struct drm_device *drm,
-			 struct drm_mode_create_dumb *args)
-{
-	struct drm_ferry_bo_create create = {
-		.allowed_placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE,
-		.flags = DRM_FERRY_BO_CONTIGUOUS,
-	};
-	struct ferry_device *ferry = to_ferry_device(drm);
-	struct ferry_bo *bo;
-	u64 pitch, size;
-	int ret;
-
-	if (args->flags)
-		return -EINVAL;
-
-	/* whole cache lines; cannot overflow: two 32 bit factors, divided */
-	pitch = ALIGN(DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8), 64);
-	if (pitch > U32_MAX || check_mul_overflow(pitch, (u64)args->height, &size) ||
-	    !size || size > ferry_bo_max_size(ferry))
-		return -EINVAL;
-
-	create.size = size;
-	bo = ferry_bo_create(ferry, &create);
-	if (IS_ERR(bo))
-		return PTR_ERR(bo);
-
-	args->pitch = pitch;
-	args->size = PAGE_ALIGN(size);
-	ret = drm_gem_handle_create(file, &bo->base.base, &args->handle);
-	ferry_bo_put(bo);
-	return ret;
+	bo->madv = DRM_FERRY_MADV_PURGED;
+	/* If the BO is busy, a job may read the kept pages: the final release frees them. */
+	if (ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP))
+		ferry_tt_drop_kept(bo);
+	ferry_tt_update_lru(bo);
+	atomic64_inc(&ferry_bo_device(bo)->stats.purged);
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/dma-fence.h>
-#include <linux/list.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 
 #include <drm/drm_file.h>
 
@@ -15,66 +12,16 @@
 /**
  * DOC: Clients
  *
- * A move is charged to the client that asked for it, or for the BO that it makes room
- * for. TTM does not hand down who wants room, so it is looked up by task: who places BOs
- * for a client is noted for as long as that lasts. Moves for the display, for another
- * driver or for a suspend are charged to nobody.
+ * A copy is charged to the client whose ioctl caused it: the copy of a BO that the ioctl
+ * moves or creates, and the copies of the BOs that it evicts. &struct ferry_ctx carries the
+ * client through TTM. Moves for the display, for another driver and for a suspend are
+ * charged to no client.
  */
 
-static LIST_HEAD(ferry_client_calls);
-static DEFINE_SPINLOCK(ferry_client_calls_lock);
-
 /**
- * ferry_client_begin - charge the moves that come to a client
- * @call: the caller's, until ferry_client_end()
- * @file: the client's file
- */
-void ferry_client_begin(struct ferry_client_call *call, struct drm_file *file)
-{
-	call->task = current;
-	call->client = file->driver_priv;
-	spin_lock(&ferry_client_calls_lock);
-	list_add(&call->node, &ferry_client_calls);
-	spin_unlock(&ferry_client_calls_lock);
-}
-
-/**
- * ferry_client_end - undo ferry_client_begin()
- * @call: the call
- */
-void ferry_client_end(struct ferry_client_call *call)
-{
-	spin_lock(&ferry_client_calls_lock);
-	list_del(&call->node);
-	spin_unlock(&ferry_client_calls_lock);
-}
-
-/**
- * ferry_client_calling - for whom does this task place BOs?
- *
- * Return: the client, there until ferry_client_end(); or NULL.
- */
-struct ferry_client *ferry_client_calling(void)
-{
-	struct ferry_client *client = NULL;
-	struct ferry_client_call *call;
-
-	spin_lock(&ferry_client_calls_lock);
-	list_for_each_entry(call, &ferry_client_calls, node) {
-		if (call->task == current) {
-			client = call->client;
-			break;
-		}
-	}
-	spin_unlock(&ferry_client_calls_lock);
-
-	return client;
-}
-
-/**
- * ferry_client_open - begin a client
+ * ferry_client_open - create the client of an open file
  * @drm: the device
- * @file: its file
+ * @file: the file
  *
  * Return: 0 or -ENOMEM.
  */
@@ -93,9 +40,11 @@ int ferry_client_open(struct drm_device *drm, struct drm_file *file)
 EXPORT_SYMBOL_IF_KUNIT(ferry_client_open);
 
 /**
- * ferry_client_close - end a client; its jobs go on
+ * ferry_client_close - drop the file's reference to its client
  * @drm: the device
- * @file: its file
+ * @file: the file
+ *
+ * Jobs that have started go on.
  */
 void ferry_client_close(struct drm_device *drm, struct drm_file *file)
 {
@@ -112,7 +61,7 @@ static void ferry_client_release(struct kref *ref)
 }
 
 /**
- * ferry_client_get - take a reference, for what outlives a call
+ * ferry_client_get - take a reference
  * @client: the client, or NULL
  *
  * Return: @client.
@@ -136,11 +85,11 @@ void ferry_client_put(struct ferry_client *client)
 }
 
 /**
- * ferry_client_charge - note what a move has cost
- * @client: whose call caused it, or NULL if none did
+ * ferry_client_account - add the time of a copy
+ * @client: client whose ioctl caused the copy, or NULL
  * @ns: nanoseconds
  */
-void ferry_client_charge(struct ferry_client *client, u64 ns)
+void ferry_client_account(struct ferry_client *client, u64 ns)
 {
 	if (client)
 		atomic64_add(ns, &client->copy_ns);

@@ -9,9 +9,12 @@
 
 #include "ferry_audit.h"
 #include "ferry_bo.h"
-#include "ferry_pat.h"
+#include "ferry_cursor.h"
 #include "ferry_debugfs.h"
-#include "ferry_drv.h"
+#include "ferry_device.h"
+#include "ferry_gem.h"
+#include "ferry_pat.h"
+#include "ferry_vram_mgr.h"
 
 static struct ferry_device *ferry_debugfs_device(struct seq_file *m)
 {
@@ -38,14 +41,14 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 		{ "move_ns_to_system", &stats->move_ns_to_system },
 		{ "evictions", &stats->evictions },
 		{ "purged", &stats->purged },
-		{ "system_pages", &stats->system_pages },
-		{ "kept_pages", &stats->kept_pages },
+		{ "system_pages", &ferry->tt.system_pages },
+		{ "kept_pages", &ferry->tt.kept_pages },
 		{ "faults", &stats->faults },
 		{ "fault_pages", &stats->fault_pages },
 		{ "faults_2m", &stats->faults_2m },
 		{ "faults_oom", &stats->faults_oom },
-		{ "aperture_unevictable", &ferry->vram_mgr.fixed },
-		{ "aperture_only_bytes", &ferry->vram_mgr.home },
+		{ "aperture_unevictable", &ferry->vram_mgr.unevictable },
+		{ "aperture_only_bytes", &ferry->vram_mgr.aperture_only },
 	};
 	unsigned int i;
 
@@ -78,7 +81,7 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 	struct drm_ferry_bo_query query = {};
 	int ret;
 
-	ret = ferry_bo_query(bo, &query);
+	ret = ferry_gem_query(bo, &query);
 	if (ret)
 		return ret;
 
@@ -89,12 +92,12 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 		   query.caching == DRM_FERRY_CACHING_WC ? "wc" : "cached",
 		   query.flags, obj->handle_count, query.pinned, query.madv);
 
-	/* it may have moved meanwhile: then this is the newer answer */
+	/* If the BO has moved since, the blocks are those of its newer placement. */
 	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
 	if (ret)
 		return ret;
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
-		ferry_vram_mgr_print_blocks(bo->base.resource, &p);
+		ferry_cursor_print_blocks(bo, &p);
 	dma_resv_unlock(obj->resv);
 	seq_puts(m, "\n");
 	return 0;
@@ -103,16 +106,18 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 static int ferry_debugfs_bos(struct seq_file *m, void *unused)
 {
 	struct ferry_device *ferry = ferry_debugfs_device(m);
-	struct ferry_bo *bo;
-	u64 start = 0;
-	int ret = 0;
+	struct ferry_bo *bo = NULL;
+	int ret;
 
-	while (!ret && (bo = ferry_bo_next(ferry, &start))) {
+	while ((bo = ferry_bo_next(ferry, bo))) {
 		ret = ferry_debugfs_show_bo(m, bo);
-		ferry_bo_put(bo);
+		if (ret) {
+			ferry_bo_put(bo);
+			return ret;
+		}
 	}
 
-	return ret;
+	return 0;
 }
 
 static int ferry_debugfs_caching(struct seq_file *m, void *unused)

@@ -15,29 +15,33 @@
 #include <drm/drm_prime.h>
 #include <drm/ferry_drm.h>
 
-#include "ferry_bo.h"
+#include "ferry_bar.h"
 #include "ferry_client.h"
 #include "ferry_compat.h"
 #include "ferry_debugfs.h"
-#include "ferry_drv.h"
+#include "ferry_device.h"
+#include "ferry_evict.h"
 #include "ferry_fault.h"
 #include "ferry_fdinfo.h"
+#include "ferry_gem.h"
 #include "ferry_ioctl.h"
 #include "ferry_job.h"
 #include "ferry_kms.h"
 #include "ferry_pm.h"
-#include "ferry_reclaim.h"
+#include "ferry_shrinker.h"
+#include "ferry_tt.h"
 #include "ferry_ttm.h"
+#include "ferry_vram_mgr.h"
 
 /**
  * DOC: Overview
  *
- * ferry drives PCI devices whose memory BAR is a plain aperture of memory. It
- * manages buffer objects that live in system pages or in the aperture, move
- * between the two, and stay mapped in user space while they do.
+ * ferry drives PCI devices whose memory BAR is plain memory, the aperture. It manages buffer
+ * objects that are in system memory or in the aperture, move between the two, and stay
+ * mapped in user space while they move.
  */
 
-/* &pci_device_id.driver_data: the device has DISPI registers and a display */
+/* &pci_device_id.driver_data: the device has a display with DISPI registers */
 #define FERRY_DRV_DISPLAY BIT(0)
 
 /* QEMU: ivshmem */
@@ -77,7 +81,7 @@ static const struct drm_driver ferry_drv_driver = {
 	.ioctls = ferry_drv_ioctls,
 	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls),
 	.fops = &ferry_drv_fops,
-	.dumb_create = ferry_bo_dumb_create,
+	.dumb_create = ferry_gem_dumb_create,
 	.show_fdinfo = ferry_fdinfo_show,
 	DRM_FBDEV_TTM_DRIVER_OPS,
 	.name = "ferry",
@@ -91,7 +95,10 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 {
 	int ret;
 
-	ret = ferry_bar_init(ferry, ferry->kms ? ferry->kms->vram : 0, host_memory);
+	spin_lock_init(&ferry->bos_lock);
+	INIT_LIST_HEAD(&ferry->bos);
+
+	ret = ferry_bar_init(ferry, ferry->kms ? ferry->kms->dispi.vram : 0, host_memory);
 	if (ret)
 		return ret;
 
@@ -99,11 +106,15 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 	if (ret)
 		return ret;
 
+	ret = ferry_tt_init(ferry);
+	if (ret)
+		return ret;
+
 	ret = ferry_ttm_init(ferry);
 	if (ret)
 		return ret;
 
-	ret = ferry_reclaim_init(ferry);
+	ret = ferry_shrinker_init(ferry);
 	if (ret)
 		return ret;
 
@@ -123,7 +134,7 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 	return 0;
 }
 
-/* The BAR is memory of the host, which maps it cached. */
+/* The BAR is memory of the host, which the host maps cached. */
 static bool ferry_drv_is_host_memory(struct pci_dev *pdev)
 {
 	return pdev->vendor == FERRY_DRV_IVSHMEM_VENDOR &&
@@ -160,7 +171,7 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	ret = drm_dev_register(&ferry->drm, 0);
 	if (ret) {
-		/* the core may not take that back, and would warn of each part that goes now */
+		/* else the core warns of each mode object that is released below */
 		ferry->drm.registered = false;
 		return ret;
 	}
@@ -175,7 +186,8 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 	struct ferry_device *ferry = pci_get_drvdata(pdev);
 
 	drm_dev_unplug(&ferry->drm);
-	ferry_ttm_vacate(ferry);
+	ferry_kms_off(ferry);
+	ferry_evict_final(ferry);
 }
 
 static void ferry_drv_shutdown(struct pci_dev *pdev)
@@ -186,7 +198,7 @@ static void ferry_drv_shutdown(struct pci_dev *pdev)
 static const struct pci_device_id ferry_drv_ids[] = {
 	/* QEMU: stdvga, secondary-vga, bochs-display */
 	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
-	/* new_id takes only a driver_data that stands here: 0 is that of a plain card */
+	/* new_id accepts only driver_data that occurs here: 0 is that of a plain card. */
 	{ PCI_DEVICE(FERRY_DRV_IVSHMEM_VENDOR, FERRY_DRV_IVSHMEM_DEVICE) },
 	{ }
 };
@@ -206,7 +218,7 @@ static int ferry_drv_is_bound(struct device *dev, void *unused)
 	return 1;
 }
 
-/* Two drivers carry the same PCI ids: say who has the device. */
+/* Another driver has the same PCI ids: report which driver each device is bound to. */
 static void ferry_drv_report_waiting(void)
 {
 	const struct pci_device_id *id;
@@ -222,12 +234,12 @@ static void ferry_drv_report_waiting(void)
 		while ((pdev = pci_get_device(id->vendor, id->device, pdev))) {
 			known++;
 			if (pdev->driver)
-				pci_info(pdev, "ferry could drive this device, but %s has it\n",
+				pci_info(pdev, "ferry could drive this device, but %s is bound to it\n",
 					 pdev->driver->name);
 		}
 	}
 	if (!known)
-		pr_info("ferry: no device here yet: waiting for one\n");
+		pr_info("ferry: no device found\n");
 }
 
 static int __init ferry_drv_init(void)

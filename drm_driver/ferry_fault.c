@@ -10,14 +10,17 @@
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_vma_manager.h>
+#include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_tt.h>
 
 #include <kunit/visibility.h>
 
+#include "ferry_audit.h"
 #include "ferry_bo.h"
 #include "ferry_compat.h"
-#include "ferry_drv.h"
+#include "ferry_copy.h"
+#include "ferry_device.h"
 #include "ferry_fault.h"
 #include "ferry_pte.h"
 #include "ferry_trace.h"
@@ -25,21 +28,24 @@
 /**
  * DOC: Mappings
  *
- * Which BO and which page of it a mapping shows is carried by the mmap offset
- * alone. The VMA's flags are set once, in mmap. Page table entries are made in
- * the fault handlers only, under the BO's reservation, and carry PFNs without
- * references to pages: a move takes them away and the next touch brings them
- * back at the new place, with the new place's cache attribute.
+ * The mmap offset alone says which BO, and which page of it, a mapping shows. The flags of
+ * the VMA are set once, in mmap(). PTEs and PMDs are inserted only by the page fault
+ * handlers, under the BO's reservation, and hold PFNs without page references: a move zaps
+ * them, and the next access inserts new ones for the new resource, with its memory type.
  *
- * mmap() itself makes no entries, not even for an eager mapping: until the VMA is
- * in the file's tree of mappings a move would not find them. An eager mapping
- * faults its pages in on the way back to user space, when the VMA is there.
+ * mmap() itself inserts nothing, not even with %DRM_FERRY_MMAP_POPULATE: a move would not find
+ * entries of a VMA that is not yet in the file's address space. A mapping that shall be
+ * populated is faulted in by task work when the process returns to user space.
+ *
+ * Why not ttm_bo_vm_fault(): it inserts 16 PTEs in one fault, looks up the memory type of
+ * each PFN under a global lock, and has no huge entries. The first access of 32 MiB costs
+ * 512 faults with it, and 16 here.
  */
 
-/* How long a fault without memory waits before it is repeated */
+/* For how long a fault without memory waits before the kernel repeats it */
 #define FERRY_FAULT_OOM_JIFFIES (HZ / 10)
 
-/* vm_private_data is the GEM object for the DRM core and the BO for TTM */
+/* vm_private_data is the GEM object for the DRM core and the BO for TTM. */
 static_assert(offsetof(struct ferry_bo, base.base) == 0);
 
 static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
@@ -48,9 +54,7 @@ static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 
 	if (bo->madv == DRM_FERRY_MADV_PURGED)
 		return VM_FAULT_SIGBUS;
-	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
-		return 0;
-	if (bo->base.ttm && ttm_tt_is_populated(bo->base.ttm))
+	if (ferry_bo_is_resident(bo))
 		return 0;
 
 	switch (ferry_compat_bo_populate(&bo->base, &ctx)) {
@@ -67,7 +71,7 @@ static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 	}
 }
 
-static void ferry_fault_count(struct ferry_device *ferry, struct ferry_pte_map *ins,
+static void ferry_fault_count(struct ferry_device *ferry, struct ferry_pte_map *map,
 			      unsigned int order, vm_fault_t ret)
 {
 	struct ferry_stats *stats = &ferry->stats;
@@ -76,20 +80,20 @@ static void ferry_fault_count(struct ferry_device *ferry, struct ferry_pte_map *
 		return;
 
 	atomic64_inc(&stats->faults);
-	atomic64_add(ins->count, &stats->fault_pages);
+	atomic64_add(map->count, &stats->fault_pages);
 	if (ret == VM_FAULT_OOM)
 		atomic64_inc(&stats->faults_oom);
 	else if (order && ret == VM_FAULT_NOPAGE)
 		atomic64_inc(&stats->faults_2m);
 }
 
-/* Map around the address with entries of @order, or if it is 0 with what fits best. */
+/* Insert an entry of @order; or if @order is 0 a PMD if possible, else PTEs. */
 static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo,
 				       unsigned int order)
 {
-	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
+	struct ferry_device *ferry = ferry_bo_device(bo);
 	pgoff_t page = ferry_pte_page_of(vmf->vma, vmf->address);
-	struct ferry_pte_map ins = {};
+	struct ferry_pte_map map = {};
 	unsigned int done = order;
 	vm_fault_t ret;
 
@@ -101,29 +105,32 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 	if (ret)
 		goto out;
 
-	ferry_pte_init(&ins, bo, vmf->vma);
+	ferry_pte_init(&map, bo, vmf->vma);
 	if (order) {
-		ret = ferry_pte_map_huge(&ins, vmf);
-		goto out;
+		ret = ferry_pte_map_huge(&map, vmf);
+	} else {
+		/* ferry_fault_huge() fell back if the BO was busy: a PMD may be possible. */
+		done = PMD_ORDER;
+		ret = ferry_pte_map_huge(&map, vmf);
+		if (ret == VM_FAULT_FALLBACK) {
+			done = 0;
+			ret = ferry_pte_map_window(&map, vmf);
+		}
 	}
-
-	/* the huge fault gave up if the BO was busy then: it may fit all the same */
-	done = PMD_ORDER;
-	ret = ferry_pte_map_huge(&ins, vmf);
-	if (ret == VM_FAULT_FALLBACK) {
-		done = 0;
-		ret = ferry_pte_map_window(&ins, vmf);
-	}
+	if (ret == VM_FAULT_NOPAGE)
+		ferry_audit_check(&map, vmf->address);
 out:
-	ferry_fault_count(ferry, &ins, done, ret);
+	ferry_fault_count(ferry, &map, done, ret);
 	if (trace_ferry_fault_enabled())
-		trace_ferry_fault(bo, page, order, ferry_bo_placement(bo), ferry_bo_cache(bo), ret);
+		trace_ferry_fault(bo, page, order, ferry_bo_placement(bo), ferry_bo_memtype(bo),
+				  ret);
 	return ret;
 }
 
 /*
- * Wait until the bytes are where the BO is, and without mmap_lock if that is possible.
- * VM_FAULT_RETRY: reservation and mmap_lock are dropped.
+ * Wait until the contents are in the BO's current resource; without mmap_lock if the fault
+ * allows it. Returns 0, VM_FAULT_RETRY with the reservation dropped (and mmap_lock, unless
+ * the fault must not wait), or VM_FAULT_NOPAGE with the reservation dropped.
  */
 static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *obj)
 {
@@ -157,8 +164,8 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 }
 
 /*
- * The kernel repeats a fault that ended with VM_FAULT_OOM, at once and for as long as it
- * takes. Give others the time to make room, and hold no lock meanwhile.
+ * The kernel repeats a fault that returns VM_FAULT_OOM, immediately and without a limit. So
+ * wait a little, without locks, and let other tasks free memory.
  */
 static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
 {
@@ -175,12 +182,11 @@ static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
  * @vmf: the fault
  *
  * Return:
- * VM_FAULT_NOPAGE: the page is mapped, or a signal is pending and the touch is
- * repeated after it. VM_FAULT_RETRY: the BO was reserved by somebody else, its
- * bytes were on their way, or there was no memory at the first attempt; mmap_lock is
- * dropped. VM_FAULT_OOM: no memory for the BO's pages or for a page table.
- * VM_FAULT_SIGBUS: the page is outside of the BO, the BO was purged, or its contents
- * cannot be read back from swap.
+ * VM_FAULT_NOPAGE: the page is mapped, or a signal is pending and the access is repeated
+ * after the signal was handled. VM_FAULT_RETRY: at the first attempt another thread held the
+ * reservation, a job was copying, or memory was lacking; mmap_lock is dropped.
+ * VM_FAULT_OOM: no memory for the BO's pages or for a page table. VM_FAULT_SIGBUS: the page
+ * is outside of the BO, the BO was purged, or its contents cannot be read back from swap.
  */
 static vm_fault_t ferry_fault(struct vm_fault *vmf)
 {
@@ -197,7 +203,7 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 		return ret;
 
 	ret = ferry_fault_reserved(vmf, bo, 0);
-	/* what is used is evicted last */
+	/* This moves the BO to the tail of the LRU list, so it is evicted last. */
 	ttm_bo_unreserve(&bo->base);
 	return ret == VM_FAULT_OOM ? ferry_fault_no_memory(vmf) : ret;
 }
@@ -205,15 +211,15 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 /**
  * ferry_fault_huge - page fault handler for huge entries
  * @vmf: the fault
- * @order: how many pages, as a power of two; 2 MiB are served
+ * @order: number of pages, as a power of two; 2 MiB are possible
  *
- * Runs under the lock of the VMA alone, so it may not wait for the reservation:
- * whoever waits there would keep mmap_lock's writers out.
+ * Can run under the lock of the VMA instead of mmap_lock, which it must not drop. So it
+ * does not wait for the reservation: a waiter would block the writers of mmap_lock.
  *
  * Return:
- * VM_FAULT_FALLBACK: try a smaller entry: this one is not possible, the BO is reserved
- * by somebody else, its bytes are on their way, or there is no memory for them. And as
- * ferry_fault(), but for VM_FAULT_RETRY.
+ * VM_FAULT_FALLBACK: the kernel shall try a smaller entry, because a PMD is not possible,
+ * another thread holds the reservation, a job is copying, or memory is lacking. Else as
+ * ferry_fault(), except VM_FAULT_RETRY.
  */
 static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 {
@@ -232,13 +238,13 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 
 	ret = ferry_fault_reserved(vmf, gem_to_ferry_bo(obj), order);
 	ttm_bo_unreserve(&gem_to_ferry_bo(obj)->base);
-	/* ferry_fault() knows what to do without memory */
+	/* ferry_fault() can wait for memory. */
 	return ret == VM_FAULT_OOM ? VM_FAULT_FALLBACK : ret;
 }
 
 /*
- * ptrace and /proc/PID/mem, on any placement. Both are let through to here even if
- * the mapping is read-only, where the core would refuse them for ordinary pages.
+ * For ptrace and /proc/PID/mem. The core calls this also to write to a read-only mapping,
+ * which it would refuse itself for ordinary pages.
  */
 static int ferry_fault_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
 			      int len, int write)
@@ -250,7 +256,7 @@ static int ferry_fault_access(struct vm_area_struct *vma, unsigned long addr, vo
 	if (write && !(vma->vm_flags & VM_WRITE))
 		return -EACCES;
 
-	return ferry_bo_access(gem_to_ferry_bo(obj), offset, buf, len, write);
+	return ferry_copy_access(gem_to_ferry_bo(obj), offset, buf, len, write);
 }
 
 const struct vm_operations_struct ferry_fault_vm_ops = {
@@ -262,18 +268,18 @@ const struct vm_operations_struct ferry_fault_vm_ops = {
 };
 
 /**
- * struct ferry_fault_eager - an eager mapping on its way to user space
+ * struct ferry_fault_work - task work that populates a new mapping
  */
-struct ferry_fault_eager {
-	/** @work: runs when the process returns from mmap() */
-	struct callback_head work;
-	/** @file: the mapped file; holds the device and this module */
+struct ferry_fault_work {
+	/** @base: runs when the process returns from mmap() */
+	struct callback_head base;
+	/** @file: the mapped file; holds references of the device and of this module */
 	struct file *file;
-	/** @bo: what is mapped, with a reference */
+	/** @bo: the mapped BO, with a reference */
 	struct ferry_bo *bo;
 	/** @start: first address of the mapping */
 	unsigned long start;
-	/** @end: first address after it */
+	/** @end: first address after the mapping */
 	unsigned long end;
 };
 
@@ -284,26 +290,25 @@ static bool ferry_fault_is_resident(struct ferry_bo *bo)
 	if (ttm_bo_reserve(&bo->base, true, false, NULL))
 		return false;
 
-	resident = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE ||
-		   (bo->base.ttm && ttm_tt_is_populated(bo->base.ttm));
+	resident = ferry_bo_is_resident(bo);
 	dma_resv_unlock(bo->base.base.resv);
 	return resident;
 }
 
-/* Each fault serves the 2 MiB that its address is in. */
-static void ferry_fault_map_all(struct ferry_fault_eager *eager)
+/* Each fault maps all of the 2 MiB that its address is in. */
+static void ferry_fault_map_all(struct ferry_fault_work *work)
 {
 	struct mm_struct *mm = current->mm;
-	unsigned long address = eager->start;
+	unsigned long address = work->start;
 	struct vm_area_struct *vma;
 	bool unlocked;
 
 	mmap_read_lock(mm);
-	while (address < eager->end) {
-		/* another thread may have unmapped it by now */
+	while (address < work->end) {
+		/* Another thread may have unmapped or replaced the mapping. */
 		vma = vma_lookup(mm, address);
 		if (!vma || vma->vm_ops != &ferry_fault_vm_ops ||
-		    vma->vm_private_data != eager->bo)
+		    vma->vm_private_data != work->bo)
 			break;
 		if (fixup_user_fault(mm, address, 0, &unlocked))
 			break;
@@ -312,38 +317,43 @@ static void ferry_fault_map_all(struct ferry_fault_eager *eager)
 	mmap_read_unlock(mm);
 }
 
-static void ferry_fault_eager_work(struct callback_head *work)
+static void ferry_fault_work_free(struct ferry_fault_work *work)
 {
-	struct ferry_fault_eager *eager = container_of(work, struct ferry_fault_eager, work);
-
-	if (current->mm && ferry_fault_is_resident(eager->bo))
-		ferry_fault_map_all(eager);
-
-	ferry_bo_put(eager->bo);
-	fput(eager->file);
-	kfree(eager);
+	ferry_bo_put(work->bo);
+	fput(work->file);
+	kfree(work);
 }
 
-/* Only speed is lost if this fails: the pages are mapped when they are touched. */
-static void ferry_fault_queue_eager(struct vm_area_struct *vma)
+static void ferry_fault_work_run(struct callback_head *base)
 {
-	struct ferry_fault_eager *eager;
+	struct ferry_fault_work *work = container_of(base, struct ferry_fault_work, base);
 
-	eager = kmalloc(sizeof(*eager), GFP_KERNEL);
-	if (!eager)
+	if (current->mm && ferry_fault_is_resident(work->bo))
+		ferry_fault_map_all(work);
+
+	ferry_fault_work_free(work);
+}
+
+/* If this fails the mapping still works: its pages are mapped when they are accessed. */
+static void ferry_fault_queue_populate(struct vm_area_struct *vma)
+{
+	struct ferry_fault_work *work;
+
+	work = kmalloc(sizeof(*work), GFP_KERNEL);
+	if (!work)
 		return;
 
-	eager->file = get_file(vma->vm_file);
-	eager->bo = gem_to_ferry_bo(vma->vm_private_data);
-	eager->start = vma->vm_start;
-	eager->end = vma->vm_end;
-	drm_gem_object_get(&eager->bo->base.base);
-	init_task_work(&eager->work, ferry_fault_eager_work);
-	if (task_work_add(current, &eager->work, TWA_RESUME))
-		ferry_fault_eager_work(&eager->work);
+	work->file = get_file(vma->vm_file);
+	work->bo = gem_to_ferry_bo(vma->vm_private_data);
+	work->start = vma->vm_start;
+	work->end = vma->vm_end;
+	drm_gem_object_get(&work->bo->base.base);
+	init_task_work(&work->base, ferry_fault_work_run);
+	if (task_work_add(current, &work->base, TWA_RESUME))
+		ferry_fault_work_free(work);
 }
 
-/* The BO whose fake offsets @pgoff is among, with a reference, or NULL. */
+/* Returns the GEM object that owns the fake offset @pgoff, with a reference, or NULL. */
 static struct drm_gem_object *ferry_fault_lookup(struct drm_device *drm, unsigned long pgoff)
 {
 	struct drm_vma_offset_manager *mgr = drm->vma_offset_manager;
@@ -354,7 +364,7 @@ static struct drm_gem_object *ferry_fault_lookup(struct drm_device *drm, unsigne
 	node = drm_vma_offset_lookup_locked(mgr, pgoff, 1);
 	if (node) {
 		obj = container_of(node, struct drm_gem_object, vma_node);
-		/* its last reference may be gone, and it waits for this lock */
+		/* Its final release may have begun, and wait for this lock. */
 		if (!kref_get_unless_zero(&obj->refcount))
 			obj = NULL;
 	}
@@ -366,13 +376,13 @@ static struct drm_gem_object *ferry_fault_lookup(struct drm_device *drm, unsigne
 /**
  * ferry_fault_get_unmapped_area - choose the address of a mapping
  * @filp: the file
- * @addr: a wish, or with MAP_FIXED a must
- * @len: bytes
+ * @addr: address hint; with MAP_FIXED the address
+ * @len: size in bytes
  * @pgoff: fake offset, in pages
  * @flags: MAP_*
  *
- * Puts 2 MiB of the BO at a multiple of 2 MiB, where the mapping is that long. Fake
- * offsets themselves are not aligned.
+ * If the mapping has 2 MiB or more, multiples of 2 MiB in the BO get addresses that are
+ * multiples of 2 MiB. Fake offsets themselves are not aligned.
  *
  * Return: the address, or an error.
  */
@@ -381,15 +391,15 @@ unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long add
 					    unsigned long flags)
 {
 	struct drm_file *file = filp->private_data;
-	unsigned long lazy = pgoff & ~(FERRY_FAULT_POPULATE >> PAGE_SHIFT);
+	unsigned long plain = pgoff & ~(FERRY_FAULT_POPULATE >> PAGE_SHIFT);
 	struct drm_device *drm = file->minor->dev;
 	unsigned long offset, padded;
 	struct drm_gem_object *obj;
 
 	if (!addr && len >= PMD_SIZE) {
-		obj = ferry_fault_lookup(drm, lazy);
+		obj = ferry_fault_lookup(drm, plain);
 		if (obj) {
-			offset = (lazy - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT;
+			offset = (plain - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT;
 			drm_gem_object_put(obj);
 
 			padded = ferry_compat_get_unmapped_area(filp, 0, len + PMD_SIZE, 0, flags);
@@ -407,8 +417,8 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_fault_get_unmapped_area);
  * @obj: the BO's GEM object
  * @vma: the mapping, inside the BO
  *
- * Serves the device file and dma-buf files. Private mappings that could ever
- * become writable are refused: there is no page to copy.
+ * For mappings of the device file and of dma-bufs. Refuses private mappings that can become
+ * writable: copy on write needs a struct page.
  *
  * Return: 0 or -EINVAL.
  */
@@ -425,16 +435,16 @@ int ferry_fault_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 /**
  * ferry_fault_mmap - mmap of the device file
  * @filp: the file
- * @vma: the mapping; its offset names the BO and the page to begin with
+ * @vma: the mapping; its offset says which BO and which first page
  *
- * Return: 0, -ENODEV, -EACCES if the client has no handle of the BO, -EINVAL
- * if the range is not inside one BO or the mapping is private.
+ * Return: 0, -ENODEV, -EACCES if the client has no handle of the BO, or -EINVAL if the
+ * range is not inside one BO or the mapping is private.
  */
 int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct drm_file *file = filp->private_data;
 	struct drm_device *drm = file->minor->dev;
-	bool eager = vma->vm_pgoff & (FERRY_FAULT_POPULATE >> PAGE_SHIFT);
+	bool populate = vma->vm_pgoff & (FERRY_FAULT_POPULATE >> PAGE_SHIFT);
 	struct drm_gem_object *obj;
 	u64 first;
 	int ret;
@@ -442,7 +452,7 @@ int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 	if (drm_dev_is_unplugged(drm))
 		return -ENODEV;
 
-	/* moves look for mappings at the BO's own offsets */
+	/* To zap mappings, TTM looks for them at the plain offset of the BO. */
 	vma->vm_pgoff &= ~(FERRY_FAULT_POPULATE >> PAGE_SHIFT);
 	obj = ferry_fault_lookup(drm, vma->vm_pgoff);
 	if (!obj)
@@ -453,8 +463,8 @@ int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 		ret = drm_gem_mmap_obj(obj, obj->size - first, vma);
 	else
 		ret = -EACCES;
-	if (!ret && eager)
-		ferry_fault_queue_eager(vma);
+	if (!ret && populate)
+		ferry_fault_queue_populate(vma);
 
 	drm_gem_object_put(obj);
 	return ret;

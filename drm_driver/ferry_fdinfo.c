@@ -13,29 +13,30 @@
 #include "ferry_bo.h"
 #include "ferry_client.h"
 #include "ferry_compat.h"
+#include "ferry_device.h"
 #include "ferry_fdinfo.h"
 #include "ferry_pte.h"
 
 /**
- * struct ferry_fdinfo_region - what a client has in a kind of memory
+ * struct ferry_fdinfo_region - BOs of a client in one kind of memory
  */
 struct ferry_fdinfo_region {
-	/** @stats: bytes, for the standard keys */
+	/** @stats: sizes in bytes, for the standard keys */
 	struct drm_memory_stats stats;
-	/** @huge: bytes that huge entries can map */
+	/** @huge: number of bytes that PMDs can map */
 	u64 huge;
 };
 
 struct ferry_fdinfo {
 	struct ferry_fdinfo_region system, aperture;
-	/* bytes of system memory that BOs in the aperture keep */
+	/* bytes of kept pages */
 	u64 kept;
 };
 
 static void ferry_fdinfo_add(struct ferry_fdinfo *info, struct ferry_bo *bo)
 {
-	bool up = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE;
-	struct ferry_fdinfo_region *region = up ? &info->aperture : &info->system;
+	bool in_aperture = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE;
+	struct ferry_fdinfo_region *region = in_aperture ? &info->aperture : &info->system;
 	struct drm_gem_object *obj = &bo->base.base;
 
 	if (drm_gem_object_is_shared_for_memory_stats(obj))
@@ -45,7 +46,7 @@ static void ferry_fdinfo_add(struct ferry_fdinfo *info, struct ferry_bo *bo)
 	if (bo->kept)
 		info->kept += obj->size;
 
-	if (!up && !(bo->base.ttm && ttm_tt_is_populated(bo->base.ttm)))
+	if (!ferry_bo_is_resident(bo))
 		return;
 
 	region->stats.resident += obj->size;
@@ -64,7 +65,7 @@ static void ferry_fdinfo_collect(struct ferry_fdinfo *info, struct drm_file *fil
 	spin_lock(&file->table_lock);
 	idr_for_each_entry(&file->object_idr, obj, id) {
 		drm_gem_object_get(obj);
-		/* the reservation may have to be waited for */
+		/* Waiting for the reservation can sleep. */
 		spin_unlock(&file->table_lock);
 
 		dma_resv_lock(obj->resv, NULL);
@@ -86,14 +87,14 @@ static void ferry_fdinfo_print(struct drm_printer *p, struct ferry_fdinfo_region
 }
 
 /**
- * ferry_fdinfo_show - what a client has, for /proc/PID/fdinfo
- * @p: where to print
+ * ferry_fdinfo_show - print the memory and the copy time of a client for /proc/PID/fdinfo
+ * @p: printer
  * @file: the client
  *
- * The regions are where the BOs are now. ferry-huge-* is the part that entries of 2 MiB
- * can map, ferry-kept-system what BOs in the aperture keep for their way down: it is in
- * no region, and is given back before anything else.
- * The engine "copy" is the processors: the time that they carried bytes for this client.
+ * A BO counts in the region of its current placement. ferry-huge-* is the part of a region
+ * that PMDs of 2 MiB can map. ferry-kept-system is the size of the kept pages, which no region
+ * includes and which reclaim frees before anything else. The engine "copy" is the CPUs: the
+ * time that they spent in copies that are charged to this client.
  */
 void ferry_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {

@@ -14,15 +14,15 @@
 
 #include "ferry_array.h"
 #include "ferry_bo.h"
-#include "ferry_client.h"
-#include "ferry_drv.h"
+#include "ferry_device.h"
 #include "ferry_fault.h"
-#include "ferry_pte.h"
+#include "ferry_gem.h"
 #include "ferry_ioctl.h"
 #include "ferry_job.h"
 #include "ferry_placement.h"
-#include "ferry_reclaim.h"
+#include "ferry_pte.h"
 #include "ferry_sync.h"
+#include "ferry_vram_mgr.h"
 
 #define FERRY_IOCTL_PLACEMENTS (DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE)
 
@@ -54,7 +54,7 @@ int ferry_ioctl_device_query(struct drm_device *drm, void *data, struct drm_file
 	args->aperture_size = ferry->bar.size;
 	args->aperture_free = ferry_vram_mgr_free_bytes(&ferry->vram_mgr);
 	args->page_sizes = ferry_pte_page_sizes(ferry);
-	args->max_bo_size = ferry_bo_max_size(ferry);
+	args->max_bo_size = ferry_gem_max_size(ferry);
 	args->features = ferry->kms ? DRM_FERRY_FEATURE_DISPLAY : 0;
 	return 0;
 }
@@ -72,7 +72,6 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 {
 	struct ferry_device *ferry = to_ferry_device(drm);
 	struct drm_ferry_bo_create *args = data;
-	struct ferry_client_call call;
 	struct ferry_bo *bo;
 	u32 handle;
 	u64 size;
@@ -84,19 +83,17 @@ int ferry_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f
 		return -EINVAL;
 	if (args->placement && !ferry_ioctl_is_placement(args->placement, args->allowed_placements))
 		return -EINVAL;
-	if (!args->size || args->size > ferry_bo_max_size(ferry))
+	if (!args->size || args->size > ferry_gem_max_size(ferry))
 		return -EINVAL;
 	if (args->allowed_placements == DRM_FERRY_PLACEMENT_APERTURE &&
 	    args->size > ferry->bar.size)
 		return -EINVAL;
 
-	ferry_client_begin(&call, file);
-	bo = ferry_bo_create(ferry, args);
-	ferry_client_end(&call);
+	bo = ferry_gem_create(ferry, file->driver_priv, args);
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 
-	/* once it has a handle the BO can be gone at any time */
+	/* As soon as the handle exists, another thread can close it and free the BO. */
 	size = bo->base.base.size;
 	ret = drm_gem_handle_create(file, &bo->base.base, &handle);
 	ferry_bo_put(bo);
@@ -158,7 +155,7 @@ int ferry_ioctl_bo_query(struct drm_device *drm, void *data, struct drm_file *fi
 	if (!bo)
 		return -ENOENT;
 
-	ret = ferry_bo_query(bo, args);
+	ret = ferry_gem_query(bo, args);
 	ferry_bo_put(bo);
 	return ret;
 }
@@ -189,24 +186,13 @@ static int ferry_ioctl_lookup_targets(struct drm_file *file,
 	return 0;
 }
 
-static int ferry_ioctl_place(struct ferry_device *ferry, struct drm_file *file,
-			     struct drm_ferry_migrate *args, struct ferry_placement_target *targets,
-			     struct ferry_async *async)
-{
-	struct ferry_client_call call;
-	int ret;
-
-	ferry_client_begin(&call, file);
-	ret = ferry_placement_all(ferry, targets, args->count, async, &args->failed_entry);
-	ferry_client_end(&call);
-	return ret;
-}
-
 static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file *file,
 				     struct drm_ferry_migrate *args,
-				     struct ferry_placement_target *targets, struct ferry_job *gate)
+				     struct ferry_placement_target *targets,
+				     struct ferry_job *in_job)
 {
-	struct ferry_async async = { .client = file->driver_priv, .gate = gate };
+	struct ferry_job_batch batch = { .client = file->driver_priv, .in_job = in_job };
+	struct ferry_placement_call call = { .client = batch.client, .batch = &batch };
 	struct ferry_sync_out *outs;
 	struct ferry_job *last;
 	int ret;
@@ -215,16 +201,17 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 	if (IS_ERR(outs))
 		return PTR_ERR(outs);
 
-	/* ends after all others of this call: its fence stands for them */
+	/* The last job runs after all others of this ioctl, so its fence stands for them. */
 	last = ferry_job_new(ferry, 1);
 	if (!last) {
 		ret = -ENOMEM;
 		goto out_put_outs;
 	}
 
-	ret = ferry_ioctl_place(ferry, file, args, targets, &async);
+	ret = ferry_placement_move_all(ferry, targets, args->count, &call);
+	args->failed_entry = call.failed;
 	if (!ret) {
-		ferry_job_start(last, &async);
+		ferry_job_start(last, &batch);
 		ferry_sync_publish(outs, args->out_count, &last->fence);
 	}
 	ferry_job_put(last);
@@ -234,30 +221,45 @@ out_put_outs:
 	return ret;
 }
 
+static int ferry_ioctl_migrate_wait(struct ferry_device *ferry, struct drm_file *file,
+				    struct drm_ferry_migrate *args,
+				    struct ferry_placement_target *targets,
+				    struct ferry_job *in_job)
+{
+	struct ferry_placement_call call = { .client = file->driver_priv };
+	int ret;
+
+	if (in_job) {
+		ret = ferry_sync_wait_in(in_job);
+		if (ret)
+			return ret;
+	}
+
+	ret = ferry_placement_move_all(ferry, targets, args->count, &call);
+	args->failed_entry = call.failed;
+	return ret;
+}
+
 static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_file *file,
 				       struct drm_ferry_migrate *args,
 				       struct ferry_placement_target *targets)
 {
-	struct ferry_job *gate = NULL;
-	int ret = 0;
+	struct ferry_job *in_job = NULL;
+	int ret;
 
 	if (args->in_count) {
-		gate = ferry_sync_in(ferry, file, args->in_syncs, args->in_count,
-				     args->sync_stride);
-		if (IS_ERR(gate))
-			return PTR_ERR(gate);
+		in_job = ferry_sync_in(ferry, file, args->in_syncs, args->in_count,
+				       args->sync_stride);
+		if (IS_ERR(in_job))
+			return PTR_ERR(in_job);
 	}
 
-	if (args->out_count) {
-		ret = ferry_ioctl_migrate_async(ferry, file, args, targets, gate);
-	} else {
-		if (gate)
-			ret = ferry_sync_wait_in(gate);
-		if (!ret)
-			ret = ferry_ioctl_place(ferry, file, args, targets, NULL);
-	}
+	if (args->out_count)
+		ret = ferry_ioctl_migrate_async(ferry, file, args, targets, in_job);
+	else
+		ret = ferry_ioctl_migrate_wait(ferry, file, args, targets, in_job);
 
-	ferry_job_put(gate);
+	ferry_job_put(in_job);
 	return ret;
 }
 
@@ -329,7 +331,7 @@ int ferry_ioctl_bo_wait(struct drm_device *drm, void *data, struct drm_file *fil
 	if (!bo)
 		return -ENOENT;
 
-	ret = ferry_bo_wait(bo, args->timeout_ns);
+	ret = ferry_gem_wait(bo, args->timeout_ns);
 	ferry_bo_put(bo);
 	return ret;
 }
@@ -357,7 +359,7 @@ int ferry_ioctl_bo_madvise(struct drm_device *drm, void *data, struct drm_file *
 	if (!bo)
 		return -ENOENT;
 
-	ret = ferry_reclaim_madvise(bo, args->madv, &args->retained);
+	ret = ferry_gem_madvise(bo, args->madv, &args->retained);
 	ferry_bo_put(bo);
 	return ret;
 }

@@ -14,26 +14,28 @@
 #include <kunit/visibility.h>
 
 #include "ferry_client.h"
-#include "ferry_drv.h"
+#include "ferry_copy.h"
+#include "ferry_device.h"
 #include "ferry_job.h"
-#include "ferry_migrate.h"
 
 /**
  * DOC: Jobs
  *
- * A migration with out-syncs does everything that can fail, and everything that
- * needs memory or a reservation, before it returns: the BO has its new place then,
- * and its dma_resv carries the fence of a job. What is left to the job is to carry
- * the bytes. TTM keeps the old place until the fence signals.
+ * An ioctl with out-syncs does everything that can fail, allocates memory or takes a
+ * reservation before it returns. By then each BO has its new resource, and its dma_resv
+ * holds the fence of a job. All that is left to the job is to copy. TTM holds the old
+ * resource until the fence signals.
  *
- * A job waits for the fences that its BO had before, and for the job before it in
- * its client's order. It waits by callbacks: no worker sleeps. Fences that a job waits
- * for are older than itself, so there is no circle, and a job that is published is
- * started at once: nothing in between can wait for it. The worker takes no lock and
- * allocates nothing.
+ * A job depends on the fences that its BO had before, and on the job that the same client
+ * started before it. It waits by fence callbacks, so no worker sleeps. Its dependencies are
+ * older than the job itself, so there is no cycle. The worker takes no lock and allocates
+ * nothing.
  *
- * A job always carries its bytes, whatever became of the call's in-syncs: the BO has
- * no other place by then. It only passes their error on.
+ * Why not drm_sched: its scheduler drops the jobs of an entity that is killed and reports
+ * an error instead. A job of ferry must always copy, whatever becomes of its client or of
+ * the in-fences: the BO already has its new resource, and the only copy of its contents is
+ * in the old one. There is no ring or credit limit to schedule for either. A failed in-fence
+ * only passes its error on to the out-syncs.
  */
 
 static struct ferry_job *to_ferry_job(struct dma_fence *fence)
@@ -57,7 +59,7 @@ static void ferry_job_release(struct dma_fence *fence)
 
 	static_assert(offsetof(struct ferry_job, fence) == 0);
 	kvfree_rcu(job, fence.rcu);
-	/* names of this fence can be asked for as long as somebody holds it */
+	/* The fence's ops, which are in this module, can be called until here. */
 	module_put(THIS_MODULE);
 }
 
@@ -73,10 +75,10 @@ static int ferry_job_error(struct ferry_job *job)
 	int status;
 
 	for (i = 0; i < job->inputs; i++) {
-		if (!job->after[i].fence)
+		if (!job->deps[i].fence)
 			continue;
-		/* a point of a timeline does not have the error of what it stands for */
-		status = dma_fence_get_status(dma_fence_chain_contained(job->after[i].fence));
+		/* A fence chain does not have the error of the fence that it contains. */
+		status = dma_fence_get_status(dma_fence_chain_contained(job->deps[i].fence));
 		if (status < 0)
 			return status;
 	}
@@ -89,8 +91,8 @@ static void ferry_job_put_fences(struct ferry_job *job)
 	unsigned int i;
 
 	for (i = 0; i < job->count; i++) {
-		dma_fence_put(job->after[i].fence);
-		job->after[i].fence = NULL;
+		dma_fence_put(job->deps[i].fence);
+		job->deps[i].fence = NULL;
 	}
 }
 
@@ -102,8 +104,8 @@ static void ferry_job_run(struct work_struct *work)
 	int error;
 
 	cookie = dma_fence_begin_signalling();
-	if (job->move.size)
-		ferry_migrate_carry(ferry, &job->move);
+	if (job->copy.size)
+		ferry_copy_run(ferry, &job->copy);
 	error = ferry_job_error(job);
 	if (error)
 		dma_fence_set_error(&job->fence, error);
@@ -111,27 +113,27 @@ static void ferry_job_run(struct work_struct *work)
 	dma_fence_end_signalling(cookie);
 
 	ferry_job_put_fences(job);
-	ferry_client_put(job->move.client);
+	ferry_client_put(job->copy.client);
 	dma_fence_put(&job->fence);
-	/* from here on the device may go */
+	/* The device can be released as soon as the count is 0. */
 	if (atomic_dec_and_test(&ferry->jobs))
 		wake_up_var(&ferry->jobs);
 }
 
 /**
- * ferry_job_new - prepare a job
+ * ferry_job_new - create a job
  * @ferry: the device
- * @inputs: fences that the caller puts into @after, from 0 on, whose errors are the
- * job's; 1 to have it filled with the gate's
+ * @inputs: number of dependencies, from the first, that the caller fills in and whose
+ * errors become the job's; 1 to have ferry_job_start() fill in the in-fence job
  *
- * Return: the job, or NULL if there is no memory.
+ * Return: the job, or NULL without memory.
  */
 struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs)
 {
 	unsigned int count = inputs + 2;
 	struct ferry_job *job;
 
-	job = kvzalloc(struct_size(job, after, count), GFP_KERNEL);
+	job = kvzalloc(struct_size(job, deps, count), GFP_KERNEL);
 	if (!job)
 		return NULL;
 
@@ -141,16 +143,16 @@ struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs)
 	job->ferry = ferry;
 	INIT_WORK(&job->work, ferry_job_run);
 	spin_lock_init(&job->lock);
-	/* jobs of a client end in order, but are not made in order: one timeline each */
+	/* Jobs are not created in the order in which they end: one fence context for each. */
 	dma_fence_init(&job->fence, &ferry_job_fence_ops, &job->lock,
 		       dma_fence_context_alloc(1), 1);
 	return job;
 }
 
 /**
- * ferry_job_new_for - prepare a job for a BO
+ * ferry_job_new_for - create a job for a BO
  * @ferry: the device
- * @resv: the BO's reservation, held; the job will wait for all fences it has now
+ * @resv: the BO's reservation, held; the job depends on all fences that it has now
  *
  * Return: the job or an error pointer: -ENOMEM.
  */
@@ -164,7 +166,7 @@ struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv 
 		return ERR_PTR(-ENOMEM);
 
 	ret = dma_resv_get_singleton(resv, DMA_RESV_USAGE_BOOKKEEP,
-				     &job->after[job->inputs].fence);
+				     &job->deps[job->inputs].fence);
 	if (ret) {
 		ferry_job_put(job);
 		return ERR_PTR(ret);
@@ -174,8 +176,8 @@ struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv 
 }
 
 /**
- * ferry_job_put - drop the reference of who prepared a job
- * @job: the job, or NULL; if it was not started it ends here
+ * ferry_job_put - drop the creator's reference to a job
+ * @job: the job, or NULL; freed if it was not started
  */
 void ferry_job_put(struct ferry_job *job)
 {
@@ -189,13 +191,13 @@ void ferry_job_put(struct ferry_job *job)
 
 static void ferry_job_ready(struct ferry_job *job)
 {
-	if (atomic_dec_and_test(&job->waiting))
+	if (atomic_dec_and_test(&job->pending))
 		queue_work(job->ferry->jobs_wq, &job->work);
 }
 
 static void ferry_job_fence_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
-	ferry_job_ready(container_of(cb, struct ferry_job_after, cb)->job);
+	ferry_job_ready(container_of(cb, struct ferry_job_dep, cb)->job);
 }
 
 static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
@@ -205,50 +207,52 @@ static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 	job->started = true;
 	dma_fence_get(&job->fence);
 	atomic_inc(&job->ferry->jobs);
-	job->after[job->count - 1].fence = xchg(&client->last, dma_fence_get(&job->fence));
+	job->deps[job->count - 1].fence = xchg(&client->last, dma_fence_get(&job->fence));
 
-	atomic_set(&job->waiting, 1);
+	atomic_set(&job->pending, 1);
 	for (i = 0; i < job->count; i++) {
-		struct ferry_job_after *after = &job->after[i];
+		struct ferry_job_dep *dep = &job->deps[i];
 
-		after->job = job;
-		if (!after->fence)
+		dep->job = job;
+		if (!dep->fence)
 			continue;
-		atomic_inc(&job->waiting);
-		if (dma_fence_add_callback(after->fence, &after->cb, ferry_job_fence_done))
+		atomic_inc(&job->pending);
+		if (dma_fence_add_callback(dep->fence, &dep->cb, ferry_job_fence_done))
 			ferry_job_ready(job);
 	}
 	ferry_job_ready(job);
 }
 
 /**
- * ferry_job_start - let a job run when its time has come
- * @job: the job; its fence may be published already, by this caller and just now
- * @async: the call that it belongs to
+ * ferry_job_start - run a job after its dependencies
+ * @job: the job
+ * @batch: the ioctl that the job belongs to
  */
-void ferry_job_start(struct ferry_job *job, struct ferry_async *async)
+void ferry_job_start(struct ferry_job *job, struct ferry_job_batch *batch)
 {
-	struct ferry_job *gate = async->gate;
+	struct ferry_job *in_job = batch->in_job;
 
-	if (gate) {
-		if (!gate->started)
-			ferry_job_queue(gate, async->client);
-		job->after[0].fence = dma_fence_get(&gate->fence);
+	if (in_job) {
+		if (!in_job->started)
+			ferry_job_queue(in_job, batch->client);
+		job->deps[0].fence = dma_fence_get(&in_job->fence);
 	}
 
-	ferry_job_queue(job, async->client);
+	ferry_job_queue(job, batch->client);
 }
 
 /**
- * ferry_job_follow - let the jobs that come wait for what a BO waits for now
- * @async: the call
+ * ferry_job_add_dep - make later jobs of an ioctl depend on the fences of a BO
+ * @batch: the ioctl
  * @ferry: the device
  * @resv: the BO's reservation, held
  *
+ * Starts a job that copies nothing and depends on all fences that the BO has now.
+ *
  * Return: 0 or -ENOMEM.
  */
-int ferry_job_follow(struct ferry_async *async, struct ferry_device *ferry,
-		     struct dma_resv *resv)
+int ferry_job_add_dep(struct ferry_job_batch *batch, struct ferry_device *ferry,
+		      struct dma_resv *resv)
 {
 	struct ferry_job *job;
 
@@ -259,7 +263,7 @@ int ferry_job_follow(struct ferry_async *async, struct ferry_device *ferry,
 	if (IS_ERR(job))
 		return PTR_ERR(job);
 
-	ferry_job_start(job, async);
+	ferry_job_start(job, batch);
 	ferry_job_put(job);
 	return 0;
 }
@@ -273,14 +277,14 @@ static void ferry_job_fini(struct drm_device *drm, void *arg)
 }
 
 /**
- * ferry_job_init - prepare for jobs
- * @ferry: the device, without TTM yet: its BOs wait for jobs when they end
+ * ferry_job_init - create the workqueue of jobs
+ * @ferry: the device, without TTM: the release of TTM's last BO can wait for a job
  *
  * Return: 0 or -ENOMEM.
  */
 int ferry_job_init(struct ferry_device *ferry)
 {
-	/* fences are waited for when memory is reclaimed */
+	/* Reclaim can wait for the fence of a job. */
 	ferry->jobs_wq = alloc_workqueue("ferry", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!ferry->jobs_wq)
 		return -ENOMEM;

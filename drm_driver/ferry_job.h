@@ -5,68 +5,68 @@
 #include <linux/dma-fence.h>
 #include <linux/workqueue.h>
 
-#include "ferry_migrate.h"
+#include "ferry_copy.h"
 
 struct dma_resv;
 struct ferry_client;
 struct ferry_device;
 
 /**
- * struct ferry_job_after - a fence that a job waits for
+ * struct ferry_job_dep - a dependency: a fence that a job waits for
  */
-struct ferry_job_after {
+struct ferry_job_dep {
 	/** @fence: the fence, with a reference, or NULL */
 	struct dma_fence *fence;
-	/** @cb: the fence's callback */
+	/** @cb: callback of the fence */
 	struct dma_fence_cb cb;
 	/** @job: the job that waits */
 	struct ferry_job *job;
 };
 
 /**
- * struct ferry_job - a move whose bytes are carried later, by a worker
+ * struct ferry_job - a copy that a worker runs after its dependencies
  *
- * Ends with the last reference of its fence.
+ * Freed with the last reference of its fence.
  */
 struct ferry_job {
-	/** @fence: signals when the bytes are there; first, so that it can be freed */
+	/** @fence: signals when the copy is done; first, so that it can be freed */
 	struct dma_fence fence;
-	/** @lock: the fence's own */
+	/** @lock: lock of @fence */
 	spinlock_t lock;
-	/** @ferry: the device; valid until the fence signals */
+	/** @ferry: the device; valid until @fence signals */
 	struct ferry_device *ferry;
-	/** @work: carries the bytes */
+	/** @work: runs the copy */
 	struct work_struct work;
-	/** @move: what is carried; nothing if its size is 0 */
-	struct ferry_move move;
-	/** @started: it will run */
+	/** @copy: the copy; none if its size is 0 */
+	struct ferry_copy copy;
+	/** @started: the job will run */
 	bool started;
-	/** @waiting: fences that have not signalled, and one for who starts the job */
-	atomic_t waiting;
-	/** @inputs: entries of @after whose errors are passed on */
+	/** @pending: unsignaled dependencies, plus one while callbacks are installed */
+	atomic_t pending;
+	/** @inputs: number of dependencies, from the first, whose errors are passed on */
 	unsigned int inputs;
-	/** @count: entries of @after: @inputs, one for the BO, one for the client's order */
+	/** @count: entries of @deps: @inputs, one for the BO, one for the client's last job */
 	unsigned int count;
-	/** @after: fences that signal first */
-	struct ferry_job_after after[] __counted_by(count);
+	/** @deps: the dependencies */
+	struct ferry_job_dep deps[] __counted_by(count);
 };
 
 /**
- * struct ferry_async - what the jobs of one call have in common
+ * struct ferry_job_batch - the jobs of one asynchronous ioctl
  */
-struct ferry_async {
-	/** @client: who calls; its jobs end in their order */
+struct ferry_job_batch {
+	/** @client: the caller; its jobs run in the order in which they were started */
 	struct ferry_client *client;
-	/** @gate: waits for the call's in-syncs, or NULL; started with the first other job */
-	struct ferry_job *gate;
+	/** @in_job: waits for the in-fences of the ioctl, or NULL; started with the first job */
+	struct ferry_job *in_job;
 };
 
 int ferry_job_init(struct ferry_device *ferry);
 struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs);
 struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv *resv);
-void ferry_job_start(struct ferry_job *job, struct ferry_async *async);
-int ferry_job_follow(struct ferry_async *async, struct ferry_device *ferry,
-		     struct dma_resv *resv);
+void ferry_job_start(struct ferry_job *job, struct ferry_job_batch *batch);
+int ferry_job_add_dep(struct ferry_job_batch *batch, struct ferry_device *ferry,
+		      struct dma_resv *resv);
 void ferry_job_put(struct ferry_job *job);
 
 #endif /* _FERRY_JOB_H_ */

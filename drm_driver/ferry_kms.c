@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-#include <linux/io.h>
-#include <linux/pci.h>
-#include <linux/sizes.h>
+#include <linux/delay.h>
 #include <linux/wait_bit.h>
-
-#include <video/vga.h>
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
@@ -20,55 +16,28 @@
 #include <drm/drm_print.h>
 #include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
+#include <drm/ferry_drm.h>
 
 #include "ferry_bo.h"
 #include "ferry_compat.h"
-#include "ferry_drv.h"
+#include "ferry_device.h"
+#include "ferry_dispi.h"
 #include "ferry_kms.h"
 #include "ferry_placement.h"
 
 /**
  * DOC: Display
  *
- * The Bochs display interface (DISPI) scans out of the aperture, so a
- * framebuffer's BO is moved there in one piece and pinned for as long as it is
- * on the screen. A flip writes the new offset; nothing is copied.
+ * The Bochs display interface (DISPI) scans out of the aperture. So the BO of a framebuffer
+ * is moved to a contiguous range of the aperture, and pinned for as long as the framebuffer
+ * is in the state of the plane. A page flip sets a new scanout address and copies nothing.
  */
 
-/* The register BAR, and where things are in it */
-#define FERRY_KMS_BAR		2
-#define FERRY_KMS_EDID_SIZE	0x400
-#define FERRY_KMS_VGA		0x400
-#define FERRY_KMS_DISPI		0x500
-#define FERRY_KMS_QEXT_SIZE	0x600
-#define FERRY_KMS_QEXT_ENDIAN	0x604
-#define FERRY_KMS_ENDIAN_LITTLE	0x1e1e1e1e
-#define FERRY_KMS_BAR_MIN	SZ_4K
-
-/* DISPI registers */
-enum {
-	DISPI_ID,
-	DISPI_XRES,
-	DISPI_YRES,
-	DISPI_BPP,
-	DISPI_ENABLE,
-	DISPI_BANK,
-	DISPI_VIRT_WIDTH,
-	DISPI_VIRT_HEIGHT,
-	DISPI_X_OFFSET,
-	DISPI_Y_OFFSET,
-	DISPI_MEMORY_64K,
-};
-
-#define DISPI_ID_MASK		0xfff0
-#define DISPI_ID_VALUE		0xb0c0
-#define DISPI_ENABLED		BIT(0)
-#define DISPI_LINEAR		BIT(6)
-#define DISPI_KEEP_MEMORY	BIT(7)
-
-#define FERRY_KMS_CPP		4
 #define FERRY_KMS_MAX_SIZE	8192
-/* the screen of last resort, if there is no EDID */
+/* How often to try to turn the display off, and the pause after a failure */
+#define FERRY_KMS_OFF_TRIES	10
+#define FERRY_KMS_OFF_PAUSE_MS	20
+/* preferred mode without an EDID */
 #define FERRY_KMS_WIDTH		1280
 #define FERRY_KMS_HEIGHT	800
 
@@ -78,36 +47,13 @@ enum {
 struct ferry_plane_state {
 	/** @base: base */
 	struct drm_plane_state base;
-	/** @offset: where the pinned framebuffer begins in the aperture, in bytes */
+	/** @offset: byte offset into the aperture of the pinned framebuffer */
 	u64 offset;
 };
 
 static struct ferry_plane_state *to_ferry_plane_state(struct drm_plane_state *state)
 {
 	return container_of(state, struct ferry_plane_state, base);
-}
-
-static u16 ferry_kms_read(struct ferry_kms *kms, int reg)
-{
-	return readw(kms->mmio + FERRY_KMS_DISPI + reg * 2);
-}
-
-static void ferry_kms_write(struct ferry_kms *kms, int reg, u16 val)
-{
-	writew(val, kms->mmio + FERRY_KMS_DISPI + reg * 2);
-}
-
-static void ferry_kms_vga_write(struct ferry_kms *kms, u16 port, u8 val)
-{
-	writeb(val, kms->mmio + FERRY_KMS_VGA + port - VGA_ATT_W);
-}
-
-static void ferry_kms_blank(struct ferry_kms *kms, bool blank)
-{
-	ferry_kms_vga_write(kms, VGA_MIS_W, VGA_MIS_COLOR);
-	/* a read makes the next write to the attribute port an index */
-	readb(kms->mmio + FERRY_KMS_VGA + VGA_IS1_RC - VGA_ATT_W);
-	ferry_kms_vga_write(kms, VGA_ATT_W, blank ? 0 : VGA_AR_ENABLE_DISPLAY);
 }
 
 /* Plane */
@@ -140,7 +86,7 @@ static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_
 	if (ret)
 		return ret;
 
-	/* a pinned BO gets no more fences of moves */
+	/* While the BO is pinned no move adds a fence that the commit would have to wait for. */
 	ret = drm_gem_plane_helper_prepare_fb(plane, state);
 	if (ret)
 		ferry_placement_unpin_scanout(bo);
@@ -157,17 +103,12 @@ static void ferry_kms_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane
 static void ferry_kms_show(struct ferry_kms *kms, struct drm_plane_state *state)
 {
 	struct drm_framebuffer *fb = state->fb;
-	u32 pitch, rest;
+	u32 pitch = fb->pitches[0];
 	u64 offset;
 
-	pitch = fb->pitches[0];
 	offset = to_ferry_plane_state(state)->offset + fb->offsets[0] +
-		 (state->src.y1 >> 16) * (u64)pitch + (state->src.x1 >> 16) * FERRY_KMS_CPP;
-
-	/* the width first: the device checks the offsets against it */
-	ferry_kms_write(kms, DISPI_VIRT_WIDTH, pitch / FERRY_KMS_CPP);
-	ferry_kms_write(kms, DISPI_Y_OFFSET, div_u64_rem(offset, pitch, &rest));
-	ferry_kms_write(kms, DISPI_X_OFFSET, rest / FERRY_KMS_CPP);
+		 (state->src.y1 >> 16) * (u64)pitch + (state->src.x1 >> 16) * FERRY_DISPI_CPP;
+	ferry_dispi_set_scanout(&kms->dispi, offset, pitch);
 }
 
 static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
@@ -176,7 +117,7 @@ static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
 	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
 	int idx;
 
-	/* goes dark together with the CRTC, which blanks the screen */
+	/* A plane without a framebuffer is turned off together with its CRTC. */
 	if (!state->fb || !drm_dev_enter(plane->dev, &idx))
 		return;
 
@@ -212,8 +153,8 @@ static struct drm_plane_state *ferry_kms_plane_duplicate_state(struct drm_plane 
 }
 
 /*
- * A resume resets what the suspend has turned off. If there is no memory for a new
- * state, the old one is better than none, which the next commit would follow.
+ * A resume resets the state. Without memory for a new one keep the old one, because the next
+ * commit would dereference a NULL state.
  */
 static void ferry_kms_plane_reset(struct drm_plane *plane)
 {
@@ -241,9 +182,9 @@ static const struct drm_plane_funcs ferry_kms_plane_funcs = {
 static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
 						const struct drm_display_mode *mode)
 {
-	u64 bytes = (u64)mode->hdisplay * mode->vdisplay * FERRY_KMS_CPP;
+	u64 bytes = (u64)mode->hdisplay * mode->vdisplay * FERRY_DISPI_CPP;
 
-	/* the device drops the lowest bits of the width */
+	/* VGA devices round the width down to a multiple of 8. */
 	if (mode->hdisplay % 8)
 		return MODE_H_ILLEGAL;
 	if (PAGE_ALIGN(bytes) > ferry->bar.size)
@@ -281,21 +222,12 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
 
-	ferry_kms_write(kms, DISPI_ENABLE, 0);
-	ferry_kms_write(kms, DISPI_BPP, FERRY_KMS_CPP * 8);
-	ferry_kms_write(kms, DISPI_XRES, mode->hdisplay);
-	ferry_kms_write(kms, DISPI_YRES, mode->vdisplay);
-	ferry_kms_write(kms, DISPI_BANK, 0);
-	ferry_kms_write(kms, DISPI_VIRT_WIDTH, mode->hdisplay);
-	ferry_kms_write(kms, DISPI_X_OFFSET, 0);
-	ferry_kms_write(kms, DISPI_Y_OFFSET, 0);
-	/* by default VGA clears the first of its memory, which is anybody's BO */
-	ferry_kms_write(kms, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR | DISPI_KEEP_MEMORY);
-	/* that forgets what the plane was told before, and begins with anybody's BO */
+	ferry_dispi_set_mode(&kms->dispi, mode->hdisplay, mode->vdisplay);
+	/* Setting a mode resets the scanout address: program that of the framebuffer again. */
 	plane = drm_atomic_get_new_plane_state(commit, &kms->plane);
 	if (plane && plane->fb)
 		ferry_kms_show(kms, plane);
-	ferry_kms_blank(kms, false);
+	ferry_dispi_blank(&kms->dispi, false);
 	drm_crtc_vblank_on(crtc);
 
 	drm_dev_exit(idx);
@@ -311,9 +243,19 @@ static void ferry_kms_crtc_atomic_disable(struct drm_crtc *crtc,
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
 
-	ferry_kms_blank(to_ferry_device(crtc->dev)->kms, true);
+	ferry_dispi_blank(&to_ferry_device(crtc->dev)->kms->dispi, true);
 
 	drm_dev_exit(idx);
+}
+
+static int ferry_kms_crtc_enable_vblank(struct drm_crtc *crtc)
+{
+	return ferry_vblank_enable(&to_ferry_device(crtc->dev)->kms->vblank);
+}
+
+static void ferry_kms_crtc_disable_vblank(struct drm_crtc *crtc)
+{
+	ferry_vblank_disable(&to_ferry_device(crtc->dev)->kms->vblank);
 }
 
 static void ferry_kms_crtc_atomic_flush(struct drm_crtc *crtc,
@@ -330,7 +272,7 @@ static const struct drm_crtc_helper_funcs ferry_kms_crtc_helper_funcs = {
 	.atomic_flush = ferry_kms_crtc_atomic_flush,
 };
 
-/* As for the plane. */
+/* See ferry_kms_plane_reset(). */
 static void ferry_kms_crtc_reset(struct drm_crtc *crtc)
 {
 	struct drm_crtc_state *state = kzalloc(sizeof(*state), GFP_KERNEL);
@@ -350,34 +292,18 @@ static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 	.page_flip = drm_atomic_helper_page_flip,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
-	.enable_vblank = ferry_vblank_enable,
-	.disable_vblank = ferry_vblank_disable,
+	.enable_vblank = ferry_kms_crtc_enable_vblank,
+	.disable_vblank = ferry_kms_crtc_disable_vblank,
 };
 
 /* Connector */
 
-static int ferry_kms_edid_block(void *data, u8 *buf, unsigned int block, size_t len)
-{
-	struct ferry_kms *kms = data;
-	size_t start = (size_t)block * EDID_LENGTH;
-
-	if (start + len > FERRY_KMS_EDID_SIZE)
-		return -EINVAL;
-
-	memcpy_fromio(buf, kms->mmio + start, len);
-	return 0;
-}
-
 static const struct drm_edid *ferry_kms_read_edid(struct ferry_kms *kms)
 {
-	u8 header[8];
-
-	/* without this look ahead a device with edid=off would fill the log */
-	memcpy_fromio(header, kms->mmio, sizeof(header));
-	if (drm_edid_header_is_valid(header) != sizeof(header))
+	if (!ferry_dispi_has_edid(&kms->dispi))
 		return NULL;
 
-	return drm_edid_read_custom(&kms->connector, ferry_kms_edid_block, kms);
+	return drm_edid_read_custom(&kms->connector, ferry_dispi_edid_block, &kms->dispi);
 }
 
 static int ferry_kms_connector_get_modes(struct drm_connector *connector)
@@ -406,7 +332,7 @@ static const struct drm_connector_helper_funcs ferry_kms_connector_helper_funcs 
 	.get_modes = ferry_kms_connector_get_modes,
 };
 
-/* As for the plane. */
+/* See ferry_kms_plane_reset(). */
 static void ferry_kms_connector_reset(struct drm_connector *connector)
 {
 	struct drm_connector_state *state = kzalloc(sizeof(*state), GFP_KERNEL);
@@ -433,9 +359,9 @@ ferry_kms_fb_create(FERRY_FB_CREATE_ARGS)
 {
 	struct drm_framebuffer *fb;
 
-	/* the device counts lines in whole pixels, in 16 bits */
-	if (cmd->pitches[0] % FERRY_KMS_CPP || cmd->offsets[0] % FERRY_KMS_CPP ||
-	    cmd->pitches[0] / FERRY_KMS_CPP > U16_MAX)
+	/* The device takes the pitch in whole pixels, as 16 bits. */
+	if (cmd->pitches[0] % FERRY_DISPI_CPP || cmd->offsets[0] % FERRY_DISPI_CPP ||
+	    cmd->pitches[0] / FERRY_DISPI_CPP > U16_MAX)
 		return ERR_PTR(-EINVAL);
 
 	fb = ferry_compat_gem_fb_create();
@@ -457,8 +383,8 @@ ferry_kms_mode_valid(struct drm_device *drm, const struct drm_display_mode *mode
 }
 
 /*
- * As the helper's, but it waits for the event of the flip and not for a vblank:
- * there is no old framebuffer that the device would go on reading.
+ * Like drm_atomic_helper_commit_tail(), but wait for the flip event instead of one more
+ * vblank: once the new scanout address is set, the device does not read the old framebuffer.
  */
 static void ferry_kms_commit_tail(struct ferry_atomic_commit *commit)
 {
@@ -485,79 +411,59 @@ static const struct drm_mode_config_funcs ferry_kms_mode_config_funcs = {
 
 /**
  * ferry_kms_off - turn the display off
- * @ferry: the device; it may have none
+ * @ferry: the device; it may have no display
  *
- * A page flip that is under way may hold its framebuffer a moment longer: that is waited
- * for, for a second.
- *
- * Return: true if no framebuffer is pinned any more.
+ * A page flip in progress can pin its framebuffer a moment longer: wait up to a second for
+ * it. Turning the display off needs memory, so try again if that fails.
  */
-bool ferry_kms_off(struct ferry_device *ferry)
+void ferry_kms_off(struct ferry_device *ferry)
 {
-	if (ferry->kms)
-		drm_atomic_helper_shutdown(&ferry->drm);
+	unsigned int try;
 
-	return wait_var_event_timeout(&ferry->scanout_pins,
-				      !atomic_read(&ferry->scanout_pins), HZ);
+	if (!ferry->kms)
+		return;
+
+	for (try = 0; try < FERRY_KMS_OFF_TRIES; try++) {
+		drm_atomic_helper_shutdown(&ferry->drm);
+		if (wait_var_event_timeout(&ferry->scanout_pins,
+					   !atomic_read(&ferry->scanout_pins), HZ))
+			return;
+		msleep(FERRY_KMS_OFF_PAUSE_MS);
+	}
+
+	drm_err(&ferry->drm, "a framebuffer is still pinned\n");
 }
 
 /**
- * ferry_kms_reset - what the device forgets when it loses power
+ * ferry_kms_reset - set the registers that the device forgets when it loses power
  * @ferry: the device, with a display
  */
 void ferry_kms_reset(struct ferry_device *ferry)
 {
-	void __iomem *mmio = ferry->kms->mmio;
-
-	/* newer devices can be told the byte order of pixels */
-	if (readl(mmio + FERRY_KMS_QEXT_SIZE) >= 8)
-		writel(FERRY_KMS_ENDIAN_LITTLE, mmio + FERRY_KMS_QEXT_ENDIAN);
+	ferry_dispi_reset(&ferry->kms->dispi);
 }
 
 /**
- * ferry_kms_probe - find the display registers of a device
+ * ferry_kms_probe - find the display of a device
  * @ferry: the device
  *
- * Return: 0, -ENODEV if they are not those of a Bochs display, -EBUSY if
- * another driver holds them, or -ENOMEM.
+ * Return: 0, -ENODEV if the device has no registers of a Bochs display, -EBUSY if another
+ * driver holds them, or -ENOMEM.
  */
 int ferry_kms_probe(struct ferry_device *ferry)
 {
-	struct drm_device *drm = &ferry->drm;
-	struct pci_dev *pdev = to_pci_dev(drm->dev);
 	struct ferry_kms *kms;
-	u16 id;
+	int ret;
 
-	if (!(pci_resource_flags(pdev, FERRY_KMS_BAR) & IORESOURCE_MEM) ||
-	    pci_resource_len(pdev, FERRY_KMS_BAR) < FERRY_KMS_BAR_MIN) {
-		drm_err(drm, "BAR %d with the display registers is missing\n", FERRY_KMS_BAR);
-		return -ENODEV;
-	}
-
-	kms = drmm_kzalloc(drm, sizeof(*kms), GFP_KERNEL);
+	kms = drmm_kzalloc(&ferry->drm, sizeof(*kms), GFP_KERNEL);
 	if (!kms)
 		return -ENOMEM;
 
-	if (!devm_request_mem_region(drm->dev, pci_resource_start(pdev, FERRY_KMS_BAR),
-				     pci_resource_len(pdev, FERRY_KMS_BAR), "ferry")) {
-		drm_err(drm, "BAR %d %pR is in use by another driver\n", FERRY_KMS_BAR,
-			pci_resource_n(pdev, FERRY_KMS_BAR));
-		return -EBUSY;
-	}
-	kms->mmio = devm_ioremap(drm->dev, pci_resource_start(pdev, FERRY_KMS_BAR),
-				 pci_resource_len(pdev, FERRY_KMS_BAR));
-	if (!kms->mmio)
-		return -ENOMEM;
-
-	id = ferry_kms_read(kms, DISPI_ID);
-	if ((id & DISPI_ID_MASK) != DISPI_ID_VALUE) {
-		drm_err(drm, "no Bochs display behind BAR %d: id 0x%x\n", FERRY_KMS_BAR, id);
-		return -ENODEV;
-	}
-	kms->vram = (u64)ferry_kms_read(kms, DISPI_MEMORY_64K) * SZ_64K;
+	ret = ferry_dispi_probe(ferry, &kms->dispi);
+	if (ret)
+		return ret;
 
 	ferry->kms = kms;
-	ferry_kms_reset(ferry);
 	return 0;
 }
 
@@ -574,14 +480,14 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 		return ret;
 	drm_plane_helper_add(&kms->plane, &ferry_kms_plane_helper_funcs);
 
-	/* the managed one leaves the CRTC on the device's list if it finds no memory */
+	/* If drmm_crtc_init_with_planes() runs out of memory, the CRTC stays on the list. */
 	ret = drm_crtc_init_with_planes(drm, &kms->crtc, &kms->plane, NULL,
 					&ferry_kms_crtc_funcs, NULL);
 	if (ret)
 		return ret;
 	drm_crtc_helper_add(&kms->crtc, &ferry_kms_crtc_helper_funcs);
 
-	ret = ferry_vblank_init(ferry);
+	ret = ferry_vblank_init(&kms->vblank, &kms->crtc);
 	if (ret)
 		return ret;
 
@@ -626,8 +532,8 @@ int ferry_kms_init(struct ferry_device *ferry)
 	if (ret)
 		return ret;
 
-	/* which does not tell */
 	drm_mode_config_reset(drm);
+	/* The reset cannot report -ENOMEM: check the states that it should have allocated. */
 	if (!ferry->kms->plane.state || !ferry->kms->crtc.state || !ferry->kms->connector.state)
 		return -ENOMEM;
 	return 0;

@@ -9,6 +9,7 @@
 #include <drm/drm_encoder.h>
 #include <drm/drm_plane.h>
 
+#include "ferry_dispi.h"
 #include "ferry_vblank.h"
 
 struct ferry_device;
@@ -25,17 +26,15 @@ struct ferry_kms {
 	struct drm_encoder encoder;
 	/** @connector: the one connector, always connected */
 	struct drm_connector connector;
-	/** @vblank: its beat */
+	/** @vblank: the vblank timer */
 	struct ferry_vblank vblank;
-	/** @mmio: EDID, VGA and DISPI registers; touched inside drm_dev_enter() */
-	void __iomem *mmio;
-	/** @vram: bytes of memory behind the aperture, as the device reports it */
-	u64 vram;
+	/** @dispi: the registers */
+	struct ferry_dispi dispi;
 };
 
 int ferry_kms_probe(struct ferry_device *ferry);
 void ferry_kms_reset(struct ferry_device *ferry);
-bool ferry_kms_off(struct ferry_device *ferry);
+void ferry_kms_off(struct ferry_device *ferry);
 int ferry_kms_init(struct ferry_device *ferry);
 
 #endif /* _FERRY_KMS_H_ */

@@ -6,11 +6,11 @@
 
 #include <kunit/visibility.h>
 
-#include "ferry_pat.h"
 #include "ferry_compat.h"
+#include "ferry_pat.h"
 
 /**
- * ferry_pat_name - name of a cache attribute
+ * ferry_pat_name - name of a memory type
  * @cache: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN
  *
  * Return: the name as /sys/kernel/debug/x86/pat_memtype_list spells it.
@@ -31,7 +31,7 @@ const char *ferry_pat_name(int cache)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_name);
 
 /**
- * ferry_pat_decode - cache attribute of a page table entry
+ * ferry_pat_decode - memory type of a page table entry
  * @entry: the entry
  * @large: it maps more than 4 KiB, and has its PAT bit elsewhere
  * @pat: the page attribute table, as its register holds it
@@ -57,7 +57,7 @@ int ferry_pat_decode(u64 entry, bool large, u64 pat)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_decode);
 
 /**
- * ferry_pat_of_entry - cache attribute of an entry on this CPU
+ * ferry_pat_of_entry - memory type of an entry on this CPU
  * @entry: the entry
  * @large: it maps more than 4 KiB
  *
@@ -70,7 +70,7 @@ int ferry_pat_of_entry(u64 entry, bool large)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_of_entry);
 
 /**
- * ferry_pat_of_kernel_address - cache attribute of the kernel's own mapping
+ * ferry_pat_of_kernel_address - memory type of the kernel's own mapping
  * @vaddr: any mapped kernel address
  *
  * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN.
@@ -89,7 +89,7 @@ int ferry_pat_of_kernel_address(const void *vaddr)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_of_kernel_address);
 
 /**
- * ferry_pat_pgprot - protection with a cache attribute
+ * ferry_pat_pgprot - protection with a memory type
  * @cache: the attribute; anything but WB and WC is mapped uncached
  * @prot: protection of the VMA
  *

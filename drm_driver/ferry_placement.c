@@ -8,30 +8,33 @@
 
 #include <drm/drm_drv.h>
 #include <drm/drm_exec.h>
+#include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
 
 #include <kunit/visibility.h>
 
 #include "ferry_bo.h"
-#include "ferry_drv.h"
+#include "ferry_ctx.h"
+#include "ferry_device.h"
 #include "ferry_job.h"
 #include "ferry_placement.h"
+#include "ferry_vram_mgr.h"
 
-/* Registers of the display address at most 16 bits of lines: stay low enough */
+/* The display addresses at most 16 bits of lines, so scan out of the first part only. */
 #define FERRY_PLACEMENT_SCANOUT_END SZ_64M
 
-/* How long to go on when other evictions are in the way */
+/* For how long to retry if concurrent evictions get in each other's way */
 #define FERRY_PLACEMENT_RETRY_JIFFIES HZ
 
 static int ferry_placement_validate(struct ferry_bo *bo, const struct ttm_place *place,
-				struct ttm_operation_ctx *ctx)
+				    struct ferry_ctx *ctx)
 {
 	struct ttm_placement placement = { .num_placement = 1, .placement = place };
 	int ret;
 
 	bo->no_space = false;
-	ret = ttm_bo_validate(&bo->base, &placement, ctx);
+	ret = ttm_bo_validate(&bo->base, &placement, &ctx->base);
 	if (ret == -ENOMEM && bo->no_space)
 		ret = -ENOSPC;
 
@@ -39,9 +42,9 @@ static int ferry_placement_validate(struct ferry_bo *bo, const struct ttm_place 
 }
 
 static int ferry_placement_in_aperture(struct ferry_bo *bo, struct ttm_place *place,
-				   struct ttm_operation_ctx *ctx)
+				       struct ferry_ctx *ctx)
 {
-	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
+	struct ferry_device *ferry = ferry_bo_device(bo);
 	int ret, idx;
 
 	if (bo->base.base.size > ferry->bar.size)
@@ -60,14 +63,14 @@ static int ferry_placement_in_aperture(struct ferry_bo *bo, struct ttm_place *pl
 }
 
 /**
- * ferry_placement_bo - move a BO
+ * ferry_placement_move - move a BO
  * @bo: the BO, reserved and not pinned
  * @placement: one of DRM_FERRY_PLACEMENT_*
- * @ctx: how to wait
+ * @ctx: context of the operation
  *
  * Return: 0, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
  */
-int ferry_placement_bo(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx)
+int ferry_placement_move(struct ferry_bo *bo, u32 placement, struct ferry_ctx *ctx)
 {
 	struct ttm_place place = { .mem_type = TTM_PL_SYSTEM };
 
@@ -77,26 +80,21 @@ int ferry_placement_bo(struct ferry_bo *bo, u32 placement, struct ttm_operation_
 	return ferry_placement_validate(bo, &place, ctx);
 }
 
-/* If it is in the aperture, no eviction can take it out. */
-static bool ferry_placement_is_fixed(struct ferry_bo *bo)
-{
-	return bo->base.pin_count || !(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM);
-}
-
-/* Can @count targets be in the aperture together, beside what cannot leave it? */
+/* Check if all targets fit into the aperture together, beside what cannot be evicted. */
 static bool ferry_placement_fits(struct ferry_device *ferry,
-			     const struct ferry_placement_target *targets, unsigned int count)
+				 const struct ferry_placement_target *targets, u32 count)
 {
-	u64 need = atomic64_read(&ferry->vram_mgr.fixed);
-	unsigned int i;
+	u64 need = atomic64_read(&ferry->vram_mgr.unevictable);
+	u32 i;
 
 	for (i = 0; i < count; i++) {
 		struct ferry_bo *bo = targets[i].bo;
 
 		if (targets[i].placement != DRM_FERRY_PLACEMENT_APERTURE)
 			continue;
+		/* an unevictable BO that is there already is included in the sum */
 		if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_APERTURE ||
-		    !ferry_placement_is_fixed(bo))
+		    !ferry_vram_mgr_is_unevictable(bo))
 			need += bo->base.base.size;
 	}
 
@@ -115,36 +113,39 @@ static int ferry_placement_check(const struct ferry_placement_target *target)
 	return 0;
 }
 
-static int ferry_placement_one(struct ferry_device *ferry, struct ferry_placement_target *target,
-			   struct ttm_operation_ctx *ctx, struct ferry_async *async)
+static int ferry_placement_move_one(struct ferry_device *ferry,
+				    struct ferry_placement_target *target,
+				    struct ferry_placement_call *call)
 {
-	struct ferry_bo *bo = target->bo;
+	struct ferry_ctx ctx = {
+		.base = { .interruptible = true, .gfp_retry_mayfail = true },
+		.client = call->client,
+		.batch = call->batch,
+		.bo = target->bo,
+	};
 	int ret;
 
-	bo->async = async;
-	ret = ferry_placement_bo(bo, target->placement, ctx);
-	/* a move that a job does took it: else earlier work is left to wait for */
-	if (!ret && bo->async)
-		ret = ferry_job_follow(async, ferry, bo->base.base.resv);
-	bo->async = NULL;
+	ret = ferry_placement_move(target->bo, target->placement, &ctx);
+	/* If no job moved the BO, the out-syncs still have to wait for earlier work on it. */
+	if (!ret && call->batch && !ctx.by_job)
+		ret = ferry_job_add_dep(call->batch, ferry, target->bo->base.base.resv);
 
 	return ret;
 }
 
-static int ferry_placement_all_at(struct ferry_device *ferry, struct ferry_placement_target *targets,
-			      unsigned int count, u32 placement, struct ferry_async *async,
-			      u32 *failed)
+static int ferry_placement_move_those_to(struct ferry_device *ferry,
+					 struct ferry_placement_target *targets, u32 count,
+					 u32 placement, struct ferry_placement_call *call)
 {
-	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
-	unsigned int i;
+	u32 i;
 	int ret;
 
 	for (i = 0; i < count; i++) {
 		if (targets[i].placement != placement)
 			continue;
-		ret = ferry_placement_one(ferry, &targets[i], &ctx, async);
+		ret = ferry_placement_move_one(ferry, &targets[i], call);
 		if (ret) {
-			*failed = i;
+			call->failed = i;
 			return ret;
 		}
 	}
@@ -152,31 +153,48 @@ static int ferry_placement_all_at(struct ferry_device *ferry, struct ferry_place
 	return 0;
 }
 
-static int ferry_placement_try_all(struct ferry_device *ferry, struct ferry_placement_target *targets,
-			       unsigned int count, struct ferry_async *async, u32 *failed,
-			       bool *fits)
+static int ferry_placement_lock_all(struct drm_exec *exec,
+				    const struct ferry_placement_target *targets, u32 count,
+				    struct ferry_placement_call *call)
 {
-	struct drm_exec exec;
-	unsigned int i;
+	u32 i;
 	int ret = 0;
 
-	*fits = false;
-	*failed = count;
-	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, count);
-	drm_exec_until_all_locked(&exec) {
+	drm_exec_until_all_locked(exec) {
 		for (i = 0; i < count; i++) {
-			ret = drm_exec_lock_obj(&exec, &targets[i].bo->base.base);
-			drm_exec_retry_on_contention(&exec);
-			if (ret)
-				goto out_failed;
+			ret = drm_exec_lock_obj(exec, &targets[i].bo->base.base);
+			drm_exec_retry_on_contention(exec);
+			if (ret) {
+				call->failed = i;
+				return ret == -EALREADY ? -EINVAL : ret;
+			}
 		}
 	}
 
 	for (i = 0; i < count; i++) {
 		ret = ferry_placement_check(&targets[i]);
-		if (ret)
-			goto out_failed;
+		if (ret) {
+			call->failed = i;
+			return ret;
+		}
 	}
+
+	return 0;
+}
+
+static int ferry_placement_try_all(struct ferry_device *ferry,
+				   struct ferry_placement_target *targets, u32 count,
+				   struct ferry_placement_call *call, bool *fits)
+{
+	struct drm_exec exec;
+	int ret;
+
+	*fits = false;
+	call->failed = count;
+	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, count);
+	ret = ferry_placement_lock_all(&exec, targets, count, call);
+	if (ret)
+		goto out_unlock;
 
 	*fits = ferry_placement_fits(ferry, targets, count);
 	if (!*fits) {
@@ -184,25 +202,22 @@ static int ferry_placement_try_all(struct ferry_device *ferry, struct ferry_plac
 		goto out_unlock;
 	}
 
-	/* who leaves the aperture makes room for who goes there */
-	ret = ferry_placement_all_at(ferry, targets, count, DRM_FERRY_PLACEMENT_SYSTEM, async,
-				 failed);
+	/* First free the space of the BOs that leave the aperture. */
+	ret = ferry_placement_move_those_to(ferry, targets, count, DRM_FERRY_PLACEMENT_SYSTEM,
+					    call);
 	if (!ret)
-		ret = ferry_placement_all_at(ferry, targets, count, DRM_FERRY_PLACEMENT_APERTURE,
-					 async, failed);
-	goto out_unlock;
+		ret = ferry_placement_move_those_to(ferry, targets, count,
+						    DRM_FERRY_PLACEMENT_APERTURE, call);
 
-out_failed:
-	*failed = i;
 out_unlock:
 	drm_exec_fini(&exec);
-	return ret == -EALREADY ? -EINVAL : ret;
+	return ret;
 }
 
 /*
- * Two evictions that need each other's BOs do not wait for each other: TTM makes
- * one of them fail as if there were no space. It has dropped its reservations by
- * then, so let the other finish and try again.
+ * If two evictions need each other's BOs, TTM does not let them wait for each other: it makes
+ * one of them fail as if there were no space. The failed one has dropped its reservations by
+ * then, so give the other one time to finish and try again.
  */
 static bool ferry_placement_retry(int ret, bool fits, unsigned long deadline)
 {
@@ -214,50 +229,40 @@ static bool ferry_placement_retry(int ret, bool fits, unsigned long deadline)
 }
 
 /**
- * ferry_placement_all - move BOs
+ * ferry_placement_move_all - move BOs
  * @ferry: the device
  * @targets: BOs and their new placements
  * @count: number of targets
- * @async: the call whose jobs carry the bytes, or NULL to wait for them
- * @failed: set to the index of the target that an error is about, or to @count
+ * @call: who moves them, and how; its @failed is set
  *
- * Checks all of them before it moves the first.
+ * Checks all targets before it moves the first one.
  *
- * Return: 0, -EINVAL if a BO is named twice, -EBUSY if one is pinned
- * elsewhere, -ENODATA if one was purged, -EIO if one cannot be read back from swap,
- * -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
+ * Return: 0, -EINVAL if a BO occurs twice, -EBUSY if a BO is pinned at its current
+ * placement or if fences of a BO do not signal in time, -ENODATA if a BO was purged, -EIO
+ * if a BO cannot be read back from swap, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
  */
-int ferry_placement_all(struct ferry_device *ferry, struct ferry_placement_target *targets,
-		    unsigned int count, struct ferry_async *async, u32 *failed)
+int ferry_placement_move_all(struct ferry_device *ferry, struct ferry_placement_target *targets,
+			     u32 count, struct ferry_placement_call *call)
 {
 	unsigned long deadline = jiffies + FERRY_PLACEMENT_RETRY_JIFFIES;
 	bool fits;
 	int ret;
 
 	do {
-		ret = ferry_placement_try_all(ferry, targets, count, async, failed, &fits);
+		ret = ferry_placement_try_all(ferry, targets, count, call, &fits);
 	} while (ferry_placement_retry(ret, fits, deadline));
 
 	return ret;
 }
-EXPORT_SYMBOL_IF_KUNIT(ferry_placement_all);
-
-/* A pin makes a difference to the aperture if the BO is there and could leave. */
-static void ferry_placement_account_pin(struct ferry_bo *bo, s64 bytes)
-{
-	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
-
-	if (!ferry_placement_is_fixed(bo) && ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
-		atomic64_add(bytes, &ferry->vram_mgr.fixed);
-}
+EXPORT_SYMBOL_IF_KUNIT(ferry_placement_move_all);
 
 /**
- * ferry_placement_pin - keep a BO where it is
+ * ferry_placement_pin - pin a BO at its current placement
  * @bo: the BO, reserved
  */
 void ferry_placement_pin(struct ferry_bo *bo)
 {
-	ferry_placement_account_pin(bo, bo->base.base.size);
+	ferry_vram_mgr_account_pin(bo);
 	ttm_bo_pin(&bo->base);
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_placement_pin);
@@ -269,19 +274,22 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_placement_pin);
 void ferry_placement_unpin(struct ferry_bo *bo)
 {
 	ttm_bo_unpin(&bo->base);
-	ferry_placement_account_pin(bo, -(s64)bo->base.base.size);
+	ferry_vram_mgr_unaccount_pin(bo);
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_placement_unpin);
 
 static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 *offset, bool *fits)
 {
-	struct ferry_placement_target target = { .bo = bo, .placement = DRM_FERRY_PLACEMENT_APERTURE };
+	struct ferry_placement_target target = {
+		.bo = bo,
+		.placement = DRM_FERRY_PLACEMENT_APERTURE,
+	};
 	struct ttm_place place = {
 		.flags = TTM_PL_FLAG_CONTIGUOUS,
 		.lpfn = FERRY_PLACEMENT_SCANOUT_END >> PAGE_SHIFT,
 	};
-	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
-	struct ttm_operation_ctx ctx = { .gfp_retry_mayfail = true };
+	struct ferry_ctx ctx = { .base = { .gfp_retry_mayfail = true } };
+	struct ferry_device *ferry = ferry_bo_device(bo);
 	struct drm_exec exec;
 	int ret = 0;
 
@@ -313,13 +321,14 @@ out_unlock:
 }
 
 /**
- * ferry_placement_pin_scanout - put a BO where the display can read it, and keep it there
+ * ferry_placement_pin_scanout - pin a BO where the display can read it
  * @bo: the BO
  * @offset: set to its byte offset into the aperture
  *
- * Return: 0, -EINVAL if the BO may not be in the aperture or its contents are not
- * needed, -ENODATA if they are gone, -EIO if they cannot be read back from swap, -EBUSY
- * if another device uses it in system memory, -ENOSPC, -ENOMEM or -ENODEV.
+ * Return: 0, -EINVAL if the aperture is no allowed placement of the BO or the BO is marked
+ * DRM_FERRY_MADV_DONTNEED, -ENODATA if it was purged, -EIO if it cannot be read back from
+ * swap, -EBUSY if it is pinned in system memory for another device, -ENOSPC, -ENOMEM or
+ * -ENODEV.
  */
 int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 *offset)
 {
@@ -343,7 +352,7 @@ int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 *offset)
  */
 void ferry_placement_unpin_scanout(struct ferry_bo *bo)
 {
-	struct ferry_device *ferry = ttm_to_ferry_device(bo->base.bdev);
+	struct ferry_device *ferry = ferry_bo_device(bo);
 
 	dma_resv_lock(bo->base.base.resv, NULL);
 	ferry_placement_unpin(bo);

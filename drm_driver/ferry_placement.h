@@ -4,13 +4,14 @@
 
 #include <linux/types.h>
 
-struct ferry_async;
 struct ferry_bo;
+struct ferry_client;
+struct ferry_ctx;
 struct ferry_device;
-struct ttm_operation_ctx;
+struct ferry_job_batch;
 
 /**
- * struct ferry_placement_target - where a BO shall go
+ * struct ferry_placement_target - a BO and the placement that it shall move to
  */
 struct ferry_placement_target {
 	/** @bo: the BO, with a reference */
@@ -19,9 +20,21 @@ struct ferry_placement_target {
 	u32 placement;
 };
 
-int ferry_placement_bo(struct ferry_bo *bo, u32 placement, struct ttm_operation_ctx *ctx);
-int ferry_placement_all(struct ferry_device *ferry, struct ferry_placement_target *targets,
-		    unsigned int count, struct ferry_async *async, u32 *failed);
+/**
+ * struct ferry_placement_call - who moves BOs, and how
+ */
+struct ferry_placement_call {
+	/** @client: client that copies are charged to, or NULL */
+	struct ferry_client *client;
+	/** @batch: jobs that copy, or NULL to copy before the function returns */
+	struct ferry_job_batch *batch;
+	/** @failed: set to the index of the target that an error is about, or to their number */
+	u32 failed;
+};
+
+int ferry_placement_move(struct ferry_bo *bo, u32 placement, struct ferry_ctx *ctx);
+int ferry_placement_move_all(struct ferry_device *ferry, struct ferry_placement_target *targets,
+			     u32 count, struct ferry_placement_call *call);
 void ferry_placement_pin(struct ferry_bo *bo);
 void ferry_placement_unpin(struct ferry_bo *bo);
 int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 *offset);

@@ -4,13 +4,16 @@
 
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
+#include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>
 
 #include "ferry_bo.h"
 #include "ferry_compat.h"
-#include "ferry_drv.h"
+#include "ferry_ctx.h"
+#include "ferry_device.h"
 #include "ferry_placement.h"
 #include "ferry_prime.h"
+#include "ferry_vram_mgr.h"
 
 /**
  * DOC: Sharing
@@ -23,7 +26,7 @@
 
 static int ferry_prime_to_system(struct ferry_bo *bo)
 {
-	struct ttm_operation_ctx ctx = { .gfp_retry_mayfail = true };
+	struct ferry_ctx ctx = { .base = { .gfp_retry_mayfail = true } };
 	int ret;
 
 	if (!(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM) ||
@@ -33,16 +36,16 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 	if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_SYSTEM) {
 		if (bo->base.pin_count)
 			return -EBUSY;
-		ret = ferry_placement_bo(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
+		ret = ferry_placement_move(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
 		if (ret)
 			return ret;
 	}
 
-	ret = ttm_bo_wait_ctx(&bo->base, &ctx);
+	ret = ttm_bo_wait_ctx(&bo->base, &ctx.base);
 	if (ret)
 		return ret;
 
-	return ferry_compat_bo_populate(&bo->base, &ctx);
+	return ferry_compat_bo_populate(&bo->base, &ctx.base);
 }
 
 /**

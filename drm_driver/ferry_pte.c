@@ -12,32 +12,37 @@
 
 #include <kunit/visibility.h>
 
-#include "ferry_audit.h"
 #include "ferry_bo.h"
-#include "ferry_pat.h"
 #include "ferry_compat.h"
-#include "ferry_drv.h"
+#include "ferry_device.h"
+#include "ferry_pat.h"
 #include "ferry_pte.h"
 #include "ferry_trace.h"
-#include "ferry_ttm.h"
 
 /**
  * DOC: Page table entries
  *
- * Everything here runs under the BO's reservation, and so does everything else
- * that makes entries for the BO. What is checked under it stays true: an empty
- * PMD stays empty, and a page table does not become a huge entry.
+ * All PTEs and PMDs of a BO are inserted here, under the BO's reservation. So what is
+ * checked under the reservation stays true: an empty PMD stays empty, and a page table does
+ * not become a huge PMD.
  *
- * Where the BO, its place and the address allow it, one entry maps 2 MiB.
- * Everywhere else a fault maps what is left of the 2 MiB around the address in one
- * go. There are no entries of 1 GiB: when a process unmaps a part of one, Linux
- * (6.12 and 7.2) looks for a page table in it and crashes, and before 7.0 they do not
- * take PAT's attribute. The cache attribute needs no lookup for each page: the
- * aperture was reserved as a whole when the device was probed, and system pages
- * were given theirs when they were allocated.
+ * One PMD maps 2 MiB where the BO, its resource and the address allow it. Everywhere else
+ * one fault inserts the PTEs of the fault-around window: all pages that the BO and the VMA
+ * have of the 2 MiB around the address, so that one page table holds them. PUDs of 1 GiB are
+ * not used: when a process unmaps a part of one, Linux 6.12 and 7.2 take it for a page table
+ * and crash, and before 7.0 the memory type that PAT tracks is not applied to them.
+ *
+ * The memory type needs no lookup for each page. The aperture was reserved as a whole when
+ * the driver probed the device, and system pages got their type when they were allocated.
  */
 
-/* Page of the BO that @address of @vma shows. */
+/**
+ * ferry_pte_page_of - get the page of a BO that an address maps
+ * @vma: mapping of the BO
+ * @address: address in @vma
+ *
+ * Return: index of the page in the BO.
+ */
 pgoff_t ferry_pte_page_of(struct vm_area_struct *vma, unsigned long address)
 {
 	struct drm_gem_object *obj = vma->vm_private_data;
@@ -48,68 +53,45 @@ pgoff_t ferry_pte_page_of(struct vm_area_struct *vma, unsigned long address)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pte_page_of);
 
 /**
- * ferry_pte_init - look where a BO is
- * @ins: filled in
+ * ferry_pte_init - prepare to insert entries of a BO
+ * @map: filled in
  * @bo: the BO, reserved; populated if it is in system memory
- * @vma: the mapping
+ * @vma: the mapping, or NULL if nothing is inserted
  */
-void ferry_pte_init(struct ferry_pte_map *ins, struct ferry_bo *bo,
-		       struct vm_area_struct *vma)
+void ferry_pte_init(struct ferry_pte_map *map, struct ferry_bo *bo,
+		    struct vm_area_struct *vma)
 {
 	dma_resv_assert_held(bo->base.base.resv);
 
-	*ins = (struct ferry_pte_map) {
+	*map = (struct ferry_pte_map) {
 		.bo = bo,
 		.vma = vma,
-		.aperture = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE,
-		.cache = ferry_bo_cache(bo),
+		.memtype = ferry_bo_memtype(bo),
 	};
+	ferry_cursor_init(&map->cursor, bo, bo->base.resource);
 	if (vma)
-		ins->prot = ferry_pat_pgprot(ins->cache, vma->vm_page_prot);
-	if (ins->aperture) {
-		/* memory of a device is never encrypted */
-		ins->prot = pgprot_decrypted(ins->prot);
-		ferry_vram_cursor_init(&ins->cursor, bo->base.resource);
-	}
+		map->prot = ferry_pat_pgprot(map->memtype, vma->vm_page_prot);
+	/* Memory encryption does not apply to the memory of a device. */
+	if (ferry_cursor_in_aperture(&map->cursor))
+		map->prot = pgprot_decrypted(map->prot);
 }
 
-static unsigned long ferry_pte_pfn(struct ferry_pte_map *ins, pgoff_t page)
+static unsigned long ferry_pte_pfn(struct ferry_pte_map *map, pgoff_t page)
 {
-	struct ferry_device *ferry = ttm_to_ferry_device(ins->bo->base.bdev);
-
-	if (ins->aperture)
-		return ferry_bar_pfn(&ferry->bar,
-					  ferry_vram_cursor_seek(&ins->cursor,
-								 (u64)page << PAGE_SHIFT));
-
-	return page_to_pfn(ins->bo->base.ttm->pages[page]);
+	return ferry_cursor_pfn(&map->cursor, (u64)page << PAGE_SHIFT);
 }
 
-/* Are the 2 MiB from @page on one run of PFNs, aligned to its size? */
-static bool ferry_pte_is_run(struct ferry_pte_map *ins, pgoff_t page)
-{
-	const pgoff_t pages = PMD_SIZE >> PAGE_SHIFT;
-
-	if (page + pages > ins->bo->base.base.size >> PAGE_SHIFT)
-		return false;
-	if (!ins->aperture)
-		return ferry_ttm_is_run(ins->bo->base.ttm, page);
-
-	return IS_ALIGNED(ferry_pte_pfn(ins, page), pages) &&
-	       ins->cursor.end >= (u64)(page + pages) << PAGE_SHIFT;
-}
-
-/* Huge entries get their attribute from PAT's tracking: without it, none. */
+/* A PMD gets its memory type from PAT's tracking, so without PAT it would be cached. */
 static bool ferry_pte_can_huge(void)
 {
 	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && pat_enabled();
 }
 
 /**
- * ferry_pte_page_sizes - sizes of entries that mappings of the aperture get
+ * ferry_pte_page_sizes - get the page sizes that mappings of the aperture can have
  * @ferry: the device
  *
- * Return: bytes, or'ed together.
+ * Return: sizes in bytes, or'ed together.
  */
 u64 ferry_pte_page_sizes(struct ferry_device *ferry)
 {
@@ -120,41 +102,38 @@ u64 ferry_pte_page_sizes(struct ferry_device *ferry)
 }
 
 /**
- * ferry_pte_huge_bytes - how much of a BO huge entries can map where it is now
+ * ferry_pte_huge_bytes - get how much of a BO PMDs can map at its current placement
  * @bo: the BO, reserved
  *
- * Return: bytes that a mapping aligned to 2 MiB gets with entries of 2 MiB. A BO in
- * system memory without pages counts as 0.
+ * Return: number of bytes that PMDs map in a mapping that is aligned to 2 MiB; 0 for a BO in
+ * system memory without pages.
  */
 u64 ferry_pte_huge_bytes(struct ferry_bo *bo)
 {
-	const pgoff_t pages = PMD_SIZE >> PAGE_SHIFT;
-	struct ferry_pte_map ins;
-	u64 bytes = 0;
-	pgoff_t page;
+	struct ferry_cursor cursor;
+	u64 bytes = 0, offset;
 
-	ferry_pte_init(&ins, bo, NULL);
-	if (!ferry_pte_can_huge() ||
-	    (!ins.aperture && !(bo->base.ttm && ttm_tt_is_populated(bo->base.ttm))))
+	ferry_cursor_init(&cursor, bo, bo->base.resource);
+	if (!ferry_pte_can_huge() || !ferry_cursor_has_memory(&cursor))
 		return 0;
 
-	for (page = 0; page + pages <= bo->base.base.size >> PAGE_SHIFT; page += pages)
-		if (ferry_pte_is_run(&ins, page))
+	for (offset = 0; offset + PMD_SIZE <= bo->base.base.size; offset += PMD_SIZE)
+		if (ferry_cursor_is_huge(&cursor, offset))
 			bytes += PMD_SIZE;
 
 	return bytes;
 }
 
 /**
- * ferry_pte_map_huge - map the 2 MiB around a fault with one entry
- * @ins: the BO
+ * ferry_pte_map_huge - map the 2 MiB around a fault with one PMD
+ * @map: the BO and the mapping
  * @vmf: the fault
  *
  * Return:
- * VM_FAULT_NOPAGE: it is mapped. VM_FAULT_FALLBACK: the address, the BO or the
- * place of its pages do not allow it, or a page table is there already.
+ * VM_FAULT_NOPAGE: the PMD is there. VM_FAULT_FALLBACK: the address, the BO or its
+ * resource do not allow one, or a page table is there already.
  */
-vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *ins, struct vm_fault *vmf)
+vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *map, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long address = ALIGN_DOWN(vmf->address, PMD_SIZE);
@@ -168,77 +147,78 @@ vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *ins, struct vm_fault *vmf)
 		return VM_FAULT_FALLBACK;
 
 	page = ferry_pte_page_of(vma, address);
-	if (!ferry_pte_is_run(ins, page))
+	if (!ferry_cursor_is_huge(&map->cursor, (u64)page << PAGE_SHIFT))
 		return VM_FAULT_FALLBACK;
 
-	/* another thread may have been faster with either kind of entry */
+	/* Another thread may have inserted either kind of entry before we got the lock. */
 	if (pmd_leaf(pmdp_get(vmf->pmd)))
 		return VM_FAULT_NOPAGE;
 	if (!pmd_none(pmdp_get(vmf->pmd)))
 		return VM_FAULT_FALLBACK;
 
-	/* told that this is no write: the entry is writable if the VMA is */
-	pfn = ferry_pte_pfn(ins, page);
+	/* This passes write = false: the PMD is writable if the VMA is. */
+	pfn = ferry_pte_pfn(map, page);
 	ret = ferry_compat_insert_pmd(vmf, pfn);
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
 
-	ins->page = page;
-	ins->window = PMD_SIZE >> PAGE_SHIFT;
-	ins->count = ins->window;
-	ferry_audit_insert(ins, address);
-	trace_ferry_insert(ins->bo, address, pfn, ins->count, PMD_ORDER, ins->cache);
+	map->page = page;
+	map->window = PMD_SIZE >> PAGE_SHIFT;
+	map->count = map->window;
+	trace_ferry_insert(map->bo, address, pfn, map->count, PMD_ORDER, map->memtype);
 	return VM_FAULT_NOPAGE;
 }
 
-/* Entries for @run pages from @entry on, whose PFNs follow each other, where there are none. */
-static void ferry_pte_run(struct ferry_pte_map *ins, unsigned long address, pte_t *pte,
-			     pte_t entry, pgoff_t run)
+/* Insert @count PTEs with contiguous PFNs, from @entry on, where there are none. */
+static void ferry_pte_insert_contiguous(struct ferry_pte_map *map, unsigned long address,
+					pte_t *pte, pte_t entry, pgoff_t count)
 {
 	pgoff_t at, end;
 
-	for (at = 0; at < run; at = end + 1) {
-		/* another thread may have mapped some before the reservation was ours */
-		for (end = at; end < run && pte_none(ptep_get(pte + end)); end++)
+	for (at = 0; at < count; at = end + 1) {
+		/* Another thread may have inserted some before we got the reservation. */
+		for (end = at; end < count && pte_none(ptep_get(pte + end)); end++)
 			;
 		if (end == at)
 			continue;
 
-		set_ptes(ins->vma->vm_mm, address + (at << PAGE_SHIFT), pte + at,
+		set_ptes(map->vma->vm_mm, address + (at << PAGE_SHIFT), pte + at,
 			 pte_advance_pfn(entry, at), end - at);
-		ins->count += end - at;
+		map->count += end - at;
 	}
 }
 
 /*
- * Called once, with the first entry of a window and under its page table's lock: the
- * others follow it in the same page table. A call for each costs more than the entry.
+ * Called once, for the first PTE of the window and with the page table's lock held. The
+ * other PTEs of the window follow in the same page table; a call for each of them would
+ * cost more than the PTE.
  */
-static int ferry_pte_ptes(pte_t *pte, unsigned long address, void *data)
+static int ferry_pte_insert_window(pte_t *pte, unsigned long address, void *data)
 {
-	struct ferry_pte_map *ins = data;
-	pgoff_t at, page, run;
+	struct ferry_pte_map *map = data;
+	pgoff_t at, page, count;
 	pte_t entry;
+	u64 end;
 
-	for (at = 0; at < ins->window; at += run) {
-		page = ins->page + at;
-		entry = pte_mkspecial(pfn_pte(ferry_pte_pfn(ins, page), ins->prot));
-		run = 1;
-		if (ins->aperture)
-			run = min(ins->window - at, (ins->cursor.end >> PAGE_SHIFT) - page);
-		ferry_pte_run(ins, address + (at << PAGE_SHIFT), pte + at, entry, run);
+	for (at = 0; at < map->window; at += count) {
+		page = map->page + at;
+		entry = pte_mkspecial(pfn_pte(ferry_pte_pfn(map, page), map->prot));
+		end = ferry_cursor_contiguous_end(&map->cursor, (u64)page << PAGE_SHIFT);
+		count = min(map->window - at, (pgoff_t)(end >> PAGE_SHIFT) - page);
+		ferry_pte_insert_contiguous(map, address + (at << PAGE_SHIFT), pte + at, entry,
+					    count);
 	}
 
 	return 0;
 }
 
 /*
- * What the mapping and the BO, whose page @first is at @vm_start, have of the 2 MiB around
- * @address, which is inside of both: one page table serves it.
+ * The addresses that the mapping and the BO have of the 2 MiB around @address, which is
+ * inside of both. Page @first of the BO's @pages is at @vm_start.
  */
 VISIBLE_IF_KUNIT struct ferry_pte_range
 ferry_pte_range(unsigned long address, unsigned long vm_start, unsigned long vm_end,
-		   pgoff_t first, pgoff_t pages)
+		pgoff_t first, pgoff_t pages)
 {
 	unsigned long table = ALIGN_DOWN(address, PMD_SIZE);
 
@@ -251,35 +231,34 @@ ferry_pte_range(unsigned long address, unsigned long vm_start, unsigned long vm_
 EXPORT_SYMBOL_IF_KUNIT(ferry_pte_range);
 
 /**
- * ferry_pte_map_window - map the pages around a fault with 4 KiB entries
- * @ins: the BO
+ * ferry_pte_map_window - map the pages around a fault with PTEs
+ * @map: the BO and the mapping
  * @vmf: the fault
  *
- * The window is what the BO and the VMA have of the 2 MiB around the address, so
- * it is served by one page table.
+ * The fault-around window is what the BO and the VMA have of the 2 MiB around the address,
+ * so that one page table holds it.
  *
- * Return: VM_FAULT_NOPAGE: all of it is mapped. VM_FAULT_OOM: no memory for the
- * page table.
+ * Return: VM_FAULT_NOPAGE: all pages of the window are mapped. VM_FAULT_OOM: the page table
+ * cannot be allocated.
  */
-vm_fault_t ferry_pte_map_window(struct ferry_pte_map *ins, struct vm_fault *vmf)
+vm_fault_t ferry_pte_map_window(struct ferry_pte_map *map, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct ferry_pte_range range;
 
-	/* a huge entry came while this fault waited: nothing is left to do */
+	/* Another thread inserted a PMD while this fault waited for the reservation. */
 	if (pmd_leaf(pmdp_get(vmf->pmd)))
 		return VM_FAULT_NOPAGE;
 
 	range = ferry_pte_range(vmf->address, vma->vm_start, vma->vm_end,
-				   ferry_pte_page_of(vma, vma->vm_start),
-				   ins->bo->base.base.size >> PAGE_SHIFT);
-	ins->page = ferry_pte_page_of(vma, range.start);
-	ins->window = (range.end - range.start) >> PAGE_SHIFT;
-	trace_ferry_insert(ins->bo, range.start, ferry_pte_pfn(ins, ins->page), ins->window, 0,
-			   ins->cache);
-	if (apply_to_page_range(vma->vm_mm, range.start, PAGE_SIZE, ferry_pte_ptes, ins))
+				ferry_pte_page_of(vma, vma->vm_start),
+				map->bo->base.base.size >> PAGE_SHIFT);
+	map->page = ferry_pte_page_of(vma, range.start);
+	map->window = (range.end - range.start) >> PAGE_SHIFT;
+	trace_ferry_insert(map->bo, range.start, ferry_pte_pfn(map, map->page), map->window, 0,
+			   map->memtype);
+	if (apply_to_page_range(vma->vm_mm, range.start, PAGE_SIZE, ferry_pte_insert_window, map))
 		return VM_FAULT_OOM;
 
-	ferry_audit_insert(ins, range.start);
 	return VM_FAULT_NOPAGE;
 }

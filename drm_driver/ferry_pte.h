@@ -4,54 +4,55 @@
 
 #include <linux/mm.h>
 
-#include "ferry_vram_mgr.h"
+#include "ferry_cursor.h"
 
 struct ferry_bo;
+struct ferry_device;
 
 /**
- * struct ferry_pte_map - where a BO is, for as long as its reservation is held
+ * struct ferry_pte_map - inserts PTEs and PMDs of a BO into a mapping
+ *
+ * Valid while the reservation of the BO is held.
  */
 struct ferry_pte_map {
 	/** @bo: the BO, reserved */
 	struct ferry_bo *bo;
-	/** @vma: the mapping that gets the entries */
+	/** @vma: the mapping */
 	struct vm_area_struct *vma;
-	/** @aperture: the BO is in the aperture, else in system memory */
-	bool aperture;
-	/** @cache: the &enum drm_ferry_memtype of the entries */
-	int cache;
-	/** @prot: protection and cache attribute of the entries */
+	/** @memtype: memory type of the entries, one of &enum drm_ferry_memtype */
+	int memtype;
+	/** @prot: protection bits of the entries, with the memory type */
 	pgprot_t prot;
-	/** @cursor: its blocks, if it is in the aperture */
-	struct ferry_vram_cursor cursor;
-	/** @page: page of the BO that is mapped first */
+	/** @cursor: finds the PFNs */
+	struct ferry_cursor cursor;
+	/** @page: index into the BO of the first page of the fault-around window */
 	pgoff_t page;
-	/** @window: pages from it on that have entries in the end */
+	/** @window: number of pages of the fault-around window */
 	pgoff_t window;
-	/** @count: those of them that had none before */
+	/** @count: number of pages of the window that had no entry before */
 	unsigned long count;
 };
 
 /**
- * struct ferry_pte_range - a range of addresses
+ * struct ferry_pte_range - a range of user addresses
  */
 struct ferry_pte_range {
-	/** @start: the first */
+	/** @start: first address */
 	unsigned long start;
-	/** @end: the first after it */
+	/** @end: first address after the range */
 	unsigned long end;
 };
 
 u64 ferry_pte_page_sizes(struct ferry_device *ferry);
 u64 ferry_pte_huge_bytes(struct ferry_bo *bo);
 pgoff_t ferry_pte_page_of(struct vm_area_struct *vma, unsigned long address);
-void ferry_pte_init(struct ferry_pte_map *ins, struct ferry_bo *bo,
-		       struct vm_area_struct *vma);
-vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *ins, struct vm_fault *vmf);
-vm_fault_t ferry_pte_map_window(struct ferry_pte_map *ins, struct vm_fault *vmf);
+void ferry_pte_init(struct ferry_pte_map *map, struct ferry_bo *bo,
+		    struct vm_area_struct *vma);
+vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *map, struct vm_fault *vmf);
+vm_fault_t ferry_pte_map_window(struct ferry_pte_map *map, struct vm_fault *vmf);
 #if IS_ENABLED(CONFIG_KUNIT)
 struct ferry_pte_range ferry_pte_range(unsigned long address, unsigned long vm_start,
-					     unsigned long vm_end, pgoff_t first, pgoff_t pages);
+				       unsigned long vm_end, pgoff_t first, pgoff_t pages);
 #endif
 
 #endif /* _FERRY_PTE_H_ */

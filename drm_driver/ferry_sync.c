@@ -34,21 +34,21 @@ static struct drm_ferry_sync *ferry_sync_copy(u64 syncs, u32 count, u32 stride)
 }
 
 /**
- * ferry_sync_in - look in-syncs up
+ * ferry_sync_in - look up in-syncs
  * @ferry: the device
  * @file: the client
  * @syncs: user address of &struct drm_ferry_sync
- * @count: how many; not 0
- * @stride: bytes from one to the next
+ * @count: number of in-syncs; not 0
+ * @stride: bytes from one in-sync to the next
  *
- * Return: a job that waits for their fences, not started; or an error pointer:
+ * Return: a job that depends on their fences, not started; or an error pointer:
  * -EFAULT, -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
  */
 struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *file,
 				u64 syncs, u32 count, u32 stride)
 {
 	struct drm_ferry_sync *copy;
-	struct ferry_job *gate;
+	struct ferry_job *in_job;
 	int ret = 0;
 	u32 i;
 
@@ -56,39 +56,39 @@ struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *fil
 	if (IS_ERR(copy))
 		return ERR_CAST(copy);
 
-	gate = ferry_job_new(ferry, count);
-	if (!gate)
+	in_job = ferry_job_new(ferry, count);
+	if (!in_job)
 		ret = -ENOMEM;
 
 	for (i = 0; i < count && !ret; i++) {
 		ret = drm_syncobj_find_fence(file, copy[i].handle, copy[i].point, 0,
-					     &gate->after[i].fence);
-		/* a fence without that point was put, but is still there */
+					     &in_job->deps[i].fence);
+		/* If the fence lacks the point, it was put and the pointer left behind. */
 		if (ret)
-			gate->after[i].fence = NULL;
+			in_job->deps[i].fence = NULL;
 	}
 	kvfree(copy);
 	if (ret) {
-		ferry_job_put(gate);
+		ferry_job_put(in_job);
 		return ERR_PTR(ret);
 	}
 
-	return gate;
+	return in_job;
 }
 
 /**
  * ferry_sync_wait_in - wait for in-syncs
- * @gate: the job of ferry_sync_in()
+ * @in_job: the job of ferry_sync_in()
  *
  * Return: 0 or -ERESTARTSYS.
  */
-int ferry_sync_wait_in(struct ferry_job *gate)
+int ferry_sync_wait_in(struct ferry_job *in_job)
 {
 	unsigned int i;
 	long ret;
 
-	for (i = 0; i < gate->inputs; i++) {
-		ret = dma_fence_wait(gate->after[i].fence, true);
+	for (i = 0; i < in_job->inputs; i++) {
+		ret = dma_fence_wait(in_job->deps[i].fence, true);
 		if (ret < 0)
 			return ret;
 	}
@@ -97,13 +97,13 @@ int ferry_sync_wait_in(struct ferry_job *gate)
 }
 
 /**
- * ferry_sync_find_out - look out-syncs up
+ * ferry_sync_find_out - look up out-syncs
  * @file: the client
  * @syncs: user address of &struct drm_ferry_sync
- * @count: how many; not 0
- * @stride: bytes from one to the next
+ * @count: number of out-syncs; not 0
+ * @stride: bytes from one out-sync to the next
  *
- * Return: the syncobjs, all that they need allocated; or an error pointer: -EFAULT,
+ * Return: the syncobjs, with all memory that publishing needs; or an error pointer: -EFAULT,
  * -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
  */
 struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count,
@@ -145,9 +145,9 @@ struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32
 }
 
 /**
- * ferry_sync_publish - give out-syncs their fence
+ * ferry_sync_publish - put a fence into out-syncs
  * @outs: the syncobjs
- * @count: how many
+ * @count: number of syncobjs
  * @fence: the fence
  */
 void ferry_sync_publish(struct ferry_sync_out *outs, u32 count, struct dma_fence *fence)
@@ -167,7 +167,7 @@ void ferry_sync_publish(struct ferry_sync_out *outs, u32 count, struct dma_fence
 /**
  * ferry_sync_put_out - undo ferry_sync_find_out()
  * @outs: the syncobjs
- * @count: how many
+ * @count: number of syncobjs
  */
 void ferry_sync_put_out(struct ferry_sync_out *outs, u32 count)
 {

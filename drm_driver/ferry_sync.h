@@ -12,20 +12,20 @@ struct ferry_device;
 struct ferry_job;
 
 /**
- * struct ferry_sync_out - a syncobj that will get a fence
+ * struct ferry_sync_out - a syncobj that a fence will be put into
  */
 struct ferry_sync_out {
 	/** @syncobj: the syncobj, with a reference */
 	struct drm_syncobj *syncobj;
-	/** @chain: for a point of its timeline; NULL for a binary one */
+	/** @chain: chain node for a point of a timeline; NULL for a binary syncobj */
 	struct dma_fence_chain *chain;
-	/** @point: the point */
+	/** @point: the point, or 0 */
 	u64 point;
 };
 
 struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *file,
 				u64 syncs, u32 count, u32 stride);
-int ferry_sync_wait_in(struct ferry_job *gate);
+int ferry_sync_wait_in(struct ferry_job *in_job);
 struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count,
 					   u32 stride);
 void ferry_sync_publish(struct ferry_sync_out *outs, u32 count, struct dma_fence *fence);

@@ -7,75 +7,66 @@
 #include <drm/drm_vblank.h>
 
 #include "ferry_compat.h"
-#include "ferry_drv.h"
-#include "ferry_kms.h"
 #include "ferry_vblank.h"
 
 /**
  * DOC: Vertical blank
  *
- * The device shows what is in the aperture whenever its host looks, and tells
- * nobody when. Compositors draw a frame for each vblank, and would draw without
- * end if a flip were done at once. So a timer beats at the rate of the mode.
+ * The device has no vblank interrupt: its host reads the framebuffer whenever it likes, and
+ * does not say when. Compositors draw one frame for each vblank, and would draw without
+ * a limit if a page flip completed at once. So an hrtimer at the refresh rate of the mode
+ * stands in for the interrupt.
  */
-
-static struct ferry_vblank *to_ferry_vblank(struct drm_crtc *crtc)
-{
-	return &to_ferry_device(crtc->dev)->kms->vblank;
-}
 
 static enum hrtimer_restart ferry_vblank_tick(struct hrtimer *timer)
 {
 	struct ferry_vblank *vblank = container_of(timer, struct ferry_vblank, timer);
-	struct ferry_kms *kms = container_of(vblank, struct ferry_kms, vblank);
 	ktime_t next = ktime_add(hrtimer_get_expires(timer), vblank->frame);
 	ktime_t now = ktime_get();
 
-	/* it has been switched off meanwhile */
-	if (!drm_crtc_handle_vblank(&kms->crtc))
+	/* The DRM core has disabled vblank interrupts meanwhile. */
+	if (!drm_crtc_handle_vblank(vblank->crtc))
 		return HRTIMER_NORESTART;
 
-	/* ticks that were missed are not made up for */
+	/* Skip the vblanks that were missed. */
 	if (ktime_before(next, now))
 		next = ktime_add(now, vblank->frame);
 
-	/* not hrtimer_forward(): it may have been started anew meanwhile */
+	/* Not hrtimer_forward(): the timer may have been restarted meanwhile. */
 	hrtimer_start(timer, next, HRTIMER_MODE_ABS);
 	return HRTIMER_NORESTART;
 }
 
 /**
- * ferry_vblank_enable - start the beat
- * @crtc: the CRTC, with its mode set
+ * ferry_vblank_enable - start the vblank timer
+ * @vblank: the timer, of a CRTC with a mode set
  *
  * Return: 0.
  */
-int ferry_vblank_enable(struct drm_crtc *crtc)
+int ferry_vblank_enable(struct ferry_vblank *vblank)
 {
-	struct ferry_vblank *vblank = to_ferry_vblank(crtc);
-
-	vblank->frame = ns_to_ktime(drm_crtc_vblank_crtc(crtc)->framedur_ns);
+	vblank->frame = ns_to_ktime(drm_crtc_vblank_crtc(vblank->crtc)->framedur_ns);
 	hrtimer_start(&vblank->timer, vblank->frame, HRTIMER_MODE_REL);
 	return 0;
 }
 
 /**
- * ferry_vblank_disable - stop the beat
- * @crtc: the CRTC
+ * ferry_vblank_disable - stop the vblank timer
+ * @vblank: the timer
  *
- * Called with the lock that the tick needs: does not wait for one that runs, which
- * will find out by itself.
+ * The caller holds a lock that ferry_vblank_tick() takes, so this must not wait for a
+ * running callback. drm_crtc_handle_vblank() tells the callback not to restart the timer.
  */
-void ferry_vblank_disable(struct drm_crtc *crtc)
+void ferry_vblank_disable(struct ferry_vblank *vblank)
 {
-	hrtimer_try_to_cancel(&to_ferry_vblank(crtc)->timer);
+	hrtimer_try_to_cancel(&vblank->timer);
 }
 
 /**
  * ferry_vblank_flush - send the event of a commit at the next vblank
  * @crtc: the CRTC, with its new state in place
  *
- * Or now, if the CRTC is off.
+ * Sends the event at once if the CRTC is off.
  */
 void ferry_vblank_flush(struct drm_crtc *crtc)
 {
@@ -94,10 +85,10 @@ void ferry_vblank_flush(struct drm_crtc *crtc)
 }
 
 /**
- * ferry_vblank_off - no more vblanks, as the CRTC goes off
+ * ferry_vblank_off - turn vblank interrupts off together with the CRTC
  * @crtc: the CRTC
  *
- * With a last one, so that nobody who waits for it waits until he gives up.
+ * Handles a final vblank, so that waiters do not time out.
  */
 void ferry_vblank_off(struct drm_crtc *crtc)
 {
@@ -113,20 +104,21 @@ static void ferry_vblank_fini(struct drm_device *drm, void *arg)
 }
 
 /**
- * ferry_vblank_init - give the CRTC its beat
- * @ferry: the device, with its CRTC
+ * ferry_vblank_init - initialize vblank handling of the one CRTC
+ * @vblank: the timer
+ * @crtc: the CRTC, initialized
  *
  * Return: 0 or -ENOMEM.
  */
-int ferry_vblank_init(struct ferry_device *ferry)
+int ferry_vblank_init(struct ferry_vblank *vblank, struct drm_crtc *crtc)
 {
-	struct ferry_vblank *vblank = &ferry->kms->vblank;
 	int ret;
 
-	ret = drm_vblank_init(&ferry->drm, 1);
+	ret = drm_vblank_init(crtc->dev, 1);
 	if (ret)
 		return ret;
 
+	vblank->crtc = crtc;
 	ferry_compat_hrtimer_setup(&vblank->timer, ferry_vblank_tick);
-	return drmm_add_action_or_reset(&ferry->drm, ferry_vblank_fini, vblank);
+	return drmm_add_action_or_reset(crtc->dev, ferry_vblank_fini, vblank);
 }

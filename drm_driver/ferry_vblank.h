@@ -5,21 +5,22 @@
 #include <linux/hrtimer.h>
 
 struct drm_crtc;
-struct ferry_device;
 
 /**
- * struct ferry_vblank - the beat of a display that has none
+ * struct ferry_vblank - vblank timer of a display without a vblank interrupt
  */
 struct ferry_vblank {
-	/** @timer: runs while somebody waits for a vblank */
+	/** @crtc: the CRTC */
+	struct drm_crtc *crtc;
+	/** @timer: runs while vblank interrupts are enabled */
 	struct hrtimer timer;
-	/** @frame: duration of a frame of the mode that is set */
+	/** @frame: duration of a frame of the current mode */
 	ktime_t frame;
 };
 
-int ferry_vblank_init(struct ferry_device *ferry);
-int ferry_vblank_enable(struct drm_crtc *crtc);
-void ferry_vblank_disable(struct drm_crtc *crtc);
+int ferry_vblank_init(struct ferry_vblank *vblank, struct drm_crtc *crtc);
+int ferry_vblank_enable(struct ferry_vblank *vblank);
+void ferry_vblank_disable(struct ferry_vblank *vblank);
 void ferry_vblank_off(struct drm_crtc *crtc);
 void ferry_vblank_flush(struct drm_crtc *crtc);
 

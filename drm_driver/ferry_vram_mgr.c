@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/capability.h>
+#include <linux/math64.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include <drm/drm_buddy.h>
@@ -9,10 +12,14 @@
 
 #include <kunit/visibility.h>
 
-#include "ferry_bo.h"
 #include "ferry_compat.h"
-#include "ferry_drv.h"
+#include "ferry_device.h"
 #include "ferry_vram_mgr.h"
+
+static unsigned int aperture_only = 50;
+module_param(aperture_only, uint, 0444);
+MODULE_PARM_DESC(aperture_only,
+		 "Percent of the aperture that aperture-only BOs may fill without CAP_SYS_ADMIN (default 50)");
 
 static struct ferry_vram_mgr *to_ferry_vram_mgr(struct ttm_resource_manager *man)
 {
@@ -27,7 +34,7 @@ static u64 ferry_vram_mgr_place_end(const struct ferry_vram_mgr *mgr,
 	return end && end < mgr->mm.size ? end : mgr->mm.size;
 }
 
-static bool ferry_vram_mgr_blocks_touch(struct gpu_buddy *mm, struct list_head *blocks)
+static bool ferry_vram_mgr_is_contiguous(struct gpu_buddy *mm, struct list_head *blocks)
 {
 	struct gpu_buddy_block *block;
 	u64 next = 0;
@@ -77,21 +84,21 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 	if (ret)
 		goto err_fini;
 
-	vres->contiguous = ferry_vram_mgr_blocks_touch(&mgr->mm, &vres->blocks);
+	vres->contiguous = ferry_vram_mgr_is_contiguous(&mgr->mm, &vres->blocks);
 	if (vres->contiguous)
 		vres->base.start =
 			gpu_buddy_block_offset(list_first_entry(&vres->blocks,
 								struct gpu_buddy_block,
 								link)) >> PAGE_SHIFT;
-	vres->fixed = !(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM);
-	if (vres->fixed)
-		atomic64_add(vres->base.size, &mgr->fixed);
+	vres->unevictable = !(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM);
+	if (vres->unevictable)
+		atomic64_add(vres->base.size, &mgr->unevictable);
 	bo->no_space = false;
 	*res = &vres->base;
 	return 0;
 
 err_fini:
-	/* TTM turns "no space" into "no memory": remember which it was */
+	/* TTM turns -ENOSPC into -ENOMEM: remember which one it was */
 	bo->no_space = ret == -ENOSPC;
 	ttm_resource_fini(man, &vres->base);
 	kfree(vres);
@@ -106,8 +113,8 @@ static void ferry_vram_mgr_free(struct ttm_resource_manager *man, struct ttm_res
 	mutex_lock(&mgr->lock);
 	gpu_buddy_free_list(&mgr->mm, &vres->blocks, 0);
 	mutex_unlock(&mgr->lock);
-	if (vres->fixed)
-		atomic64_sub(res->size, &mgr->fixed);
+	if (vres->unevictable)
+		atomic64_sub(res->size, &mgr->unevictable);
 
 	ttm_resource_fini(man, res);
 	kfree(vres);
@@ -178,11 +185,11 @@ static void ferry_vram_mgr_fini(struct drm_device *drm, void *arg)
 }
 
 /**
- * ferry_vram_mgr_init - start to manage the aperture
- * @ferry: the device, with its aperture known
+ * ferry_vram_mgr_init - register the allocator of the aperture with TTM
+ * @ferry: the device, with &ferry_device.bar set up
  *
- * Ends when the last user of the DRM device is gone: until then a BO may hold
- * a resource.
+ * The allocator exists until the DRM device is released: a BO may hold a resource until
+ * then.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -212,7 +219,7 @@ int ferry_vram_mgr_init(struct ferry_device *ferry)
 EXPORT_SYMBOL_IF_KUNIT(ferry_vram_mgr_init);
 
 /**
- * ferry_vram_mgr_free_bytes - how much of the aperture nobody holds
+ * ferry_vram_mgr_free_bytes - number of bytes of the aperture that no BO holds
  * @mgr: the manager
  *
  * Return: bytes.
@@ -230,73 +237,78 @@ u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr)
 EXPORT_SYMBOL_IF_KUNIT(ferry_vram_mgr_free_bytes);
 
 /**
- * ferry_vram_mgr_print - state of the aperture for debugfs
+ * ferry_vram_mgr_is_unevictable - check if a BO stays in the aperture once it is there
+ * @bo: the BO, reserved
+ *
+ * Return: true if the BO is pinned or aperture-only.
+ */
+bool ferry_vram_mgr_is_unevictable(const struct ferry_bo *bo)
+{
+	return bo->base.pin_count || !(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM);
+}
+
+static void ferry_vram_mgr_add_pin(struct ferry_bo *bo, s64 bytes)
+{
+	if (ferry_vram_mgr_owns(bo->base.resource) && !ferry_vram_mgr_is_unevictable(bo))
+		atomic64_add(bytes, &ferry_bo_device(bo)->vram_mgr.unevictable);
+}
+
+/**
+ * ferry_vram_mgr_account_pin - account for a pin that is about to be taken
+ * @bo: the BO, reserved
+ *
+ * A pin counts if the BO is in the aperture and could have been evicted.
+ */
+void ferry_vram_mgr_account_pin(struct ferry_bo *bo)
+{
+	ferry_vram_mgr_add_pin(bo, bo->base.base.size);
+}
+
+/**
+ * ferry_vram_mgr_unaccount_pin - account for a pin that was dropped
+ * @bo: the BO, reserved
+ */
+void ferry_vram_mgr_unaccount_pin(struct ferry_bo *bo)
+{
+	ferry_vram_mgr_add_pin(bo, -(s64)bo->base.base.size);
+}
+
+/**
+ * ferry_vram_mgr_account_only - account for a new aperture-only BO
+ * @ferry: the device
+ * @size: size of the BO in bytes
+ *
+ * Return: 0, or -ENOSPC if all aperture-only BOs together would exceed the limit of the
+ * module parameter aperture_only and the caller lacks CAP_SYS_ADMIN.
+ */
+int ferry_vram_mgr_account_only(struct ferry_device *ferry, u64 size)
+{
+	struct ferry_vram_mgr *mgr = &ferry->vram_mgr;
+	u64 limit = div_u64(ferry->bar.size * min(aperture_only, 100U), 100);
+
+	if (atomic64_add_return(size, &mgr->aperture_only) <= limit || capable(CAP_SYS_ADMIN))
+		return 0;
+
+	atomic64_sub(size, &mgr->aperture_only);
+	return -ENOSPC;
+}
+
+/**
+ * ferry_vram_mgr_unaccount_only - undo ferry_vram_mgr_account_only()
+ * @ferry: the device
+ * @size: size of the BO in bytes
+ */
+void ferry_vram_mgr_unaccount_only(struct ferry_device *ferry, u64 size)
+{
+	atomic64_sub(size, &ferry->vram_mgr.aperture_only);
+}
+
+/**
+ * ferry_vram_mgr_print - print the state of the aperture for debugfs
  * @mgr: the manager
- * @p: where to print
+ * @p: printer
  */
 void ferry_vram_mgr_print(struct ferry_vram_mgr *mgr, struct drm_printer *p)
 {
 	ttm_resource_manager_debug(&mgr->base, p);
 }
-
-/**
- * ferry_vram_mgr_print_blocks - where a BO lies, for debugfs
- * @res: its resource in the aperture, which stays valid
- * @p: where to print
- *
- * Prints OFFSET+SIZE, in bytes, for each piece.
- */
-void ferry_vram_mgr_print_blocks(struct ttm_resource *res, struct drm_printer *p)
-{
-	struct ferry_vram_cursor cursor;
-	u64 offset = 0, at;
-
-	ferry_vram_cursor_init(&cursor, res);
-	while (offset < res->size) {
-		at = ferry_vram_cursor_seek(&cursor, offset);
-		drm_printf(p, "%s0x%llx+0x%llx", offset ? "," : "", at, cursor.end - offset);
-		offset = cursor.end;
-	}
-}
-
-/**
- * ferry_vram_cursor_init - start a walk
- * @cursor: the cursor
- * @res: a resource in the aperture; must stay valid during the walk
- */
-void ferry_vram_cursor_init(struct ferry_vram_cursor *cursor, struct ttm_resource *res)
-{
-	*cursor = (struct ferry_vram_cursor) {
-		.res = to_ferry_vram_resource(res),
-		.mm = &ttm_to_ferry_device(res->bo->bdev)->vram_mgr.mm,
-	};
-}
-EXPORT_SYMBOL_IF_KUNIT(ferry_vram_cursor_init);
-
-/**
- * ferry_vram_cursor_seek - where a byte of a BO is in the aperture
- * @cursor: the cursor
- * @offset: byte offset into the BO, less than its size
- *
- * The bytes up to @cursor->end follow it in the aperture.
- *
- * Return: byte offset into the aperture.
- */
-u64 ferry_vram_cursor_seek(struct ferry_vram_cursor *cursor, u64 offset)
-{
-	const struct ferry_vram_resource *res = cursor->res;
-
-	if (!cursor->block || offset < cursor->first) {
-		cursor->block = list_first_entry(&res->blocks, struct gpu_buddy_block, link);
-		cursor->first = 0;
-		cursor->end = gpu_buddy_block_size(cursor->mm, cursor->block);
-	}
-	while (offset >= cursor->end) {
-		cursor->block = list_next_entry(cursor->block, link);
-		cursor->first = cursor->end;
-		cursor->end += gpu_buddy_block_size(cursor->mm, cursor->block);
-	}
-
-	return gpu_buddy_block_offset(cursor->block) + offset - cursor->first;
-}
-EXPORT_SYMBOL_IF_KUNIT(ferry_vram_cursor_seek);

@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 
 #include "../ferry_bar.h"
-#include "../ferry_drv.h"
+#include "../ferry_device.h"
 #include "ferry_kunit_helpers.h"
 
 struct ferry_bar_request {

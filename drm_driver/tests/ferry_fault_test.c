@@ -19,7 +19,9 @@
 #include <kunit/test.h>
 
 #include "../ferry_bo.h"
-#include "../ferry_drv.h"
+#include "../ferry_copy.h"
+#include "../ferry_gem.h"
+#include "../ferry_device.h"
 #include "../ferry_fault.h"
 #include "../ferry_pte.h"
 #include "../ferry_ioctl.h"
@@ -216,7 +218,7 @@ static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
 {
 	struct ferry_fault_test *t = test->priv;
 	unsigned long pgoff = (offset >> PAGE_SHIFT) + first;
-	unsigned long wish = 40ul * SZ_1G;
+	unsigned long hint = 40ul * SZ_1G;
 	unsigned long got;
 
 	got = ferry_fault_test_get_area(t->file->filp, 0, len, pgoff, MAP_SHARED);
@@ -230,11 +232,11 @@ static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
 		KUNIT_EXPECT_EQ_MSG(test, (got - first * PAGE_SIZE) % PMD_SIZE, 0,
 				    "from page %lu, %lu bytes", first, len);
 
-	got = ferry_fault_test_get_area(t->file->filp, wish, len, pgoff, MAP_SHARED);
-	KUNIT_EXPECT_EQ(test, got, wish);
-	got = ferry_fault_test_get_area(t->file->filp, wish + PAGE_SIZE, len, pgoff,
+	got = ferry_fault_test_get_area(t->file->filp, hint, len, pgoff, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, got, hint);
+	got = ferry_fault_test_get_area(t->file->filp, hint + PAGE_SIZE, len, pgoff,
 					MAP_SHARED | MAP_FIXED);
-	KUNIT_EXPECT_EQ(test, got, wish + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, got, hint + PAGE_SIZE);
 }
 
 /* An address for every part of a BO: 2 MiB of it at a multiple of 2 MiB, or as asked. */
@@ -325,7 +327,7 @@ static void ferry_fault_test_touch(struct kunit *test)
 		for (at = 0; at < size; at += PAGE_SIZE) {
 			u64 word = 0;
 
-			KUNIT_ASSERT_EQ(test, ferry_bo_access(bo, at, &word, 8, false), 8);
+			KUNIT_ASSERT_EQ(test, ferry_copy_access(bo, at, &word, 8, false), 8);
 			KUNIT_EXPECT_EQ(test, word, at + i + 1);
 		}
 	}

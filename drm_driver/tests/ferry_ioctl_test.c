@@ -13,7 +13,8 @@
 #include <kunit/test.h>
 
 #include "../ferry_bo.h"
-#include "../ferry_drv.h"
+#include "../ferry_device.h"
+#include "../ferry_gem.h"
 #include "../ferry_ioctl.h"
 #include "ferry_kunit_helpers.h"
 
@@ -325,7 +326,7 @@ static void ferry_ioctl_test_migrate(struct kunit *test)
 
 	ret = ferry_ioctl_migrate(&t->ferry->drm, &args, t->file);
 	KUNIT_EXPECT_EQ(test, ret, migrate->ret);
-	KUNIT_EXPECT_EQ(test, ferry_bo_wait(bo, ktime_get_ns() + 10ull * NSEC_PER_SEC), 0);
+	KUNIT_EXPECT_EQ(test, ferry_gem_wait(bo, ktime_get_ns() + 10ull * NSEC_PER_SEC), 0);
 	dma_resv_lock(bo->base.base.resv, NULL);
 	KUNIT_EXPECT_EQ(test, ferry_bo_placement(bo), migrate->ret ? SYSTEM : APERTURE);
 	dma_resv_unlock(bo->base.base.resv);

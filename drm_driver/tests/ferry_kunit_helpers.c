@@ -22,12 +22,14 @@
 #include "../ferry_bo.h"
 #include "../ferry_client.h"
 #include "../ferry_compat.h"
-#include "../ferry_drv.h"
+#include "../ferry_device.h"
 #include "../ferry_fault.h"
 #include "../ferry_ioctl.h"
 #include "../ferry_job.h"
-#include "../ferry_reclaim.h"
+#include "../ferry_shrinker.h"
+#include "../ferry_tt.h"
 #include "../ferry_ttm.h"
+#include "../ferry_vram_mgr.h"
 #include "ferry_kunit_helpers.h"
 
 static const struct file_operations ferry_kunit_fops = {
@@ -66,12 +68,15 @@ static struct ferry_device *ferry_kunit_alloc(struct kunit *test)
 	return ferry;
 }
 
-/* As the driver's probe does it, from where the BAR is known. */
+/* What the driver's probe does after it has found the BAR. */
 static void ferry_kunit_start(struct kunit *test, struct ferry_device *ferry)
 {
 	KUNIT_ASSERT_EQ(test, ferry_job_init(ferry), 0);
+	spin_lock_init(&ferry->bos_lock);
+	INIT_LIST_HEAD(&ferry->bos);
+	KUNIT_ASSERT_EQ(test, ferry_tt_init(ferry), 0);
 	KUNIT_ASSERT_EQ(test, ferry_ttm_init(ferry), 0);
-	KUNIT_ASSERT_EQ(test, ferry_reclaim_init(ferry), 0);
+	KUNIT_ASSERT_EQ(test, ferry_shrinker_init(ferry), 0);
 	KUNIT_ASSERT_EQ(test, ferry_vram_mgr_init(ferry), 0);
 }
 

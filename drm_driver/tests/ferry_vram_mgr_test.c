@@ -11,8 +11,9 @@
 
 #include <kunit/test.h>
 
-#include "../ferry_bo.h"
-#include "../ferry_drv.h"
+#include "../ferry_cursor.h"
+#include "../ferry_device.h"
+#include "../ferry_vram_mgr.h"
 #include "ferry_kunit_helpers.h"
 
 #define FERRY_VRAM_TEST_PAGES 1024
@@ -121,7 +122,7 @@ static void ferry_vram_test_end(struct kunit *test, struct ferry_vram_test *t)
 	for (n = 0; n < t->count; n++)
 		ferry_vram_test_free(test, t, n);
 	KUNIT_EXPECT_EQ(test, ferry_vram_test_free_pages(t), t->pages);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.fixed), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.unevictable), 0);
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(t->used, t->pages));
 }
 
@@ -295,31 +296,32 @@ static void ferry_vram_mgr_test_range(struct kunit *test)
 	ferry_vram_test_end(test, t);
 }
 
-/* What no eviction can move is counted, for as long as it is there. */
-static void ferry_vram_mgr_test_fixed(struct kunit *test)
+/* The space of aperture-only BOs is accounted for as unevictable. */
+static void ferry_vram_mgr_test_unevictable(struct kunit *test)
 {
 	struct ferry_vram_test *t = ferry_vram_test_start(test, SZ_4M, 3);
-	atomic64_t *fixed = &t->ferry->vram_mgr.fixed;
+	atomic64_t *unevictable = &t->ferry->vram_mgr.unevictable;
 
 	t->bos[0].bo.allowed_placements = DRM_FERRY_PLACEMENT_APERTURE;
 	KUNIT_ASSERT_EQ(test, ferry_vram_test_alloc(test, t, 0, 5, 0, 0), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(fixed), 5 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, atomic64_read(unevictable), 5 * PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, ferry_vram_test_alloc(test, t, 1, 7, 0, 0), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(fixed), 5 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, atomic64_read(unevictable), 5 * PAGE_SIZE);
 	t->bos[2].bo.allowed_placements = DRM_FERRY_PLACEMENT_APERTURE;
 	KUNIT_EXPECT_EQ(test, ferry_vram_test_alloc(test, t, 2, 2000, 0, 0), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, atomic64_read(fixed), 5 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, atomic64_read(unevictable), 5 * PAGE_SIZE);
 	ferry_vram_test_end(test, t);
 }
 
-/* A cursor finds each byte, walking up, down and at random. */
+/* A cursor finds each byte, in ascending, descending and random order. */
 static void ferry_vram_mgr_test_cursor(struct kunit *test)
 {
 	struct ferry_vram_test *t = ferry_vram_test_start(test, SZ_4M, FERRY_VRAM_TEST_PAGES + 1);
-	struct ferry_vram_cursor up, any;
+	struct ferry_cursor walk, any;
 	struct gpu_buddy_block *block;
 	struct ttm_resource *res;
 	struct rnd_state rnd;
+	struct ferry_bo *bo;
 	u64 offset, size;
 	u64 *where;
 	int n, i;
@@ -333,6 +335,7 @@ static void ferry_vram_mgr_test_cursor(struct kunit *test)
 	size = ferry_vram_test_free_pages(t);
 	KUNIT_ASSERT_EQ(test, ferry_vram_test_alloc(test, t, FERRY_VRAM_TEST_PAGES, size, 0, 0), 0);
 	res = t->bos[FERRY_VRAM_TEST_PAGES].res;
+	bo = &t->bos[FERRY_VRAM_TEST_PAGES].bo;
 
 	where = kunit_kcalloc(test, size, sizeof(*where), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, where);
@@ -343,19 +346,19 @@ static void ferry_vram_mgr_test_cursor(struct kunit *test)
 			where[i++] = gpu_buddy_block_offset(block) + offset;
 	KUNIT_ASSERT_EQ(test, i, size);
 
-	ferry_vram_cursor_init(&up, res);
-	ferry_vram_cursor_init(&any, res);
+	ferry_cursor_init(&walk, bo, res);
+	ferry_cursor_init(&any, bo, res);
 	for (i = 0; i < size; i++) {
 		u64 page = prandom_u32_state(&rnd) % size;
 		u64 byte = prandom_u32_state(&rnd) % PAGE_SIZE;
 
-		KUNIT_EXPECT_EQ(test, ferry_vram_cursor_seek(&up, (u64)i << PAGE_SHIFT), where[i]);
-		KUNIT_EXPECT_GT(test, up.end, (u64)i << PAGE_SHIFT);
-		KUNIT_EXPECT_EQ(test, ferry_vram_cursor_seek(&any, (page << PAGE_SHIFT) + byte),
+		KUNIT_EXPECT_EQ(test, ferry_cursor_seek(&walk, (u64)i << PAGE_SHIFT), where[i]);
+		KUNIT_EXPECT_GT(test, walk.end, (u64)i << PAGE_SHIFT);
+		KUNIT_EXPECT_EQ(test, ferry_cursor_seek(&any, (page << PAGE_SHIFT) + byte),
 				where[page] + byte);
 	}
 	for (i = size - 1; i >= 0; i--)
-		KUNIT_EXPECT_EQ(test, ferry_vram_cursor_seek(&up, (u64)i << PAGE_SHIFT), where[i]);
+		KUNIT_EXPECT_EQ(test, ferry_cursor_seek(&walk, (u64)i << PAGE_SHIFT), where[i]);
 	ferry_vram_test_end(test, t);
 }
 
@@ -366,7 +369,7 @@ static struct kunit_case ferry_vram_mgr_tests[] = {
 	KUNIT_CASE(ferry_vram_mgr_test_fragmentation),
 	KUNIT_CASE(ferry_vram_mgr_test_exhaustion),
 	KUNIT_CASE(ferry_vram_mgr_test_range),
-	KUNIT_CASE(ferry_vram_mgr_test_fixed),
+	KUNIT_CASE(ferry_vram_mgr_test_unevictable),
 	KUNIT_CASE(ferry_vram_mgr_test_cursor),
 	{ }
 };

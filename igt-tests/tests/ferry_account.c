@@ -434,7 +434,7 @@ static void test_trace_moves(int fd)
 		 ferry_bo_mmap_offset(fd, handle));
 	snprintf(bytes, sizeof(bytes), "bytes=%llu ", MIB);
 	igt_assert_eq(igt_ferry_trace_count(
-			      bo, "from=nowhere to=aperture bytes=1048576 "),
+			      bo, "from=none to=aperture bytes=1048576 "),
 		      1);
 	ferry_bo_migrate(fd, handle, SYSTEM);
 	igt_assert_eq(igt_ferry_trace_count(

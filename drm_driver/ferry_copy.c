@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/io.h>
+#include <linux/iosys-map.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include <asm/cpufeature.h>
+
+#include <drm/drm_cache.h>
+#include <drm/ferry_drm.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_tt.h>
+
+#include <kunit/visibility.h>
+
+#include "ferry_bo.h"
+#include "ferry_client.h"
+#include "ferry_compat.h"
+#include "ferry_copy.h"
+#include "ferry_device.h"
+#include "ferry_trace.h"
+
+/*
+ * Copy a page from and to any kind of memory. On uncached and write-combined memory string
+ * instructions make one small bus transaction for each step, and emulators run them several
+ * times slower than plain loads and stores (bench/run --rows copy). So load a cache line
+ * into registers and store it.
+ */
+static void ferry_copy_page(void *to, const void *from)
+{
+	const u64 *src = from;
+	u64 *dst = to;
+	int i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(u64); i += 8) {
+		u64 a = READ_ONCE(src[i]), b = READ_ONCE(src[i + 1]);
+		u64 c = READ_ONCE(src[i + 2]), d = READ_ONCE(src[i + 3]);
+		u64 e = READ_ONCE(src[i + 4]), f = READ_ONCE(src[i + 5]);
+		u64 g = READ_ONCE(src[i + 6]), h = READ_ONCE(src[i + 7]);
+
+		WRITE_ONCE(dst[i], a);
+		WRITE_ONCE(dst[i + 1], b);
+		WRITE_ONCE(dst[i + 2], c);
+		WRITE_ONCE(dst[i + 3], d);
+		WRITE_ONCE(dst[i + 4], e);
+		WRITE_ONCE(dst[i + 5], f);
+		WRITE_ONCE(dst[i + 6], g);
+		WRITE_ONCE(dst[i + 7], h);
+	}
+}
+
+/*
+ * Each plain load from write-combined memory waits for the bus; streaming loads fetch whole
+ * cache lines. drm_memcpy_from_wc() does not use them under a hypervisor, and falls back to
+ * string instructions there.
+ */
+static bool ferry_copy_can_stream(struct ferry_device *ferry)
+{
+	return ferry->bar.effective == DRM_FERRY_MEMTYPE_WC &&
+	       boot_cpu_has(X86_FEATURE_XMM4_1) && !boot_cpu_has(X86_FEATURE_HYPERVISOR);
+}
+
+static void ferry_copy_stream_page(void *to, const void *from)
+{
+	struct iosys_map src = IOSYS_MAP_INIT_VADDR_IOMEM((void __iomem __force *)from);
+	struct iosys_map dst = IOSYS_MAP_INIT_VADDR(to);
+
+	drm_memcpy_from_wc(&dst, &src, PAGE_SIZE);
+}
+
+static void ferry_copy_count(struct ferry_device *ferry, struct ferry_copy *copy, u64 ns)
+{
+	struct ferry_stats *stats = &ferry->stats;
+
+	if (ferry_cursor_in_aperture(&copy->from) && ferry_cursor_in_aperture(&copy->to)) {
+		atomic64_inc(&stats->moves_within);
+	} else if (ferry_cursor_in_aperture(&copy->to)) {
+		atomic64_inc(&stats->moves_to_aperture);
+		atomic64_add(copy->size, &stats->bytes_to_aperture);
+		atomic64_add(ns, &stats->move_ns_to_aperture);
+	} else {
+		atomic64_inc(&stats->moves_to_system);
+		atomic64_add(copy->size, &stats->bytes_to_system);
+		atomic64_add(ns, &stats->move_ns_to_system);
+	}
+	if (copy->evict)
+		atomic64_inc(&stats->evictions);
+}
+
+static u32 ferry_copy_placement(const struct ferry_cursor *cursor)
+{
+	if (ferry_cursor_in_aperture(cursor))
+		return DRM_FERRY_PLACEMENT_APERTURE;
+
+	return ferry_cursor_has_memory(cursor) ? DRM_FERRY_PLACEMENT_SYSTEM : 0;
+}
+
+/**
+ * ferry_copy_run - copy a BO's contents, or clear the destination
+ * @ferry: the device
+ * @copy: the copy; source and destination stay valid until it is done
+ *
+ * Takes no lock and allocates nothing, because a fence may wait for it.
+ */
+void ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy)
+{
+	bool stream = ferry_cursor_in_aperture(&copy->from) && ferry_copy_can_stream(ferry);
+	bool clear = !ferry_cursor_has_memory(&copy->from);
+	u64 start = ktime_get_ns();
+	u64 offset, ns;
+
+	for (offset = 0; offset < copy->size; offset += PAGE_SIZE) {
+		void *to = ferry_cursor_vaddr(&copy->to, offset);
+
+		if (clear)
+			memset(to, 0, PAGE_SIZE);
+		else if (stream)
+			ferry_copy_stream_page(to, ferry_cursor_vaddr(&copy->from, offset));
+		else
+			ferry_copy_page(to, ferry_cursor_vaddr(&copy->from, offset));
+		cond_resched();
+	}
+
+	ns = ktime_get_ns() - start;
+	ferry_copy_count(ferry, copy, ns);
+	ferry_client_account(copy->client, ns);
+	trace_ferry_move(ferry->drm.dev, copy->offset, ferry_copy_placement(&copy->from),
+			 ferry_copy_placement(&copy->to), copy->size, ns, copy->evict);
+}
+
+static void ferry_copy_bytes(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write)
+{
+	struct ferry_cursor cursor;
+	int done, bytes;
+
+	ferry_cursor_init(&cursor, bo, bo->base.resource);
+	for (done = 0; done < len; done += bytes) {
+		void *vaddr = ferry_cursor_vaddr(&cursor, offset + done);
+
+		bytes = min_t(int, PAGE_SIZE - offset_in_page(offset + done), len - done);
+		if (write)
+			memcpy(vaddr, buf + done, bytes);
+		else
+			memcpy(buf + done, vaddr, bytes);
+	}
+}
+
+/**
+ * ferry_copy_access - read or write a BO for a debugger
+ * @bo: the BO
+ * @offset: byte offset into the BO
+ * @buf: kernel buffer
+ * @len: number of bytes
+ * @write: write to the BO, else read from it
+ *
+ * Return: @len, -EIO for a range outside of the BO or contents that cannot be read back
+ * from swap, -ENODATA if the BO was purged, -ENOMEM or -ERESTARTSYS.
+ */
+int ferry_copy_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write)
+{
+	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
+	int ret;
+
+	if (len < 1 || len > bo->base.base.size || offset > bo->base.base.size - len)
+		return -EIO;
+
+	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
+	if (ret)
+		return ret;
+
+	ret = bo->madv == DRM_FERRY_MADV_PURGED ? -ENODATA : ttm_bo_wait_ctx(&bo->base, &ctx);
+	if (!ret && ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_SYSTEM)
+		ret = ferry_compat_bo_populate(&bo->base, &ctx);
+	if (!ret)
+		ferry_copy_bytes(bo, offset, buf, len, write);
+
+	dma_resv_unlock(bo->base.base.resv);
+	return ret ?: len;
+}
+EXPORT_SYMBOL_IF_KUNIT(ferry_copy_access);

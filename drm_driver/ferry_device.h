@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_DEVICE_H_
+#define _FERRY_DEVICE_H_
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_gem.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_device.h>
+
+#include "ferry_bar.h"
+#include "ferry_shrinker.h"
+#include "ferry_tt.h"
+#include "ferry_vram_mgr.h"
+
+struct ferry_kms;
+struct workqueue_struct;
+
+/**
+ * struct ferry_stats - what a device has done since the driver probed it
+ *
+ * Counters only ever grow, except @bos. They are read without a lock.
+ */
+struct ferry_stats {
+	/** @bos: number of BOs that exist */
+	atomic64_t bos;
+	/** @moves_to_aperture: moves from system memory to the aperture */
+	atomic64_t moves_to_aperture;
+	/** @moves_to_system: moves from the aperture to system memory */
+	atomic64_t moves_to_system;
+	/** @moves_within: moves inside the aperture, to make a BO contiguous */
+	atomic64_t moves_within;
+	/** @bytes_to_aperture: bytes copied or cleared by @moves_to_aperture */
+	atomic64_t bytes_to_aperture;
+	/** @bytes_to_system: bytes copied by @moves_to_system */
+	atomic64_t bytes_to_system;
+	/** @move_ns_to_aperture: nanoseconds spent in copies of @moves_to_aperture */
+	atomic64_t move_ns_to_aperture;
+	/** @move_ns_to_system: nanoseconds spent in copies of @moves_to_system */
+	atomic64_t move_ns_to_system;
+	/** @evictions: moves to system memory that freed space for another BO */
+	atomic64_t evictions;
+	/** @purged: BOs whose contents were dropped after DRM_FERRY_MADV_DONTNEED */
+	atomic64_t purged;
+	/** @faults: page faults handled */
+	atomic64_t faults;
+	/** @fault_pages: pages mapped by @faults */
+	atomic64_t fault_pages;
+	/** @faults_2m: faults that inserted one PMD of 2 MiB */
+	atomic64_t faults_2m;
+	/** @faults_oom: faults that failed to allocate memory */
+	atomic64_t faults_oom;
+};
+
+/**
+ * struct ferry_device - a device that ferry drives
+ */
+struct ferry_device {
+	/** @drm: base */
+	struct drm_device drm;
+	/** @ttm: TTM's half of the memory manager */
+	struct ttm_device ttm;
+	/** @bar: the memory BAR */
+	struct ferry_bar bar;
+	/** @vram_mgr: allocator of the aperture */
+	struct ferry_vram_mgr vram_mgr;
+	/** @tt: page arrays of BOs */
+	struct ferry_tt_mgr tt;
+	/** @shrinker: frees system memory of BOs when the kernel runs short */
+	struct ferry_shrinker shrinker;
+	/** @kms: the display, or NULL if the device has none */
+	struct ferry_kms *kms;
+	/** @jobs_wq: runs the copies of asynchronous moves */
+	struct workqueue_struct *jobs_wq;
+	/** @jobs: number of jobs that have started and not ended */
+	atomic_t jobs;
+	/** @scanout_pins: number of pins held by framebuffers of the display's states */
+	atomic_t scanout_pins;
+	/** @bos_lock: protects @bos; taken with nothing else held, takes nothing */
+	spinlock_t bos_lock;
+	/** @bos: BOs whose creation has succeeded and whose final release has not begun */
+	struct list_head bos;
+	/** @stats: counters for debugfs */
+	struct ferry_stats stats;
+};
+
+/**
+ * struct ferry_bo - a buffer object
+ *
+ * Lives from ferry_gem_create() to the last reference of its GEM object.
+ */
+struct ferry_bo {
+	/** @base: TTM's BO, which embeds the GEM object; first, see ferry_fault.c */
+	struct ttm_buffer_object base;
+	/** @node: in &ferry_device.bos; empty until creation has succeeded */
+	struct list_head node;
+	/** @allowed_placements: mask of DRM_FERRY_PLACEMENT_*; constant */
+	u32 allowed_placements;
+	/** @caching: DRM_FERRY_CACHING_* of system pages; constant */
+	u32 caching;
+	/** @flags: mask of DRM_FERRY_BO_*; constant */
+	u32 flags;
+	/** @no_space: the last allocation in the aperture failed for lack of space; dma_resv */
+	bool no_space;
+	/** @shared: the BO is or was exported as a dma-buf; protected by dma_resv */
+	bool shared;
+	/** @madv: DRM_FERRY_MADV_*; protected by dma_resv */
+	u32 madv;
+	/** @kept: system pages kept while the BO is in the aperture, or NULL; dma_resv */
+	struct ttm_tt *kept;
+};
+
+static inline struct ferry_device *to_ferry_device(struct drm_device *drm)
+{
+	return container_of(drm, struct ferry_device, drm);
+}
+
+static inline struct ferry_device *ttm_to_ferry_device(struct ttm_device *ttm)
+{
+	return container_of(ttm, struct ferry_device, ttm);
+}
+
+/* For a TTM BO that is known to be embedded in a &struct ferry_bo; else ferry_bo_from_ttm(). */
+static inline struct ferry_bo *ttm_to_ferry_bo(struct ttm_buffer_object *tbo)
+{
+	return container_of(tbo, struct ferry_bo, base);
+}
+
+static inline struct ferry_bo *gem_to_ferry_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct ferry_bo, base.base);
+}
+
+static inline struct ferry_device *ferry_bo_device(const struct ferry_bo *bo)
+{
+	return ttm_to_ferry_device(bo->base.bdev);
+}
+
+#endif /* _FERRY_DEVICE_H_ */

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/io.h>
+#include <linux/math64.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
+
+#include <video/vga.h>
+
+#include <drm/drm_edid.h>
+#include <drm/drm_print.h>
+
+#include "ferry_device.h"
+#include "ferry_dispi.h"
+
+/* The BAR with the registers, and the offsets of the registers in it */
+#define FERRY_DISPI_BAR			2
+#define FERRY_DISPI_BAR_MIN		SZ_4K
+#define FERRY_DISPI_EDID_SIZE		0x400
+#define FERRY_DISPI_VGA			0x400
+#define FERRY_DISPI_REGISTERS		0x500
+#define FERRY_DISPI_QEXT_SIZE		0x600
+#define FERRY_DISPI_QEXT_ENDIAN		0x604
+#define FERRY_DISPI_ENDIAN_LITTLE	0x1e1e1e1e
+
+/* DISPI registers, of 16 bits each */
+enum {
+	DISPI_ID,
+	DISPI_XRES,
+	DISPI_YRES,
+	DISPI_BPP,
+	DISPI_ENABLE,
+	DISPI_BANK,
+	DISPI_VIRT_WIDTH,
+	DISPI_VIRT_HEIGHT,
+	DISPI_X_OFFSET,
+	DISPI_Y_OFFSET,
+	DISPI_MEMORY_64K,
+};
+
+#define DISPI_ID_MASK		0xfff0
+#define DISPI_ID_VALUE		0xb0c0
+#define DISPI_ENABLED		BIT(0)
+#define DISPI_LINEAR		BIT(6)
+#define DISPI_KEEP_MEMORY	BIT(7)
+
+static u16 ferry_dispi_read(struct ferry_dispi *dispi, int reg)
+{
+	return readw(dispi->mmio + FERRY_DISPI_REGISTERS + reg * 2);
+}
+
+static void ferry_dispi_write(struct ferry_dispi *dispi, int reg, u16 val)
+{
+	writew(val, dispi->mmio + FERRY_DISPI_REGISTERS + reg * 2);
+}
+
+static void ferry_dispi_vga_write(struct ferry_dispi *dispi, u16 port, u8 val)
+{
+	writeb(val, dispi->mmio + FERRY_DISPI_VGA + port - VGA_ATT_W);
+}
+
+/**
+ * ferry_dispi_reset - set what the device forgets when it loses power
+ * @dispi: the registers
+ */
+void ferry_dispi_reset(struct ferry_dispi *dispi)
+{
+	/* Newer devices have a register for the byte order of pixels. */
+	if (readl(dispi->mmio + FERRY_DISPI_QEXT_SIZE) >= 8)
+		writel(FERRY_DISPI_ENDIAN_LITTLE, dispi->mmio + FERRY_DISPI_QEXT_ENDIAN);
+}
+
+/**
+ * ferry_dispi_probe - find the registers of a Bochs display
+ * @ferry: the device
+ * @dispi: filled in
+ *
+ * devres releases the registers after the driver's remove callback.
+ *
+ * Return: 0, -ENODEV if the device has no such registers, -EBUSY if another driver holds
+ * them, or -ENOMEM.
+ */
+int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi)
+{
+	struct drm_device *drm = &ferry->drm;
+	struct pci_dev *pdev = to_pci_dev(drm->dev);
+	u16 id;
+
+	if (!(pci_resource_flags(pdev, FERRY_DISPI_BAR) & IORESOURCE_MEM) ||
+	    pci_resource_len(pdev, FERRY_DISPI_BAR) < FERRY_DISPI_BAR_MIN) {
+		drm_err(drm, "BAR %d with the display registers is missing\n", FERRY_DISPI_BAR);
+		return -ENODEV;
+	}
+
+	if (!devm_request_mem_region(drm->dev, pci_resource_start(pdev, FERRY_DISPI_BAR),
+				     pci_resource_len(pdev, FERRY_DISPI_BAR), "ferry")) {
+		drm_err(drm, "BAR %d %pR is in use by another driver\n", FERRY_DISPI_BAR,
+			pci_resource_n(pdev, FERRY_DISPI_BAR));
+		return -EBUSY;
+	}
+	dispi->mmio = devm_ioremap(drm->dev, pci_resource_start(pdev, FERRY_DISPI_BAR),
+				   pci_resource_len(pdev, FERRY_DISPI_BAR));
+	if (!dispi->mmio)
+		return -ENOMEM;
+
+	id = ferry_dispi_read(dispi, DISPI_ID);
+	if ((id & DISPI_ID_MASK) != DISPI_ID_VALUE) {
+		drm_err(drm, "no Bochs display behind BAR %d: id 0x%x\n", FERRY_DISPI_BAR, id);
+		return -ENODEV;
+	}
+	dispi->vram = (u64)ferry_dispi_read(dispi, DISPI_MEMORY_64K) * SZ_64K;
+
+	ferry_dispi_reset(dispi);
+	return 0;
+}
+
+/**
+ * ferry_dispi_set_mode - set the resolution and enable scanout
+ * @dispi: the registers
+ * @width: width in pixels
+ * @height: height in lines
+ *
+ * Resets the scanout address to the start of the aperture, which can hold any client's BO:
+ * the caller sets it right after.
+ */
+void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height)
+{
+	ferry_dispi_write(dispi, DISPI_ENABLE, 0);
+	ferry_dispi_write(dispi, DISPI_BPP, FERRY_DISPI_CPP * 8);
+	ferry_dispi_write(dispi, DISPI_XRES, width);
+	ferry_dispi_write(dispi, DISPI_YRES, height);
+	ferry_dispi_write(dispi, DISPI_BANK, 0);
+	ferry_dispi_write(dispi, DISPI_VIRT_WIDTH, width);
+	ferry_dispi_write(dispi, DISPI_X_OFFSET, 0);
+	ferry_dispi_write(dispi, DISPI_Y_OFFSET, 0);
+	/* Without KEEP_MEMORY a VGA device clears the start of its memory. */
+	ferry_dispi_write(dispi, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR | DISPI_KEEP_MEMORY);
+}
+
+/**
+ * ferry_dispi_set_scanout - set the memory that is scanned out
+ * @dispi: the registers, with a mode set
+ * @offset: byte offset into the aperture of the first pixel
+ * @pitch: bytes from one line to the next
+ */
+void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch)
+{
+	u32 rest;
+
+	/* The width first: the device checks the offsets against it. */
+	ferry_dispi_write(dispi, DISPI_VIRT_WIDTH, pitch / FERRY_DISPI_CPP);
+	ferry_dispi_write(dispi, DISPI_Y_OFFSET, div_u64_rem(offset, pitch, &rest));
+	ferry_dispi_write(dispi, DISPI_X_OFFSET, rest / FERRY_DISPI_CPP);
+}
+
+/**
+ * ferry_dispi_blank - blank or unblank the screen
+ * @dispi: the registers
+ * @blank: true to blank
+ *
+ * Works on devices with VGA registers. bochs-display has none, and ignores it.
+ */
+void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank)
+{
+	ferry_dispi_vga_write(dispi, VGA_MIS_W, VGA_MIS_COLOR);
+	/* After this read the next write to the attribute port is an index. */
+	readb(dispi->mmio + FERRY_DISPI_VGA + VGA_IS1_RC - VGA_ATT_W);
+	ferry_dispi_vga_write(dispi, VGA_ATT_W, blank ? 0 : VGA_AR_ENABLE_DISPLAY);
+}
+
+/**
+ * ferry_dispi_has_edid - check if the device has an EDID
+ * @dispi: the registers
+ *
+ * The EDID helpers log an error for a device with edid=off: check before calling them.
+ *
+ * Return: true if the EDID begins with a valid header.
+ */
+bool ferry_dispi_has_edid(struct ferry_dispi *dispi)
+{
+	u8 header[8];
+
+	memcpy_fromio(header, dispi->mmio, sizeof(header));
+	return drm_edid_header_is_valid(header) == sizeof(header);
+}
+
+/**
+ * ferry_dispi_edid_block - read a block of the EDID, for drm_edid_read_custom()
+ * @data: the &struct ferry_dispi
+ * @buf: filled in
+ * @block: index of the block
+ * @len: size of a block in bytes
+ *
+ * Return: 0, or -EINVAL for a block that the device has no room for.
+ */
+int ferry_dispi_edid_block(void *data, u8 *buf, unsigned int block, size_t len)
+{
+	struct ferry_dispi *dispi = data;
+	size_t start = (size_t)block * EDID_LENGTH;
+
+	if (start + len > FERRY_DISPI_EDID_SIZE)
+		return -EINVAL;
+
+	memcpy_fromio(buf, dispi->mmio + start, len);
+	return 0;
+}

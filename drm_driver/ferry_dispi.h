@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_DISPI_H_
+#define _FERRY_DISPI_H_
+
+#include <linux/types.h>
+
+struct ferry_device;
+
+/* Bytes per pixel of the one format that the driver sets */
+#define FERRY_DISPI_CPP 4
+
+/**
+ * struct ferry_dispi - the registers of a Bochs display
+ */
+struct ferry_dispi {
+	/** @mmio: EDID, VGA and DISPI registers; accessed inside drm_dev_enter() */
+	void __iomem *mmio;
+	/** @vram: number of bytes of memory behind the aperture, as the device reports it */
+	u64 vram;
+};
+
+int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi);
+void ferry_dispi_reset(struct ferry_dispi *dispi);
+void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height);
+void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch);
+void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank);
+bool ferry_dispi_has_edid(struct ferry_dispi *dispi);
+int ferry_dispi_edid_block(void *data, u8 *buf, unsigned int block, size_t len);
+
+#endif /* _FERRY_DISPI_H_ */

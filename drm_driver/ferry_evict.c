@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/wait_bit.h>
+
+#include <drm/drm_gem.h>
+#include <drm/drm_print.h>
+#include <drm/ferry_drm.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_placement.h>
+
+#include <kunit/visibility.h>
+
+#include "ferry_bo.h"
+#include "ferry_ctx.h"
+#include "ferry_device.h"
+#include "ferry_evict.h"
+#include "ferry_placement.h"
+#include "ferry_vram_mgr.h"
+
+/**
+ * DOC: Eviction of all BOs
+ *
+ * The contents of the aperture do not survive a suspend or hibernation, and cannot be
+ * accessed once the driver is unbound. So in these cases every BO moves to system memory,
+ * whatever placements it allows. After a resume the aperture-only BOs move back; other BOs
+ * move when a client or an ioctl wants them there.
+ *
+ * One function serves suspend, hibernation and removal. It does not give up at the first BO
+ * that cannot move: each BO is tried, and the worst error is returned. It is done when no
+ * resource is left in the aperture except those of pinned BOs, and no job either.
+ */
+
+/* How often removal repeats an eviction that failed, and the pause before it does */
+#define FERRY_EVICT_TRIES 10
+#define FERRY_EVICT_PAUSE_MS 20
+
+/* For how long one eviction waits for jobs, and for TTM to release resources */
+#define FERRY_EVICT_WAIT_JIFFIES (15 * HZ)
+
+/* Which contents to discard instead of saving them */
+enum ferry_evict_discard {
+	/* none but those of BOs marked DRM_FERRY_MADV_DONTNEED */
+	FERRY_EVICT_SAVE_ALL,
+	/* also those of BOs that need memory to be saved to */
+	FERRY_EVICT_SAVE_KEPT,
+	/* all */
+	FERRY_EVICT_DISCARD_ALL,
+};
+
+static bool ferry_evict_discards(const struct ferry_bo *bo, enum ferry_evict_discard discard)
+{
+	return bo->madv != DRM_FERRY_MADV_WILLNEED || discard == FERRY_EVICT_DISCARD_ALL ||
+	       (discard == FERRY_EVICT_SAVE_KEPT && !bo->kept);
+}
+
+static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard discard)
+{
+	struct ferry_ctx ctx = { .evict = true };
+	struct ttm_placement no_placement = {};
+	int ret;
+
+	if (!ferry_evict_discards(bo, discard))
+		return ferry_placement_move(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
+
+	ret = ttm_bo_wait_ctx(&bo->base, &ctx.base);
+	if (ret)
+		return ret;
+
+	if (bo->madv != DRM_FERRY_MADV_WILLNEED)
+		ferry_bo_mark_purged(bo);
+
+	return ttm_bo_validate(&bo->base, &no_placement, &ctx.base);
+}
+
+/* Returns 0 if the BO is not in the aperture any more; adds to @pinned if a pin keeps it. */
+static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard, u64 *pinned)
+{
+	int ret = 0;
+
+	dma_resv_lock(bo->base.base.resv, NULL);
+	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE) {
+		if (bo->base.pin_count)
+			*pinned += bo->base.base.size;
+		else
+			ret = ferry_evict_reserved(bo, discard);
+	}
+	dma_resv_unlock(bo->base.base.resv);
+
+	return ret;
+}
+
+/*
+ * Wait for jobs, for the ghost BOs that hold their sources, and for BOs whose final release
+ * waits for a fence. TTM releases both kinds from a workqueue of its own.
+ */
+static int ferry_evict_wait_released(struct ferry_device *ferry, u64 pinned)
+{
+	struct ttm_resource_manager *man = &ferry->vram_mgr.base;
+	unsigned long end = jiffies + FERRY_EVICT_WAIT_JIFFIES;
+
+	if (!wait_var_event_timeout(&ferry->jobs, !atomic_read(&ferry->jobs),
+				    FERRY_EVICT_WAIT_JIFFIES))
+		return -EBUSY;
+
+	while (ttm_resource_manager_usage(man) > pinned) {
+		if (time_after(jiffies, end))
+			return -EBUSY;
+		usleep_range(100, 1000);
+	}
+
+	return 0;
+}
+
+static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard discard)
+{
+	struct ferry_bo *bo = NULL;
+	int err = 0, ret;
+	u64 pinned = 0;
+
+	while ((bo = ferry_bo_next(ferry, bo))) {
+		ret = ferry_evict_bo(bo, discard, &pinned);
+		/* Lack of memory is worse than a busy BO: waiting may not cure it. */
+		if (ret && err != -ENOMEM)
+			err = ret;
+	}
+
+	return err ?: ferry_evict_wait_released(ferry, pinned);
+}
+
+/**
+ * ferry_evict_all - move every BO out of the aperture
+ * @ferry: the device, with its display off
+ *
+ * Pinned BOs stay.
+ *
+ * Return: 0, -ENOMEM if memory to save contents to is lacking, or -EBUSY if fences do not
+ * signal in time.
+ */
+int ferry_evict_all(struct ferry_device *ferry)
+{
+	return ferry_evict_try(ferry, FERRY_EVICT_SAVE_ALL);
+}
+
+/**
+ * ferry_evict_final - move every BO out of the aperture before the BAR is unmapped
+ * @ferry: the device, unplugged and with its display off
+ *
+ * Contents move to system memory, where existing mappings find them. This needs memory, and
+ * memory that is lacking now may be free a moment later, so try again for a while before
+ * contents are discarded.
+ */
+void ferry_evict_final(struct ferry_device *ferry)
+{
+	unsigned int try;
+	int ret;
+
+	for (try = 0; try < FERRY_EVICT_TRIES; try++) {
+		ret = ferry_evict_try(ferry, FERRY_EVICT_SAVE_ALL);
+		if (!ret)
+			return;
+		msleep(FERRY_EVICT_PAUSE_MS);
+	}
+
+	if (ret == -ENOMEM)
+		drm_err(&ferry->drm, "out of memory: contents of the aperture are lost\n");
+	else
+		drm_err(&ferry->drm, "contents of the aperture are lost: %d\n", ret);
+	if (ferry_evict_try(ferry, FERRY_EVICT_SAVE_KEPT))
+		ferry_evict_try(ferry, FERRY_EVICT_DISCARD_ALL);
+}
+
+/**
+ * ferry_evict_restore - move aperture-only BOs back to the aperture
+ * @ferry: the device
+ */
+void ferry_evict_restore(struct ferry_device *ferry)
+{
+	struct ferry_placement_target target = { .placement = DRM_FERRY_PLACEMENT_APERTURE };
+	struct ferry_placement_call call = {};
+	int ret;
+
+	while ((target.bo = ferry_bo_next(ferry, target.bo))) {
+		if (target.bo->allowed_placements != DRM_FERRY_PLACEMENT_APERTURE)
+			continue;
+		ret = ferry_placement_move_all(ferry, &target, 1, &call);
+		if (ret)
+			drm_err(&ferry->drm, "a BO cannot return to the aperture: %d\n", ret);
+	}
+}

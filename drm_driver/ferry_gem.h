@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_GEM_H_
+#define _FERRY_GEM_H_
+
+#include <linux/types.h>
+
+struct drm_device;
+struct drm_ferry_bo_create;
+struct drm_ferry_bo_query;
+struct drm_file;
+struct drm_mode_create_dumb;
+struct ferry_bo;
+struct ferry_client;
+struct ferry_device;
+
+struct ferry_bo *ferry_gem_create(struct ferry_device *ferry, struct ferry_client *client,
+				  const struct drm_ferry_bo_create *args);
+int ferry_gem_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args);
+int ferry_gem_wait(struct ferry_bo *bo, s64 timeout_ns);
+int ferry_gem_madvise(struct ferry_bo *bo, u32 madv, u32 *retained);
+u64 ferry_gem_max_size(struct ferry_device *ferry);
+int ferry_gem_dumb_create(struct drm_file *file, struct drm_device *drm,
+			  struct drm_mode_create_dumb *args);
+
+#endif /* _FERRY_GEM_H_ */

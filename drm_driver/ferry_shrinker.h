@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _FERRY_SHRINKER_H_
+#define _FERRY_SHRINKER_H_
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct ferry_device;
+struct shrinker;
+
+/**
+ * struct ferry_shrinker - frees system memory of BOs when the kernel runs short
+ */
+struct ferry_shrinker {
+	/** @base: the kernel's side */
+	struct shrinker *base;
+	/** @swap_work: swaps BOs out */
+	struct work_struct swap_work;
+	/** @swap_pages: number of pages that @swap_work shall free */
+	atomic_long_t swap_pages;
+};
+
+int ferry_shrinker_init(struct ferry_device *ferry);
+int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages);
+bool ferry_shrinker_can_swap(void);
+
+#endif /* _FERRY_SHRINKER_H_ */

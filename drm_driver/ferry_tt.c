@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include <drm/drm_gem.h>
+#include <drm/drm_managed.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_pool.h>
+#include <drm/ttm/ttm_tt.h>
+
+#include <kunit/visibility.h>
+
+#include "ferry_compat.h"
+#include "ferry_device.h"
+#include "ferry_tt.h"
+
+/* Number of pages that one PMD maps */
+#define FERRY_TT_HUGE_PAGES (PMD_SIZE >> PAGE_SHIFT)
+
+/**
+ * DOC: Kept pages
+ *
+ * A BO that moves to the aperture keeps its system pages, so that moving it back needs no
+ * new ones: neither an eviction nor a suspend has to allocate them, and no page is cleared
+ * only to be overwritten. All kept pages together are no larger than the aperture. Their
+ * contents are never read again, because a move to system memory writes all of them, and
+ * reclaim takes them before anything else.
+ *
+ * TTM does not know kept pages. When TTM unpopulates and destroys the ttm_tt of a BO that
+ * moves to the aperture, ferry_tt_unpopulate() and ferry_tt_destroy() put it into
+ * &ferry_bo.kept instead. When TTM creates a ttm_tt to move the BO back, ferry_tt_create()
+ * returns the kept one, and populating it allocates nothing. If that move fails, TTM
+ * destroys the ttm_tt again, which puts it back into &ferry_bo.kept.
+ */
+
+/**
+ * struct ferry_tt - page array of a BO
+ */
+struct ferry_tt {
+	/** @base: TTM's side */
+	struct ttm_tt base;
+	/** @kept_by: BO in the aperture that keeps the pages when TTM drops them, or NULL */
+	struct ferry_bo *kept_by;
+	/** @huge: a bit for each 2 MiB that one PMD can map; valid while populated */
+	unsigned long huge[];
+};
+
+static struct ferry_tt *to_ferry_tt(struct ttm_tt *tt)
+{
+	return container_of(tt, struct ferry_tt, base);
+}
+
+/*
+ * TTM keeps freed write-combining pages in a pool. They count as used memory, but TTM's
+ * own shrinker frees them.
+ */
+static void ferry_tt_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, bool freed)
+{
+	long pages = freed ? tt->num_pages : -(long)tt->num_pages;
+	struct ferry_tt_mgr *mgr = &ferry->tt;
+
+	atomic64_sub(pages, &mgr->system_pages);
+	if (tt->caching != ttm_cached && atomic_long_add_return(pages, &mgr->pooled) < 0)
+		atomic_long_set(&mgr->pooled, 0);
+}
+
+static void ferry_tt_count_kept(struct ferry_device *ferry, struct ttm_tt *tt, bool kept)
+{
+	long pages = kept ? tt->num_pages : -(long)tt->num_pages;
+
+	atomic64_add(pages, &ferry->tt.kept_pages);
+	atomic64_sub(pages, &ferry->tt.system_pages);
+}
+
+/**
+ * ferry_tt_create - create the page array of a BO
+ * @tbo: the TTM BO
+ * @bo: the same as a BO of ferry, reserved; or NULL for a ghost BO of TTM
+ * @page_flags: TTM_TT_FLAG_*
+ *
+ * Return: the page array, without pages unless they were kept; or NULL without memory.
+ */
+struct ttm_tt *ferry_tt_create(struct ttm_buffer_object *tbo, struct ferry_bo *bo,
+			       u32 page_flags)
+{
+	enum ttm_caching caching = ttm_cached;
+	struct ferry_tt *tt;
+
+	/* A move overwrites kept pages. A BO that must read as zeros needs new ones. */
+	if (bo && bo->kept && !(page_flags & TTM_TT_FLAG_ZERO_ALLOC)) {
+		tt = to_ferry_tt(bo->kept);
+		bo->kept = NULL;
+		ferry_tt_update_lru(bo);
+		return &tt->base;
+	}
+
+	if (bo && bo->caching == DRM_FERRY_CACHING_WC)
+		caching = ttm_write_combined;
+
+	tt = kvzalloc(struct_size(tt, huge, BITS_TO_LONGS(tbo->base.size / PMD_SIZE)),
+		      GFP_KERNEL);
+	if (!tt)
+		return NULL;
+
+	if (ttm_tt_init(&tt->base, tbo, page_flags, caching, 0)) {
+		kvfree(tt);
+		return NULL;
+	}
+
+	return &tt->base;
+}
+
+static bool ferry_tt_pages_are_huge(struct page **pages)
+{
+	pgoff_t i;
+
+	if (!IS_ALIGNED(page_to_pfn(pages[0]), FERRY_TT_HUGE_PAGES))
+		return false;
+
+	for (i = 1; i < FERRY_TT_HUGE_PAGES; i++)
+		if (page_to_pfn(pages[i]) != page_to_pfn(pages[0]) + i)
+			return false;
+
+	return true;
+}
+
+/**
+ * ferry_tt_reuse_kept - populate a page array with its kept pages
+ * @ferry: the device
+ * @tt: the page array
+ *
+ * Return: true if the array had kept pages.
+ */
+bool ferry_tt_reuse_kept(struct ferry_device *ferry, struct ttm_tt *tt)
+{
+	if (!to_ferry_tt(tt)->kept_by)
+		return false;
+
+	ferry_tt_count_kept(ferry, tt, false);
+	return true;
+}
+
+/**
+ * ferry_tt_populate - allocate the pages of a page array
+ * @ferry: the device
+ * @tt: the page array, without kept pages
+ * @ctx: TTM's context
+ *
+ * Also finds out which parts a PMD can map, so that the page faults need not.
+ *
+ * Return: 0, -ENOMEM, -EINTR or -ERESTARTSYS.
+ */
+int ferry_tt_populate(struct ferry_device *ferry, struct ttm_tt *tt,
+		      struct ttm_operation_ctx *ctx)
+{
+	pgoff_t i;
+	int ret;
+
+	ret = ttm_pool_alloc(&ferry->ttm.pool, tt, ctx);
+	/* set_pages_array_wc() returns -EINVAL if it lacks memory to track the pages */
+	if (ret == -EINVAL)
+		ret = -ENOMEM;
+	if (ret)
+		return ret;
+
+	ferry_tt_count_pages(ferry, tt, false);
+	for (i = 0; i < tt->num_pages / FERRY_TT_HUGE_PAGES; i++)
+		__assign_bit(i, to_ferry_tt(tt)->huge,
+			     ferry_tt_pages_are_huge(&tt->pages[i * FERRY_TT_HUGE_PAGES]));
+
+	return 0;
+}
+
+/**
+ * ferry_tt_unpopulate - free or keep the pages of a page array
+ * @ttm: TTM's device
+ * @tt: the page array, populated
+ */
+void ferry_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt)
+{
+	struct ferry_device *ferry = ttm_to_ferry_device(ttm);
+
+	if (to_ferry_tt(tt)->kept_by) {
+		ferry_tt_count_kept(ferry, tt, true);
+		return;
+	}
+
+	ttm_pool_free(&ttm->pool, tt);
+	ferry_tt_count_pages(ferry, tt, true);
+}
+
+/**
+ * ferry_tt_destroy - free or keep a page array
+ * @ttm: TTM's device
+ * @tt: the page array, unpopulated
+ */
+void ferry_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt)
+{
+	struct ferry_bo *bo = to_ferry_tt(tt)->kept_by;
+
+	if (bo) {
+		bo->kept = tt;
+		ferry_tt_update_lru(bo);
+		return;
+	}
+
+	ttm_tt_fini(tt);
+	kvfree(to_ferry_tt(tt));
+}
+
+/**
+ * ferry_tt_is_huge - check if one PMD can map 2 MiB of a page array
+ * @tt: the page array, populated
+ * @page: index of the first page; the array has 2 MiB from there on
+ *
+ * Return: true if the pages are one contiguous, aligned PFN range. Known only for multiples
+ * of 2 MiB, false for all other indices.
+ */
+bool ferry_tt_is_huge(struct ttm_tt *tt, pgoff_t page)
+{
+	return IS_ALIGNED(page, FERRY_TT_HUGE_PAGES) &&
+	       test_bit(page / FERRY_TT_HUGE_PAGES, to_ferry_tt(tt)->huge);
+}
+
+/**
+ * ferry_tt_drop_kept - free the kept pages of a BO
+ * @bo: the BO, reserved or in its final release; idle, since a job may still read the pages
+ *
+ * Return: true if the BO had kept pages.
+ */
+bool ferry_tt_drop_kept(struct ferry_bo *bo)
+{
+	struct ttm_device *ttm = bo->base.bdev;
+	struct ttm_tt *tt = bo->kept;
+
+	if (!tt)
+		return false;
+
+	bo->kept = NULL;
+	ferry_tt_update_lru(bo);
+	ferry_tt_count_kept(ttm_to_ferry_device(ttm), tt, false);
+	to_ferry_tt(tt)->kept_by = NULL;
+	ferry_tt_unpopulate(ttm, tt);
+	ferry_tt_destroy(ttm, tt);
+	return true;
+}
+
+/**
+ * ferry_tt_set_keep - set whether a BO keeps its pages when TTM drops them
+ * @bo: the BO, reserved, with populated pages
+ * @keep: true if the BO is idle and moves to the aperture, false if it has left it
+ */
+void ferry_tt_set_keep(struct ferry_bo *bo, bool keep)
+{
+	dma_resv_assert_held(bo->base.base.resv);
+
+	/* A BO whose contents were discarded in the aperture still has its old kept pages. */
+	if (keep)
+		ferry_tt_drop_kept(bo);
+	to_ferry_tt(bo->base.ttm)->kept_by = keep ? bo : NULL;
+}
+
+/**
+ * ferry_tt_update_lru - put a BO at the tail of the list that it belongs to
+ * @bo: the BO, reserved
+ */
+void ferry_tt_update_lru(struct ferry_bo *bo)
+{
+	struct ferry_tt_mgr *mgr = &ferry_bo_device(bo)->tt;
+
+	if (bo->kept)
+		ferry_compat_gem_lru_move(&mgr->kept, &bo->base.base, &mgr->lock);
+	else if (bo->madv == DRM_FERRY_MADV_DONTNEED)
+		ferry_compat_gem_lru_move(&mgr->purgeable, &bo->base.base, &mgr->lock);
+	else
+		ferry_tt_remove_lru(bo);
+}
+
+/**
+ * ferry_tt_remove_lru - remove a BO from the lists of what reclaim can free
+ * @bo: the BO, reserved or in its final release
+ */
+void ferry_tt_remove_lru(struct ferry_bo *bo)
+{
+	struct ferry_tt_mgr *mgr = &ferry_bo_device(bo)->tt;
+
+	if (READ_ONCE(bo->base.base.lru))
+		ferry_compat_gem_lru_move(&mgr->unlisted, &bo->base.base, &mgr->lock);
+}
+
+static void ferry_tt_fini(struct drm_device *drm, void *arg)
+{
+	struct ferry_tt_mgr *mgr = arg;
+
+	mutex_destroy(&mgr->lock);
+}
+
+/**
+ * ferry_tt_init - initialize the lists of BOs that reclaim can free pages of
+ * @ferry: the device, without TTM: the lists exist until TTM has released the last BO
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_tt_init(struct ferry_device *ferry)
+{
+	struct ferry_tt_mgr *mgr = &ferry->tt;
+
+	mutex_init(&mgr->lock);
+	ferry_compat_gem_lru_init(&mgr->purgeable, &mgr->lock);
+	ferry_compat_gem_lru_init(&mgr->kept, &mgr->lock);
+	ferry_compat_gem_lru_init(&mgr->unlisted, &mgr->lock);
+	return drmm_add_action_or_reset(&ferry->drm, ferry_tt_fini, mgr);
+}
+EXPORT_SYMBOL_IF_KUNIT(ferry_tt_init);
