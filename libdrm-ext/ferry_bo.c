@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Buffer objects: creation, import and export, references, placement. */
+/* Buffer objects: creation, import and export, references, moves. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,8 @@ static void ferry_close_handle(const struct ferry_device *dev, uint32_t handle)
 }
 
 /*
- * Makes the BO of a handle that is not in the table. Called with the lock. The
- * handle stays the caller's on failure.
+ * Create the BO for a handle that is not in the table. The caller holds @dev->lock, and
+ * still owns the handle if this fails.
  */
 static int ferry_bo_wrap(struct ferry_device *dev, uint32_t handle,
 			 uint64_t size, struct ferry_bo **out)
@@ -50,7 +50,7 @@ static int ferry_bo_wrap(struct ferry_device *dev, uint32_t handle,
 	return 0;
 }
 
-/* Finds or makes the BO of a handle. Called with the lock. */
+/* Find or create the BO for a handle. The caller holds @dev->lock. */
 static int ferry_bo_get(struct ferry_device *dev, uint32_t handle,
 			struct ferry_bo **out)
 {
@@ -72,19 +72,19 @@ static int ferry_bo_get(struct ferry_device *dev, uint32_t handle,
 }
 
 ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
-			      uint32_t placements, uint32_t flags,
+			      uint32_t allowed_placements, uint32_t flags,
 			      struct ferry_bo **bo)
 {
 	struct drm_ferry_bo_create create = {
 		.size = size,
-		.allowed_placements = placements,
+		.allowed_placements = allowed_placements,
 	};
 	int err;
 
 	if (flags & ~FERRY_BO_FLAGS)
 		return -EINVAL;
 
-	/* Both start flags make a mask that the kernel refuses. */
+	/* The kernel rejects a placement of two bits, so both start flags are -EINVAL. */
 	if (flags & FERRY_BO_START_SYSTEM)
 		create.placement |= DRM_FERRY_PLACEMENT_SYSTEM;
 	if (flags & FERRY_BO_START_APERTURE)
@@ -99,8 +99,8 @@ ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 		return err;
 
 	/*
-	 * A new handle cannot be in the table: BOs leave it before their
-	 * handles are closed.
+	 * A new handle cannot be in the table, because a BO is removed from the table
+	 * before its handle is closed.
 	 */
 	pthread_mutex_lock(&dev->lock);
 	err = ferry_bo_wrap(dev, create.handle, create.size, bo);
@@ -128,14 +128,14 @@ ferry_public int ferry_bo_from_dmabuf(struct ferry_device *dev, int fd,
 	int err;
 
 	/*
-	 * The import may return a handle that a BO has already, so no such BO
-	 * may be dropped between the import and the lookup.
+	 * The import can return the handle of an existing BO. Hold the lock until that
+	 * BO has another reference: else another thread could close the handle.
 	 */
 	pthread_mutex_lock(&dev->lock);
 	err = ferry_ioctl(dev, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime);
 	if (!err) {
 		err = ferry_bo_get(dev, prime.handle, bo);
-		/* Whoever is in the table cannot have failed. */
+		/* The lookup of an existing BO cannot fail: the handle is a new one. */
 		if (err)
 			ferry_close_handle(dev, prime.handle);
 	}
@@ -213,36 +213,55 @@ ferry_public int ferry_bo_query(struct ferry_bo *bo,
 	return ferry_copy_out(info, size, &query, sizeof(query));
 }
 
-/* Fills in the entries, and asks the kernel. */
-static int ferry_migrate(struct ferry_device *dev,
-			 const struct ferry_bo_move *moves, uint32_t count,
-			 struct drm_ferry_migrate *args)
+/* Translate the moves into entries of the ioctl. On failure set @args->failed_entry. */
+static int ferry_fill_entries(struct ferry_device *dev,
+			      const struct ferry_bo_move *moves,
+			      struct drm_ferry_migrate_entry *entries,
+			      struct drm_ferry_migrate *args)
 {
-	struct drm_ferry_migrate_entry *entries;
-	int err = 0;
-
-	if (!count || count > DRM_FERRY_MIGRATE_MAX)
-		return -EINVAL;
-
-	entries = calloc(count, sizeof(*entries));
-	if (!entries)
-		return -ENOMEM;
-
-	for (uint32_t i = 0; i < count; i++) {
-		if (moves[i].bo->dev != dev) {
-			err = -EINVAL;
-			break;
+	for (uint32_t i = 0; i < args->count; i++) {
+		if (moves[i].bo->dev != dev || moves[i].flags) {
+			args->failed_entry = i;
+			return -EINVAL;
 		}
 		entries[i].handle = moves[i].bo->handle;
 		entries[i].placement = moves[i].placement;
 	}
-	if (!err) {
-		args->entries = (uintptr_t)entries;
-		args->count = count;
-		err = ferry_ioctl(dev, DRM_IOCTL_FERRY_MIGRATE, args);
-	}
+	return 0;
+}
 
+/* The caller has set the syncs in @args; the other fields are zero. */
+static int ferry_migrate(struct ferry_device *dev,
+			 const struct ferry_bo_move *moves, uint32_t count,
+			 struct drm_ferry_migrate *args, uint32_t *failed)
+{
+	struct drm_ferry_migrate_entry *entries = NULL;
+	int err;
+
+	/* If the device is gone DRM fails the ioctl before ferry can set this field. */
+	args->failed_entry = count;
+	args->count = count;
+	args->entry_stride = sizeof(*entries);
+	args->sync_stride = sizeof(struct drm_ferry_sync);
+
+	if (!count || count > DRM_FERRY_MIGRATE_MAX) {
+		err = -EINVAL;
+		goto out;
+	}
+	entries = calloc(count, sizeof(*entries));
+	if (!entries) {
+		err = -ENOMEM;
+		goto out;
+	}
+	args->entries = (uintptr_t)entries;
+
+	err = ferry_fill_entries(dev, moves, entries, args);
+	if (!err)
+		err = ferry_ioctl(dev, DRM_IOCTL_FERRY_MIGRATE, args);
+out:
 	free(entries);
+	if (failed)
+		*failed = args->failed_entry;
 	return err;
 }
 
@@ -253,10 +272,9 @@ ferry_public int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement)
 		.placement = placement,
 	};
 	struct drm_ferry_migrate args = {
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
 		.entries = (uintptr_t)&entry,
 		.count = 1,
+		.entry_stride = sizeof(entry),
 	};
 
 	return ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_MIGRATE, &args);
@@ -264,32 +282,26 @@ ferry_public int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement)
 
 ferry_public int ferry_bo_migrate_many(struct ferry_device *dev,
 				       const struct ferry_bo_move *moves,
-				       uint32_t count)
+				       uint32_t count, uint32_t *failed)
 {
-	struct drm_ferry_migrate args = {
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
-	};
+	struct drm_ferry_migrate args = { 0 };
 
-	return ferry_migrate(dev, moves, count, &args);
+	return ferry_migrate(dev, moves, count, &args, failed);
 }
 
-ferry_public int
-ferry_bo_migrate_sync(struct ferry_device *dev,
-		      const struct ferry_bo_move *moves, uint32_t count,
-		      const struct drm_ferry_sync *in, uint32_t in_count,
-		      const struct drm_ferry_sync *out, uint32_t out_count)
+ferry_public int ferry_bo_migrate_sync(
+	struct ferry_device *dev, const struct ferry_bo_move *moves,
+	uint32_t count, const struct drm_ferry_sync *in, uint32_t in_count,
+	const struct drm_ferry_sync *out, uint32_t out_count, uint32_t *failed)
 {
 	struct drm_ferry_migrate args = {
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
 		.in_syncs = (uintptr_t)in,
 		.out_syncs = (uintptr_t)out,
 		.in_count = in_count,
 		.out_count = out_count,
 	};
 
-	return ferry_migrate(dev, moves, count, &args);
+	return ferry_migrate(dev, moves, count, &args, failed);
 }
 
 ferry_public int ferry_bo_wait(struct ferry_bo *bo, int64_t timeout_ns)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Devices: finding, opening, asking. */
+/* Devices: finding, opening, queries. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,12 +16,12 @@
 
 #define FERRY_DRIVER_NAME "ferry"
 
-/* fcntl(2) of Linux 6.10; not every libc has it yet. */
+/* New in Linux 6.10: older headers of libc lack it. */
 #ifndef F_DUPFD_QUERY
 #define F_DUPFD_QUERY 1027
 #endif
 
-/* Protects the list and the step of a device's refs from one to zero. */
+/* Protects the list, and the transition of a device's refs from one to zero. */
 static pthread_mutex_t ferry_devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ferry_device *ferry_devices;
 
@@ -44,9 +44,9 @@ int ferry_copy_out(void *dst, size_t dst_size, const void *src, size_t src_size)
 }
 
 /*
- * Drops a reference unless it is the last one, and returns 0 then. The last one
- * is for the caller to drop, under the lock that lookups hold: they would
- * otherwise bring an object back that is on its way out.
+ * Drop a reference and return 0, or return 1 if it is the last one. The caller then takes
+ * the lock that lookups hold and drops it. Without that lock a lookup could return an
+ * object that is being freed.
  */
 int ferry_refs_dec_unless_last(atomic_uint *refs)
 {
@@ -59,13 +59,13 @@ int ferry_refs_dec_unless_last(atomic_uint *refs)
 	return 1;
 }
 
-/* Whether two descriptors are of one open file and so share their handles. */
+/* Check if two descriptors share one open file, and therefore its handles. */
 static bool ferry_same_file(int a, int b)
 {
 	pid_t pid = getpid();
 	long order;
 
-	/* Every kernel with DRM has this one, but a sandbox may forbid it. */
+	/* Each kernel with DRM has kcmp(), but a seccomp filter can forbid it. */
 	order = syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
 	if (order >= 0)
 		return order == 0;
@@ -115,7 +115,7 @@ static int ferry_device_create(int fd, struct ferry_device **out)
 	return 0;
 }
 
-/* Takes over the descriptor, whether it succeeds or not. */
+/* Take ownership of the descriptor, on failure too. */
 static int ferry_device_adopt(int fd, struct ferry_device **out)
 {
 	struct ferry_device *dev;
@@ -160,7 +160,7 @@ ferry_public int ferry_device_open_node(const char *path,
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	/* What open(2) says of things that no driver is behind. */
+	/* Errors of open(2) for nodes without a driver and for directories. */
 	if (fd < 0)
 		return errno == ENXIO || errno == EISDIR ? -ENODEV : -errno;
 
@@ -176,7 +176,7 @@ static int ferry_open_best_node(drmDevicePtr node, struct ferry_device **dev)
 		if (!(node->available_nodes & (1 << kinds[i])))
 			continue;
 		err = ferry_device_open_node(node->nodes[kinds[i]], dev);
-		/* The other node would be of the same driver. */
+		/* Both nodes have the same driver: do not try the other one. */
 		if (!err || err == -ENODEV)
 			break;
 	}
@@ -251,7 +251,8 @@ ferry_public uint64_t ferry_device_aperture_size(const struct ferry_device *dev)
 	return dev->info.aperture_size;
 }
 
-ferry_public uint32_t ferry_device_aperture_memtype(const struct ferry_device *dev)
+ferry_public uint32_t
+ferry_device_aperture_memtype(const struct ferry_device *dev)
 {
 	return dev->info.aperture_memtype;
 }
@@ -285,9 +286,9 @@ ferry_public int ferry_device_query(struct ferry_device *dev,
 	return ferry_copy_out(info, size, &query, sizeof(query));
 }
 
-ferry_public const char *ferry_cache_name(uint32_t cache)
+ferry_public const char *ferry_memtype_name(uint32_t memtype)
 {
-	switch (cache) {
+	switch (memtype) {
 	case DRM_FERRY_MEMTYPE_UC:
 		return "uncached";
 	case DRM_FERRY_MEMTYPE_UC_MINUS:

@@ -105,8 +105,8 @@ static void describe_device(void)
 	printf("  aperture: %.1f MiB, %.1f MiB of it free\n", MIB(size),
 	       MIB(info.aperture_free));
 	printf("  cache type granted: %s (asked for: %s)\n",
-	       ferry_cache_name(info.aperture_memtype),
-	       ferry_cache_name(info.aperture_memtype_requested));
+	       ferry_memtype_name(info.aperture_memtype),
+	       ferry_memtype_name(info.aperture_memtype_requested));
 	printf("  page table entries:%s%s\n",
 	       info.page_sizes & 4096 ? " 4 KiB" : "",
 	       info.page_sizes & (2 << 20) ? " 2 MiB" : "");
@@ -115,9 +115,9 @@ static void describe_device(void)
 
 	fprintf(summary, "device %s\n", node ? node : "?");
 	fprintf(summary, "aperture_memtype %s\n",
-		ferry_cache_name(info.aperture_memtype));
+		ferry_memtype_name(info.aperture_memtype));
 	fprintf(summary, "aperture_memtype_requested %s\n",
-		ferry_cache_name(info.aperture_memtype_requested));
+		ferry_memtype_name(info.aperture_memtype_requested));
 	note("aperture_bytes", size);
 	note("aperture_free_bytes", info.aperture_free);
 	note("page_sizes", info.page_sizes);
@@ -281,10 +281,12 @@ static void come_back(void)
 	/* BOs of one call do not evict each other: take half of what fits. */
 	for (int i = 0; i < NR_BOS && count < up / 2; i++) {
 		if (!in_aperture[i])
-			moves[count++] =
-				(struct ferry_bo_move){ bos[i], APERTURE };
+			moves[count++] = (struct ferry_bo_move){
+				.bo = bos[i],
+				.placement = APERTURE,
+			};
 	}
-	must(ferry_bo_migrate_many(dev, moves, count), "moving many BOs");
+	must(ferry_bo_migrate_many(dev, moves, count, NULL), "moving many BOs");
 	out = look_around();
 	for (int i = 0; i < NR_BOS; i++)
 		back += was_evicted[i] && in_aperture[i];
@@ -311,7 +313,7 @@ static void draw_placement(void)
 
 	snprintf(title, sizeof(title), "%d BOS  %.0f MIB APERTURE  %s", NR_BOS,
 		 MIB(ferry_device_aperture_size(dev)),
-		 ferry_cache_name(ferry_device_aperture_memtype(dev)));
+		 ferry_memtype_name(ferry_device_aperture_memtype(dev)));
 	atlas_draw(pixels, &atlas);
 	printf("Drawing where each BO is\n");
 	save("3-placement.png", pixels, ATLAS_WIDTH, ATLAS_HEIGHT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The life of BOs: creation, placement, references, handles. */
+/* BOs: creation, placements, moves, references, handles. */
 
 #include <xf86drm.h>
 
@@ -16,7 +16,7 @@ static struct drm_ferry_bo_query query(struct ferry_bo *bo)
 	return info;
 }
 
-/* What the kernel says of a handle, around the library. */
+/* Query a handle from the kernel without the library. */
 static int kernel_query(uint32_t handle)
 {
 	struct drm_ferry_bo_query info = { .handle = handle };
@@ -56,7 +56,7 @@ static void sizes(void)
 static void flags_and_placements(void)
 {
 	static const struct {
-		uint32_t allowed_placements, flags, starts;
+		uint32_t allowed_placements, flags, placement;
 	} cases[] = {
 		{ SYSTEM, 0, SYSTEM },
 		{ APERTURE, 0, APERTURE },
@@ -78,12 +78,12 @@ static void flags_and_placements(void)
 		struct drm_ferry_bo_query info;
 		struct ferry_bo *bo;
 
-		CHECK_OK(ferry_bo_new(dev, 5 * PAGE, cases[i].allowed_placements, flags,
-				      &bo));
+		CHECK_OK(ferry_bo_new(dev, 5 * PAGE,
+				      cases[i].allowed_placements, flags, &bo));
 		info = query(bo);
 		CHECK_EQ(info.handle, ferry_bo_handle(bo));
 		CHECK_EQ(info.allowed_placements, cases[i].allowed_placements);
-		CHECK_EQ(info.placement, cases[i].starts);
+		CHECK_EQ(info.placement, cases[i].placement);
 		CHECK_EQ(info.caching, flags & FERRY_BO_WC ?
 					       DRM_FERRY_CACHING_WC :
 					       DRM_FERRY_CACHING_CACHED);
@@ -92,7 +92,8 @@ static void flags_and_placements(void)
 					     0);
 		CHECK_EQ(info.pinned, 0);
 		if (info.placement == APERTURE)
-			CHECK_EQ(info.memtype, ferry_device_aperture_memtype(dev));
+			CHECK_EQ(info.memtype,
+				 ferry_device_aperture_memtype(dev));
 		else if (!(flags & FERRY_BO_WC))
 			CHECK_EQ(info.memtype, DRM_FERRY_MEMTYPE_WB);
 		check_zero(map_bo(bo), ferry_bo_size(bo));
@@ -119,14 +120,14 @@ static void handles(void)
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
 	struct ferry_bo *same;
 
-	/* One that the library knows: the same BO, one more reference. */
+	/* A handle that the library knows: the same BO, one more reference. */
 	CHECK_OK(ferry_bo_from_handle(dev, ferry_bo_handle(bo), &same));
 	CHECK(same == bo);
 	ferry_bo_del(same);
 	CHECK_OK(kernel_query(ferry_bo_handle(bo)));
 	ferry_bo_del(bo);
 
-	/* One that it does not know becomes its own. */
+	/* A handle that it does not know: the library takes ownership. */
 	CHECK_EQ(drmIoctl(ferry_device_fd(dev), DRM_IOCTL_FERRY_BO_CREATE,
 			  &create),
 		 0);
@@ -156,7 +157,7 @@ static void many_at_once(void)
 		CHECK(bo == bos[i]);
 		ferry_bo_del(bo);
 	}
-	/* 7 and the count have no common divisor: every one, out of order. */
+	/* 7 and COUNT have no common divisor, so this drops each BO once. */
 	for (int i = 0; i < COUNT; i++)
 		ferry_bo_del(bos[i * 7 % COUNT]);
 }
@@ -183,7 +184,7 @@ static void migrate_one(void)
 static void migrate_many(void)
 {
 	enum { COUNT = 50 };
-	struct ferry_bo_move moves[COUNT];
+	struct ferry_bo_move moves[COUNT] = { 0 };
 
 	for (int i = 0; i < COUNT; i++) {
 		moves[i].bo = new_bo(dev, (1 + i % 5) * PAGE,
@@ -192,7 +193,7 @@ static void migrate_many(void)
 		fill(map_bo(moves[i].bo), ferry_bo_size(moves[i].bo), i);
 	}
 	for (int round = 0; round < 4; round++) {
-		CHECK_OK(ferry_bo_migrate_many(dev, moves, COUNT));
+		CHECK_OK(ferry_bo_migrate_many(dev, moves, COUNT, NULL));
 		for (int i = 0; i < COUNT; i++) {
 			CHECK_EQ(placement_of(moves[i].bo), moves[i].placement);
 			check_filled(map_bo(moves[i].bo),

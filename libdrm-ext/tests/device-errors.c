@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Every documented error, and that a call that failed has changed nothing. */
+/* Each documented error, and that a call that fails changes nothing. */
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 #include "check.h"
 
 static struct ferry_device *dev;
-static struct ferry_bo *const untouched = (void *)0x1234;
+static struct ferry_bo *const unchanged = (void *)0x1234;
 
 static void creation(void)
 {
@@ -38,14 +38,15 @@ static void creation(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct ferry_bo *bo = untouched;
-		int err = ferry_bo_new(dev, cases[i].size, cases[i].allowed_placements,
+		struct ferry_bo *bo = unchanged;
+		int err = ferry_bo_new(dev, cases[i].size,
+				       cases[i].allowed_placements,
 				       cases[i].flags, &bo);
 
 		if (err != -EINVAL)
 			fprintf(stderr, "in case %zu:\n", i);
 		CHECK_EQ(err, -EINVAL);
-		CHECK(bo == untouched);
+		CHECK(bo == unchanged);
 	}
 }
 
@@ -53,7 +54,7 @@ static void handles_and_dmabufs(void)
 {
 	static const uint32_t handles[] = { 0, 12345678, INT32_MAX, 0x80000000u,
 					    UINT32_MAX };
-	struct ferry_bo *bo = untouched;
+	struct ferry_bo *bo = unchanged;
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	CHECK(fd >= 0);
@@ -62,7 +63,7 @@ static void handles_and_dmabufs(void)
 	CHECK_EQ(ferry_bo_from_dmabuf(dev, -1, &bo), -EBADF);
 	CHECK_EQ(ferry_bo_from_dmabuf(dev, fd, &bo), -EINVAL);
 	CHECK_EQ(ferry_bo_from_dmabuf(dev, ferry_device_fd(dev), &bo), -EINVAL);
-	CHECK(bo == untouched);
+	CHECK(bo == unchanged);
 	close(fd);
 }
 
@@ -101,49 +102,79 @@ static void one_move(void)
 	ferry_bo_del(bo);
 }
 
-/* The last entry is the bad one: the first ones must not have moved. */
+/* The call must fail with @err because of entry @failed, or of none if that is @count. */
+static void must_fail(const struct ferry_bo_move *moves, uint32_t count,
+		      int err, uint32_t failed)
+{
+	uint32_t is = 99;
+
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, count, &is), err);
+	CHECK_EQ(is, failed);
+	is = 99;
+	CHECK_EQ(ferry_bo_migrate_sync(dev, moves, count, NULL, 0, NULL, 0,
+				       &is),
+		 err);
+	CHECK_EQ(is, failed);
+	CHECK_EQ(ferry_bo_migrate_many(dev, moves, count, NULL), err);
+}
+
+/* One entry is wrong: the call names it, and the entries before it have not moved. */
 static void many_moves(void)
 {
 	struct ferry_device *other = open_or_skip();
 	struct ferry_bo *foreign = new_bo(other, PAGE, 0);
 	struct ferry_bo *namesake = new_bo(dev, PAGE, 0);
-	struct ferry_bo *fixed;
-	struct ferry_bo_move moves[4];
+	struct ferry_bo *system_only;
+	struct ferry_bo_move moves[4] = { 0 };
+	uint32_t failed = 99;
 
-	/* The foreign BO's handle is a good one here, of another BO. */
+	/* The foreign BO's handle is also that of a BO of this device. */
 	CHECK_EQ(ferry_bo_handle(foreign), ferry_bo_handle(namesake));
-	CHECK_OK(ferry_bo_new(dev, PAGE, SYSTEM, 0, &fixed));
+	CHECK_OK(ferry_bo_new(dev, PAGE, SYSTEM, 0, &system_only));
 	for (int i = 0; i < 3; i++) {
 		moves[i].bo = new_bo(dev, PAGE, 0);
 		moves[i].placement = APERTURE;
 	}
 
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 0), -EINVAL);
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, DRM_FERRY_MIGRATE_MAX + 1),
-		 -EINVAL);
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, UINT32_MAX), -EINVAL);
+	must_fail(moves, 0, -EINVAL, 0);
+	must_fail(moves, DRM_FERRY_MIGRATE_MAX + 1, -EINVAL,
+		  DRM_FERRY_MIGRATE_MAX + 1);
+	must_fail(moves, UINT32_MAX, -EINVAL, UINT32_MAX);
 
-	moves[3] = (struct ferry_bo_move){ foreign, APERTURE };
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
+	moves[3] =
+		(struct ferry_bo_move){ .bo = foreign, .placement = APERTURE };
+	must_fail(moves, 4, -EINVAL, 3);
 	moves[3] = moves[0];
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
-	moves[3] = (struct ferry_bo_move){ fixed, APERTURE };
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
-	moves[3] = (struct ferry_bo_move){ fixed, 0 };
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, 4), -EINVAL);
+	must_fail(moves, 4, -EINVAL, 3);
+	moves[3] = (struct ferry_bo_move){ .bo = system_only,
+					   .placement = APERTURE };
+	must_fail(moves, 4, -EINVAL, 3);
+	moves[3] = (struct ferry_bo_move){ .bo = system_only, .placement = 0 };
+	must_fail(moves, 4, -EINVAL, 3);
+	moves[3] = (struct ferry_bo_move){ .bo = system_only,
+					   .placement = SYSTEM,
+					   .flags = 1u << 31 };
+	must_fail(moves, 4, -EINVAL, 3);
+	/* Of two wrong entries the first is named. */
+	moves[1].placement = ANYWHERE;
+	moves[3] = (struct ferry_bo_move){ .bo = system_only, .placement = 0 };
+	must_fail(moves, 4, -EINVAL, 1);
+	moves[1].placement = APERTURE;
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(placement_of(moves[i].bo), SYSTEM);
 
 	/* The same call without the mistake does its work. */
-	moves[3] = (struct ferry_bo_move){ fixed, SYSTEM };
-	CHECK_OK(ferry_bo_migrate_many(dev, moves, 4));
+	moves[3] = (struct ferry_bo_move){ .bo = system_only,
+					   .placement = SYSTEM };
+	CHECK_OK(ferry_bo_migrate_many(dev, moves, 4, &failed));
+	CHECK_EQ(failed, 4);
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(placement_of(moves[i].bo), APERTURE);
 		ferry_bo_del(moves[i].bo);
 	}
 	CHECK_EQ(placement_of(namesake), SYSTEM);
 	ferry_bo_del(namesake);
-	ferry_bo_del(fixed);
+	ferry_bo_del(system_only);
 	ferry_bo_del(foreign);
 	ferry_device_del(other);
 }
@@ -164,11 +195,11 @@ static void larger_than_the_aperture(void)
 	check_filled(map_bo(bo), PAGE, 1);
 	ferry_bo_del(bo);
 
-	bo = untouched;
+	bo = unchanged;
 	CHECK_EQ(ferry_bo_new(dev, size, ANYWHERE, FERRY_BO_START_APERTURE,
 			      &bo),
 		 -ENOSPC);
-	CHECK(bo == untouched);
+	CHECK(bo == unchanged);
 }
 
 static void unknown_mmap_flag(void)
@@ -186,7 +217,7 @@ static void read_only_device(void)
 	char *path = drmGetDeviceNameFromFd2(ferry_device_fd(dev));
 	struct ferry_device *readers;
 	struct ferry_bo *bo;
-	void *map = untouched;
+	void *map = unchanged;
 	int fd;
 
 	CHECK(path);
@@ -195,7 +226,7 @@ static void read_only_device(void)
 	CHECK_OK(ferry_device_new(fd, &readers));
 	CHECK_OK(ferry_bo_new(readers, PAGE, SYSTEM, 0, &bo));
 	CHECK_EQ(ferry_bo_map(bo, &map), -EACCES);
-	CHECK(map == untouched);
+	CHECK(map == unchanged);
 	/* A mapping that failed is not counted. */
 	CHECK_EQ(ferry_bo_unmap(bo), -EINVAL);
 	ferry_bo_del(bo);
@@ -204,7 +235,7 @@ static void read_only_device(void)
 	free(path);
 }
 
-/* BOs that may be nowhere else fill the aperture: the next one has no place. */
+/* Fill the aperture with aperture-only BOs: the next BO does not fit. */
 static void full_aperture(void)
 {
 	enum { MOST = 64 };
@@ -231,7 +262,7 @@ static void full_aperture(void)
 	CHECK_EQ(ferry_bo_migrate(extra, APERTURE), -ENOSPC);
 	CHECK_EQ(placement_of(extra), SYSTEM);
 
-	/* One leaves: there is a place again. */
+	/* When one of them is dropped, the next BO fits. */
 	ferry_bo_del(bos[--count]);
 	CHECK_OK(ferry_bo_migrate(extra, APERTURE));
 	check_filled(map_bo(extra), size, 99);
@@ -242,12 +273,12 @@ static void full_aperture(void)
 	}
 }
 
-/* Together they do not fit, and one call does not play them off. */
+/* The BOs of one call do not fit together, and they do not evict each other. */
 static void many_that_do_not_fit(void)
 {
 	enum { COUNT = 17 };
 	uint64_t size = ferry_device_aperture_size(dev) / (COUNT - 1);
-	struct ferry_bo_move moves[COUNT];
+	struct ferry_bo_move moves[COUNT] = { 0 };
 
 	size -= size % PAGE;
 	for (int i = 0; i < COUNT; i++) {
@@ -255,14 +286,14 @@ static void many_that_do_not_fit(void)
 		moves[i].placement = APERTURE;
 		fill(map_bo(moves[i].bo), size, i);
 	}
-	CHECK_EQ(ferry_bo_migrate_many(dev, moves, COUNT), -ENOSPC);
+	must_fail(moves, COUNT, -ENOSPC, COUNT);
 	for (int i = 0; i < COUNT; i++) {
 		check_filled(map_bo(moves[i].bo), size, i);
 		ferry_bo_del(moves[i].bo);
 	}
 }
 
-/* A tool in between, such as valgrind, may keep limits of its own. */
+/* Tools such as valgrind can emulate the limit instead of setting it in the kernel. */
 static bool limit_is(FILE *limits, unsigned int limit)
 {
 	unsigned int is = 0;
@@ -279,7 +310,7 @@ static void out_of_descriptors(void)
 {
 	enum { LIMIT = 64 };
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
-	struct ferry_device *other = (struct ferry_device *)untouched;
+	struct ferry_device *other = (struct ferry_device *)unchanged;
 	FILE *limits = fopen("/proc/self/limits", "r");
 	struct rlimit old, few;
 	int fds[LIMIT], count = 0;
@@ -296,10 +327,10 @@ static void out_of_descriptors(void)
 	if (limit_is(limits, LIMIT))
 		CHECK_EQ(ferry_bo_to_dmabuf(bo), -EMFILE);
 	else
-		printf("note: the limit is not the kernel's; not exporting\n");
+		printf("note: a tool emulates the limit of descriptors; export not tested\n");
 	CHECK_EQ(ferry_device_new(ferry_device_fd(dev), &other), -EMFILE);
 	CHECK_EQ(ferry_device_open_node("/dev/null", &other), -EMFILE);
-	CHECK(other == (struct ferry_device *)untouched);
+	CHECK(other == (struct ferry_device *)unchanged);
 
 	while (count--)
 		close(fds[count]);

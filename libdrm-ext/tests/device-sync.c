@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Moves with syncobjs, waiting for a BO, and contents that nobody needs. */
+/* Moves with syncobjs, waiting for a BO, and madvise. */
 
 #include <setjmp.h>
 #include <signal.h>
@@ -58,27 +58,29 @@ static uint32_t madv_of(struct ferry_bo *bo)
 	return info.madv;
 }
 
-/* Up and down again, each call after the one before. */
+/* Move to the aperture and back; the second call waits for the first one. */
 static void binary(void)
 {
 	enum { COUNT = 6 };
-	struct drm_ferry_sync up = { .handle = new_syncobj(0) };
-	struct drm_ferry_sync down = { .handle = new_syncobj(0) };
-	struct ferry_bo_move moves[COUNT];
+	struct drm_ferry_sync to_aperture = { .handle = new_syncobj(0) };
+	struct drm_ferry_sync to_system = { .handle = new_syncobj(0) };
+	struct ferry_bo_move moves[COUNT] = { 0 };
 
 	for (int i = 0; i < COUNT; i++) {
 		moves[i].bo = new_bo(dev, (1 + i) * 100 * PAGE, 0);
 		fill(map_bo(moves[i].bo), ferry_bo_size(moves[i].bo), i);
 		moves[i].placement = APERTURE;
 	}
-	CHECK_OK(ferry_bo_migrate_sync(dev, moves, COUNT, NULL, 0, &up, 1));
+	CHECK_OK(ferry_bo_migrate_sync(dev, moves, COUNT, NULL, 0, &to_aperture,
+				       1, NULL));
 	for (int i = 0; i < COUNT; i++) {
 		CHECK_EQ(placement_of(moves[i].bo), APERTURE);
 		moves[i].placement = SYSTEM;
 	}
-	CHECK_OK(ferry_bo_migrate_sync(dev, moves, COUNT, &up, 1, &down, 1));
-	wait_for(down.handle, 0);
-	wait_for(up.handle, 0);
+	CHECK_OK(ferry_bo_migrate_sync(dev, moves, COUNT, &to_aperture, 1,
+				       &to_system, 1, NULL));
+	wait_for(to_system.handle, 0);
+	wait_for(to_aperture.handle, 0);
 	for (int i = 0; i < COUNT; i++) {
 		CHECK_OK(ferry_bo_wait(moves[i].bo, 0));
 		CHECK_EQ(placement_of(moves[i].bo), SYSTEM);
@@ -86,11 +88,11 @@ static void binary(void)
 			     i);
 		ferry_bo_del(moves[i].bo);
 	}
-	drmSyncobjDestroy(fd, up.handle);
-	drmSyncobjDestroy(fd, down.handle);
+	drmSyncobjDestroy(fd, to_aperture.handle);
+	drmSyncobjDestroy(fd, to_system.handle);
 }
 
-/* Points of one timeline, and a last call that waits by itself. */
+/* Points of one timeline, and a last call without out-syncs. */
 static void timeline(void)
 {
 	struct drm_ferry_sync points[] = {
@@ -98,7 +100,8 @@ static void timeline(void)
 		{ .point = 2 },
 		{ .point = 7 },
 	};
-	struct ferry_bo_move move = { new_bo(dev, BIG, 0), APERTURE };
+	struct ferry_bo_move move = { .bo = new_bo(dev, BIG, 0),
+				      .placement = APERTURE };
 	uint64_t reached;
 
 	fill(map_bo(move.bo), BIG, 1);
@@ -106,12 +109,12 @@ static void timeline(void)
 		points[i].handle = points[0].handle;
 		CHECK_OK(ferry_bo_migrate_sync(dev, &move, 1,
 					       i ? &points[i - 1] : NULL,
-					       i ? 1 : 0, &points[i], 1));
+					       i ? 1 : 0, &points[i], 1, NULL));
 		CHECK_EQ(placement_of(move.bo), move.placement);
 		move.placement ^= ANYWHERE;
 	}
 	CHECK_OK(ferry_bo_migrate_sync(dev, &move, 1, points,
-				       ARRAY_SIZE(points), NULL, 0));
+				       ARRAY_SIZE(points), NULL, 0, NULL));
 	CHECK_EQ(drmSyncobjQuery(fd, &points[0].handle, &reached, 1), 0);
 	CHECK_EQ(reached, 7);
 	CHECK_EQ(placement_of(move.bo), SYSTEM);
@@ -120,17 +123,19 @@ static void timeline(void)
 	drmSyncobjDestroy(fd, points[0].handle);
 }
 
-/* Both syncs in one call, and what is read right after it. */
-static void touch_at_once(void)
+/* An in-sync and an out-sync in one call, and an access right after it. */
+static void access_at_once(void)
 {
 	struct drm_ferry_sync in = { .handle = new_syncobj(
 					     DRM_SYNCOBJ_CREATE_SIGNALED) };
 	struct drm_ferry_sync out = { .handle = new_syncobj(0) };
-	struct ferry_bo_move move = { new_bo(dev, BIG, 0), APERTURE };
+	struct ferry_bo_move move = { .bo = new_bo(dev, BIG, 0),
+				      .placement = APERTURE };
 
 	for (int i = 0; i < 6; i++) {
 		fill(map_bo(move.bo), BIG, i);
-		CHECK_OK(ferry_bo_migrate_sync(dev, &move, 1, &in, 1, &out, 1));
+		CHECK_OK(ferry_bo_migrate_sync(dev, &move, 1, &in, 1, &out, 1,
+					       NULL));
 		check_filled(map_bo(move.bo), BIG, i);
 		CHECK_OK(ferry_bo_wait(move.bo, 0));
 		move.placement ^= ANYWHERE;
@@ -141,10 +146,10 @@ static void touch_at_once(void)
 }
 
 /*
- * A copy takes its time: looking finds it under way, waiting its end. On a fast
- * machine one may be over before it is looked at, so there are some, in one call.
+ * Start some copies with one call. Return the number of BOs that are still busy when
+ * ferry_bo_wait() polls them; on a fast machine a copy can have ended by then.
  */
-static int wait_for_some(void)
+static int count_busy(void)
 {
 	enum { COUNT = 8 };
 	struct drm_ferry_sync out = { .handle = new_syncobj(0) };
@@ -160,8 +165,10 @@ static int wait_for_some(void)
 		CHECK_OK(ferry_bo_wait(bos[i], in_seconds(60)));
 	}
 	for (int i = 0; i < COUNT; i++)
-		moves[i] = (struct ferry_bo_move){ bos[i], APERTURE };
-	CHECK_OK(ferry_bo_migrate_sync(dev, moves, COUNT, NULL, 0, &out, 1));
+		moves[i] = (struct ferry_bo_move){ .bo = bos[i],
+						   .placement = APERTURE };
+	CHECK_OK(ferry_bo_migrate_sync(dev, moves, COUNT, NULL, 0, &out, 1,
+				       NULL));
 	for (int i = COUNT; i--;) {
 		err = ferry_bo_wait(bos[i], 0);
 		CHECK(!err || err == -ETIME);
@@ -180,7 +187,7 @@ static void waiting(void)
 	int busy = 0;
 
 	for (int i = 0; i < 50 && !busy; i++)
-		busy = wait_for_some();
+		busy = count_busy();
 	CHECK(busy);
 }
 
@@ -192,13 +199,19 @@ static void wrong_syncs(void)
 						DRM_SYNCOBJ_CREATE_SIGNALED) };
 	struct drm_ferry_sync dead = { .handle = new_syncobj(0) };
 	struct drm_ferry_sync flagged = { .handle = ready.handle, .flags = 1 };
-	struct ferry_bo_move move = { new_bo(dev, PAGE, 0), APERTURE };
+	struct ferry_bo_move move = { .bo = new_bo(dev, PAGE, 0),
+				      .placement = APERTURE };
+	uint32_t failed = 99;
 
 	CHECK_EQ(drmSyncobjDestroy(fd, dead.handle), 0);
-#define REFUSED(in, in_count, out, out_count, err)                       \
-	CHECK_EQ(ferry_bo_migrate_sync(dev, &move, 1, in, in_count, out, \
-				       out_count),                       \
-		 err)
+/* The call must fail because of a sync, and so name no entry. */
+#define REFUSED(in, in_count, out, out_count, err)                          \
+	do {                                                                \
+		CHECK_EQ(ferry_bo_migrate_sync(dev, &move, 1, in, in_count, \
+					       out, out_count, &failed),    \
+			 err);                                              \
+		CHECK_EQ(failed, 1);                                        \
+	} while (0)
 	REFUSED(&dead, 1, &good, 1, -ENOENT);
 	REFUSED(&dead, 1, NULL, 0, -ENOENT);
 	REFUSED(NULL, 0, &dead, 1, -ENOENT);
@@ -207,7 +220,7 @@ static void wrong_syncs(void)
 	REFUSED(&good, 1, &good, 1, -EINVAL);
 	REFUSED(many, DRM_FERRY_SYNCS_MAX + 1, &good, 1, -EINVAL);
 	REFUSED(NULL, 0, many, DRM_FERRY_SYNCS_MAX + 1, -EINVAL);
-	CHECK_EQ(ferry_bo_migrate_sync(dev, &move, 0, NULL, 0, &good, 1),
+	CHECK_EQ(ferry_bo_migrate_sync(dev, &move, 0, NULL, 0, &good, 1, NULL),
 		 -EINVAL);
 	CHECK_EQ(placement_of(move.bo), SYSTEM);
 	CHECK(!has_fence(good.handle));
@@ -280,11 +293,12 @@ static bool is_readable(const volatile char *p)
 	return !sig;
 }
 
-/* Another BO takes the place of one that nobody needs. */
+/* A move to the aperture purges a BO there that is not needed. */
 static void purged(void)
 {
 	uint64_t size = ferry_device_aperture_size(dev) / 4 * 3;
-	struct ferry_bo_move move = { NULL, SYSTEM };
+	struct ferry_bo_move move = { .placement = SYSTEM };
+	uint32_t failed = 99;
 	struct ferry_bo *other;
 	uint32_t retained = 99;
 	char *map;
@@ -305,7 +319,8 @@ static void purged(void)
 	check_filled(map_bo(other), PAGE, 2);
 
 	CHECK_EQ(ferry_bo_migrate(move.bo, SYSTEM), -ENODATA);
-	CHECK_EQ(ferry_bo_migrate_many(dev, &move, 1), -ENODATA);
+	CHECK_EQ(ferry_bo_migrate_many(dev, &move, 1, &failed), -ENODATA);
+	CHECK_EQ(failed, 0);
 	CHECK_OK(ferry_bo_madvise(move.bo, DRM_FERRY_MADV_WILLNEED, &retained));
 	CHECK_EQ(retained, 0);
 	CHECK_EQ(madv_of(move.bo), DRM_FERRY_MADV_PURGED);
@@ -322,7 +337,7 @@ int main(void)
 	fds = count_fds();
 	RUN(binary);
 	RUN(timeline);
-	RUN(touch_at_once);
+	RUN(access_at_once);
 	RUN(waiting);
 	RUN(wrong_syncs);
 	RUN(advice);

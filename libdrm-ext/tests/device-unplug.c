@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device goes while a program uses it: its mappings stay usable, every call
- * says -ENODEV, everything can still be dropped, and the device can come back.
+ * Unbind the driver while a program uses the device: mappings stay usable, each call fails
+ * with -ENODEV, all objects can still be dropped. Then bind it again.
  *
- * Unbinds the driver through sysfs, and so needs root.
+ * Writes to sysfs, and so needs root.
  */
 
 #include <fcntl.h>
@@ -31,12 +31,12 @@ static void find_address(struct ferry_device *dev)
 	drmFreeDevice(&node);
 }
 
-static void tell_driver(const char *what)
+static void write_driver(const char *attribute)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), SYSFS_DRIVER "%s", what);
+	snprintf(path, sizeof(path), SYSFS_DRIVER "%s", attribute);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	CHECK(fd >= 0);
 	CHECK_EQ(write(fd, address, strlen(address)), strlen(address));
@@ -51,13 +51,14 @@ static bool is_bound(void)
 	return access(path, F_OK) == 0;
 }
 
-static void every_call_says_so(struct ferry_device *dev, struct ferry_bo *bo,
-			       int dmabuf)
+static void every_call_fails(struct ferry_device *dev, struct ferry_bo *bo,
+			     int dmabuf)
 {
-	struct ferry_bo_move move = { bo, APERTURE };
+	struct ferry_bo_move move = { .bo = bo, .placement = APERTURE };
 	struct drm_ferry_device_query device_info;
 	struct drm_ferry_bo_query bo_info;
 	struct ferry_bo *other;
+	uint32_t failed = 99;
 	uint64_t offset;
 
 	CHECK_EQ(ferry_device_query(dev, &device_info, sizeof(device_info)),
@@ -65,16 +66,17 @@ static void every_call_says_so(struct ferry_device *dev, struct ferry_bo *bo,
 	CHECK_EQ(ferry_bo_query(bo, &bo_info, sizeof(bo_info)), -ENODEV);
 	CHECK_EQ(ferry_bo_new(dev, PAGE, ANYWHERE, 0, &other), -ENODEV);
 	CHECK_EQ(ferry_bo_migrate(bo, SYSTEM), -ENODEV);
-	CHECK_EQ(ferry_bo_migrate_many(dev, &move, 1), -ENODEV);
+	CHECK_EQ(ferry_bo_migrate_many(dev, &move, 1, &failed), -ENODEV);
+	CHECK_EQ(failed, 1);
 	CHECK_EQ(ferry_bo_mmap_offset(bo, 0, &offset), -ENODEV);
 	CHECK_EQ(ferry_bo_to_dmabuf(bo), -ENODEV);
 	CHECK_EQ(ferry_bo_from_dmabuf(dev, dmabuf, &other), -ENODEV);
 	CHECK_EQ(ferry_bo_from_handle(dev, 12345678, &other), -ENODEV);
 }
 
-/* A new client fills the aperture; the old mapping must not be a way into it. */
-static void nothing_in_common(struct ferry_device *dev, char *old,
-			      uint64_t old_size)
+/* Fill the aperture as a new client: the old mapping must not access its memory. */
+static void old_mapping_is_separate(struct ferry_device *dev, char *old,
+				    uint64_t old_size)
 {
 	struct drm_ferry_device_query info;
 	struct ferry_bo *bo;
@@ -95,51 +97,52 @@ static void nothing_in_common(struct ferry_device *dev, char *old,
 	ferry_bo_del(bo);
 }
 
-static void gone_and_back(struct ferry_device *dev)
+static void unbind_and_bind(struct ferry_device *dev)
 {
 	const uint64_t size = 16 * PAGE;
-	struct ferry_bo *down = new_bo(dev, size, 0);
-	struct ferry_bo *up = new_bo(dev, size, FERRY_BO_START_APERTURE);
+	struct ferry_bo *in_system = new_bo(dev, size, 0);
+	struct ferry_bo *in_aperture =
+		new_bo(dev, size, FERRY_BO_START_APERTURE);
 	struct ferry_bo *unmapped = new_bo(dev, size, 0);
 	uint64_t aperture = ferry_device_aperture_size(dev);
-	int dmabuf = ferry_bo_to_dmabuf(down);
+	int dmabuf = ferry_bo_to_dmabuf(in_system);
 	struct ferry_device *again;
 	struct ferry_bo *bo;
 	void *map;
 
 	CHECK(dmabuf >= 0);
-	fill(map_bo(down), size, 1);
-	fill(map_bo(up), size, 2);
+	fill(map_bo(in_system), size, 1);
+	fill(map_bo(in_aperture), size, 2);
 
-	tell_driver("unbind");
+	write_driver("unbind");
 	CHECK(!is_bound());
 
-	/* What was in system memory is still there; nothing gives SIGBUS. */
-	check_filled(map_bo(down), size, 1);
-	fill(map_bo(down), size, 3);
-	check_filled(map_bo(down), size, 3);
-	fill(map_bo(up), size, 5);
-	check_filled(map_bo(up), size, 5);
+	/* Both mappings are usable, and the BO in system memory has its contents. */
+	check_filled(map_bo(in_system), size, 1);
+	fill(map_bo(in_system), size, 3);
+	check_filled(map_bo(in_system), size, 3);
+	fill(map_bo(in_aperture), size, 5);
+	check_filled(map_bo(in_aperture), size, 5);
 
-	every_call_says_so(dev, down, dmabuf);
+	every_call_fails(dev, in_system, dmabuf);
 	CHECK_EQ(ferry_bo_map(unmapped, &map), -ENODEV);
 	CHECK_EQ(ferry_device_aperture_size(dev), aperture);
 
-	tell_driver("bind");
+	write_driver("bind");
 	CHECK(is_bound());
 
-	/* The old file stays dead next to the new one. */
+	/* Calls on the old file still fail. */
 	CHECK_OK(ferry_device_open(&again));
 	CHECK(again != dev);
 	CHECK_EQ(ferry_bo_new(dev, PAGE, ANYWHERE, 0, &bo), -ENODEV);
-	check_filled(map_bo(down), size, 3);
+	check_filled(map_bo(in_system), size, 3);
 
-	nothing_in_common(again, map_bo(up), size);
+	old_mapping_is_separate(again, map_bo(in_aperture), size);
 	ferry_device_del(again);
 
 	close(dmabuf);
-	ferry_bo_del(down);
-	ferry_bo_del(up);
+	ferry_bo_del(in_system);
+	ferry_bo_del(in_aperture);
 	ferry_bo_del(unmapped);
 }
 
@@ -150,10 +153,10 @@ int main(void)
 
 	find_address(dev);
 	if (access(SYSFS_DRIVER "unbind", W_OK)) {
-		printf("SKIP: may not unbind: %s\n", strerror(errno));
+		printf("SKIP: cannot unbind the driver: %s\n", strerror(errno));
 		return EXIT_SKIP;
 	}
-	RUN(gone_and_back, dev);
+	RUN(unbind_and_bind, dev);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);
 	return 0;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* What the library says of things that are not ferry devices. */
+/* Calls that need no device: opening other files, dropping NULL, names of memory types. */
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "check.h"
 
-static struct ferry_device *const untouched = (void *)0x1234;
+static struct ferry_device *const unchanged = (void *)0x1234;
 
 static void paths(void)
 {
@@ -20,17 +20,17 @@ static void paths(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct ferry_device *dev = untouched;
+		struct ferry_device *dev = unchanged;
 
 		CHECK_EQ(ferry_device_open_node(cases[i].path, &dev),
 			 cases[i].err);
-		CHECK(dev == untouched);
+		CHECK(dev == unchanged);
 	}
 }
 
 static void descriptors(void)
 {
-	struct ferry_device *dev = untouched;
+	struct ferry_device *dev = unchanged;
 	int fds[2];
 
 	CHECK_EQ(ferry_device_new(-1, &dev), -EBADF);
@@ -38,16 +38,16 @@ static void descriptors(void)
 
 	CHECK_EQ(pipe(fds), 0);
 	CHECK_EQ(ferry_device_new(fds[0], &dev), -ENODEV);
-	CHECK(dev == untouched);
+	CHECK(dev == unchanged);
 
-	/* The caller's descriptors are still open. */
+	/* The library has not closed the descriptors of the caller. */
 	CHECK_EQ(close(fds[0]), 0);
 	CHECK_EQ(close(fds[1]), 0);
 }
 
 static void first_found(void)
 {
-	struct ferry_device *dev = untouched;
+	struct ferry_device *dev = unchanged;
 	int err = ferry_device_open(&dev);
 
 	if (!err) {
@@ -56,7 +56,7 @@ static void first_found(void)
 		return;
 	}
 	CHECK_EQ(err, -ENODEV);
-	CHECK(dev == untouched);
+	CHECK(dev == unchanged);
 }
 
 static void nothing_to_drop(void)
@@ -65,18 +65,20 @@ static void nothing_to_drop(void)
 	ferry_bo_del(NULL);
 }
 
-static void cache_names(void)
+static void memtype_names(void)
 {
-	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_MEMTYPE_UC), "uncached"));
-	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_MEMTYPE_WC), "write-combining"));
-	CHECK(!strcmp(ferry_cache_name(DRM_FERRY_MEMTYPE_WB), "write-back"));
-	CHECK(!strcmp(ferry_cache_name(6), "unknown"));
-	CHECK(!strcmp(ferry_cache_name(UINT32_MAX), "unknown"));
+	CHECK(!strcmp(ferry_memtype_name(DRM_FERRY_MEMTYPE_UC), "uncached"));
+	CHECK(!strcmp(ferry_memtype_name(DRM_FERRY_MEMTYPE_WC),
+		      "write-combining"));
+	CHECK(!strcmp(ferry_memtype_name(DRM_FERRY_MEMTYPE_WB), "write-back"));
+	CHECK(!strcmp(ferry_memtype_name(6), "unknown"));
+	CHECK(!strcmp(ferry_memtype_name(UINT32_MAX), "unknown"));
 
 	for (uint32_t a = 0; a <= DRM_FERRY_MEMTYPE_WB; a++) {
-		CHECK(strcmp(ferry_cache_name(a), "unknown"));
+		CHECK(strcmp(ferry_memtype_name(a), "unknown"));
 		for (uint32_t b = 0; b < a; b++)
-			CHECK(strcmp(ferry_cache_name(a), ferry_cache_name(b)));
+			CHECK(strcmp(ferry_memtype_name(a),
+				     ferry_memtype_name(b)));
 	}
 }
 
@@ -88,7 +90,7 @@ int main(void)
 	RUN(descriptors);
 	RUN(first_found);
 	RUN(nothing_to_drop);
-	RUN(cache_names);
+	RUN(memtype_names);
 
 	CHECK_EQ(count_fds(), fds);
 	return 0;

@@ -14,46 +14,46 @@ extern "C" {
 /**
  * DOC: libdrm_ferry
  *
- * A thin library over the ferry ioctls: devices and buffer objects (BOs) with
- * reference counts, mappings that are made once, and a handle table.
+ * A thin library over the ferry ioctls. It adds devices and buffer objects (BOs) with
+ * reference counts, one shared mapping for each BO, and a handle table.
  *
- * Errors: every function that can fail returns a negative errno value and then
- * has not touched its output arguments; 0 or a positive number is success.
- * errno itself is not part of the interface. Each function lists the errors
- * that have a cause in its arguments. Besides those, whatever talks to the
- * kernel can return -ENODEV (the device is gone) and -ENOMEM. Calls that a
- * signal interrupts are repeated inside the library.
+ * Errors: a function that can fail returns 0 or a positive number on success, and a
+ * negative errno value on failure. On failure its output arguments are unchanged, except
+ * for @failed of ferry_bo_migrate_many() and ferry_bo_migrate_sync(). errno itself is not
+ * part of the interface. Each function lists the errors that its arguments or the state of
+ * the BO can cause. In addition, each function that calls the kernel can return -ENODEV
+ * (the device is gone) and -ENOMEM. The library repeats system calls that a signal
+ * interrupts.
  *
  * Threads: every function may be called from any thread at any time, as long as
- * the caller owns a reference of the object that it passes.
+ * the caller owns a reference to the object that it passes.
  *
- * Handles: the kernel does not count GEM handles, and importing the same buffer
- * twice gives the same handle twice. The library therefore keeps one
- * &struct ferry_bo for each handle of an open file, and one
- * &struct ferry_device for each open file. A handle that the library knows must
- * be closed by nobody else.
+ * Handles: the kernel does not count GEM handles, and a second import of the same buffer
+ * returns the same handle. The library therefore keeps one &struct ferry_bo for each
+ * handle of an open file, and one &struct ferry_device for each open file. Once the
+ * library has a BO for a handle, only the library may close that handle.
  *
- * fork(): a child shares the parent's open file and with it the handles. It may
- * use mappings that exist, but must not call the library with objects of the
- * parent; it opens the device again.
+ * fork(): a child process shares the open file of its parent, and so the handles. It may
+ * use mappings that exist, but it must not call the library with objects of the parent.
+ * It opens the device again instead.
  */
 
 /* An open ferry device; opaque, reference counted. */
 struct ferry_device;
 
 /*
- * A buffer object; opaque, reference counted. Each BO holds a reference of its
+ * A buffer object; opaque, reference counted. Each BO holds a reference to its
  * device.
  */
 struct ferry_bo;
 
-/* System pages of the BO are write-combining instead of cached. */
+/* Map the BO write-combining instead of write-back while it is in system memory. */
 #define FERRY_BO_WC (1u << 0)
-/* In the aperture the BO is one contiguous range, as scanout needs it. */
+/* Allocate one contiguous range whenever the BO is in the aperture, as scanout needs it. */
 #define FERRY_BO_CONTIGUOUS (1u << 1)
-/* The BO starts in system memory. */
+/* Create the BO in system memory. */
 #define FERRY_BO_START_SYSTEM (1u << 2)
-/* The BO starts in the aperture. */
+/* Create the BO in the aperture. */
 #define FERRY_BO_START_APERTURE (1u << 3)
 
 /**
@@ -62,20 +62,22 @@ struct ferry_bo;
 struct ferry_bo_move {
 	/** @bo: the BO to move; each BO at most once in an array */
 	struct ferry_bo *bo;
-	/** @placement: the one DRM_FERRY_PLACEMENT_* where it shall go */
+	/** @placement: the DRM_FERRY_PLACEMENT_* to move it to, exactly one */
 	uint32_t placement;
+	/** @flags: must be zero */
+	uint32_t flags;
 };
 
 /**
  * ferry_device_open() - open the first ferry device of the system
- * @dev: out: the device, one reference, to be dropped with ferry_device_del()
+ * @dev: out: the device, one reference; drop it with ferry_device_del()
  *
- * Takes the render node, or the primary node of a device that has none.
+ * Opens the render node, or the primary node if the device has no render node.
  *
  * Returns: 0, or
  * -ENODEV: there is no ferry device;
- * -EACCES or another negative errno of open(2): none was found among the
- * devices that could be opened, and one, ferry's or not, could not.
+ * -EACCES or another negative errno of open(2): no ferry device could be opened, and
+ * open(2) failed with this error for at least one DRM device, whatever its driver is.
  */
 int ferry_device_open(struct ferry_device **dev);
 
@@ -92,25 +94,24 @@ int ferry_device_open(struct ferry_device **dev);
 int ferry_device_open_node(const char *path, struct ferry_device **dev);
 
 /**
- * ferry_device_new() - make a device of a file descriptor
- * @fd: a node of a ferry device, open for reading and writing; a descriptor
- *	that is open for reading only gives BOs that cannot be mapped (-EACCES)
+ * ferry_device_new() - create a device from a file descriptor
+ * @fd: a node of a ferry device, open for reading and writing; BOs of a descriptor that is
+ *	open for reading only cannot be mapped (-EACCES)
  * @dev: out: the device, one reference
  *
- * The library keeps a duplicate: @fd stays the caller's, who may close it at
- * once. If the library already has a device of the same open file (@fd is a
- * duplicate of its descriptor), that device is returned with one more
- * reference.
+ * The library duplicates @fd. The caller still owns @fd and may close it at once. If the
+ * library already has a device for the same open file (@fd is a duplicate of its
+ * descriptor), the function returns that device with one more reference.
  *
  * Returns: 0, or
  * -EBADF: @fd is not open;
  * -ENODEV: @fd is not a node of a ferry device;
- * -EMFILE: the process has no descriptor left.
+ * -EMFILE: the process is at its limit of descriptors.
  */
 int ferry_device_new(int fd, struct ferry_device **dev);
 
 /**
- * ferry_device_ref() - take another reference
+ * ferry_device_ref() - take another reference to a device
  * @dev: the device
  *
  * Returns: @dev.
@@ -118,10 +119,10 @@ int ferry_device_new(int fd, struct ferry_device **dev);
 struct ferry_device *ferry_device_ref(struct ferry_device *dev);
 
 /**
- * ferry_device_del() - drop a reference
+ * ferry_device_del() - drop a reference to a device
  * @dev: the device, or NULL
  *
- * The last one, those of the device's BOs included, closes the device.
+ * Closes the device with the last reference. Each BO of the device holds a reference too.
  */
 void ferry_device_del(struct ferry_device *dev);
 
@@ -129,7 +130,7 @@ void ferry_device_del(struct ferry_device *dev);
  * ferry_device_fd() - file descriptor of a device
  * @dev: the device
  *
- * Returns: the descriptor; it belongs to @dev and must not be closed.
+ * Returns: the descriptor. @dev owns it; the caller must not close it.
  */
 int ferry_device_fd(const struct ferry_device *dev);
 
@@ -142,16 +143,18 @@ int ferry_device_fd(const struct ferry_device *dev);
 uint64_t ferry_device_aperture_size(const struct ferry_device *dev);
 
 /**
- * ferry_device_aperture_memtype() - cache attribute of the aperture
+ * ferry_device_aperture_memtype() - memory type of the aperture
  * @dev: the device
  *
- * Returns: the &enum drm_ferry_memtype that the kernel was granted and that every
- * mapping of the aperture has.
+ * The kernel can fall back to another memory type than the driver requested; see
+ * &drm_ferry_device_query.aperture_memtype_requested for that one.
+ *
+ * Returns: the effective &enum drm_ferry_memtype, which every mapping of the aperture has.
  */
 uint32_t ferry_device_aperture_memtype(const struct ferry_device *dev);
 
 /**
- * ferry_device_page_sizes() - sizes of page table entries
+ * ferry_device_page_sizes() - sizes of the page table entries that mappings can use
  * @dev: the device
  *
  * Returns: bytes, or'ed together; 4096 is always among them.
@@ -167,7 +170,7 @@ uint64_t ferry_device_page_sizes(const struct ferry_device *dev);
 uint64_t ferry_device_max_bo_size(const struct ferry_device *dev);
 
 /**
- * ferry_device_features() - what the device can do
+ * ferry_device_features() - optional features of the device
  * @dev: the device
  *
  * Returns: mask of DRM_FERRY_FEATURE_*.
@@ -175,13 +178,14 @@ uint64_t ferry_device_max_bo_size(const struct ferry_device *dev);
 uint64_t ferry_device_features(const struct ferry_device *dev);
 
 /**
- * ferry_device_query() - ask the kernel about a device, now
+ * ferry_device_query() - query the present state of a device from the kernel
  * @dev: the device
- * @info: out: the answer; a tail that this kernel does not know is zero
- * @size: sizeof(*@info) of the caller
+ * @info: out: the state; fields that the running kernel or this library does not know are
+ *	zero
+ * @size: sizeof(*@info) as the caller is compiled
  *
- * What the functions above return never changes; @info also has what does, such
- * as the free part of the aperture.
+ * The functions above return constants of the device. @info also has values that change,
+ * such as the number of free bytes in the aperture.
  *
  * Returns: 0, or
  * -EINVAL: @size is 0.
@@ -190,45 +194,46 @@ int ferry_device_query(struct ferry_device *dev,
 		       struct drm_ferry_device_query *info, size_t size);
 
 /**
- * ferry_cache_name() - name of a cache attribute
- * @cache: one of &enum drm_ferry_memtype
+ * ferry_memtype_name() - name of a memory type
+ * @memtype: one of &enum drm_ferry_memtype
  *
- * Returns: a constant string such as "write-combining"; "unknown" for anything
- * else.
+ * Returns: a constant string such as "write-combining"; "unknown" for any other value.
  */
-const char *ferry_cache_name(uint32_t cache);
+const char *ferry_memtype_name(uint32_t memtype);
 
 /**
  * ferry_bo_new() - create a BO
  * @dev: the device
  * @size: size in bytes, from 1 to ferry_device_max_bo_size(); rounded up to
  *	whole pages
- * @placements: mask of DRM_FERRY_PLACEMENT_* where the BO may ever be
- * @flags: mask of FERRY_BO_*; without FERRY_BO_START_* a BO starts in system
- *	memory if @placements allows that, else in the aperture
+ * @allowed_placements: mask of all DRM_FERRY_PLACEMENT_* that the BO may ever have
+ * @flags: mask of FERRY_BO_*; without FERRY_BO_START_* the BO is created in system
+ *	memory if @allowed_placements has it, else in the aperture
  * @bo: out: the BO, one reference, all bytes zero
  *
  * Returns: 0, or
- * -EINVAL: @size, @placements or @flags is out of range, both FERRY_BO_START_*
- * are given, or the one given is not among @placements;
- * -ENOSPC: the BO is to start in the aperture and does not fit beside what is
- * pinned there or may be nowhere else.
+ * -EINVAL: @size, @allowed_placements or @flags is out of range, both FERRY_BO_START_*
+ * are set, or the one that is set is not in @allowed_placements;
+ * -ENOSPC: the BO is to be created in the aperture, and does not fit there beside the BOs
+ * that cannot be evicted (pinned or aperture-only); or it is aperture-only, and all
+ * aperture-only BOs together would exceed the module parameter aperture_only.
  */
-int ferry_bo_new(struct ferry_device *dev, uint64_t size, uint32_t placements,
-		 uint32_t flags, struct ferry_bo **bo);
+int ferry_bo_new(struct ferry_device *dev, uint64_t size,
+		 uint32_t allowed_placements, uint32_t flags,
+		 struct ferry_bo **bo);
 
 /**
- * ferry_bo_from_handle() - make a BO of a GEM handle
+ * ferry_bo_from_handle() - create a BO from a GEM handle
  * @dev: the device whose open file has the handle
  * @handle: the handle, for example of a dumb buffer
  * @bo: out: the BO, one reference
  *
- * If the library has a BO of that handle already, it is returned with one more
- * reference. Otherwise the handle becomes the library's: the last
- * ferry_bo_del() closes it.
+ * If the library already has a BO for that handle, the function returns it with one more
+ * reference. Otherwise the library takes ownership of the handle: the last ferry_bo_del()
+ * closes it. On failure the caller still owns the handle.
  *
  * Returns: 0, or
- * -ENOENT: there is no such handle; nothing was taken.
+ * -ENOENT: there is no such handle.
  */
 int ferry_bo_from_handle(struct ferry_device *dev, uint32_t handle,
 			 struct ferry_bo **bo);
@@ -236,9 +241,9 @@ int ferry_bo_from_handle(struct ferry_device *dev, uint32_t handle,
 /**
  * ferry_bo_from_dmabuf() - import a dma-buf
  * @dev: the device
- * @fd: file descriptor of the dma-buf; it stays the caller's
- * @bo: out: the BO, one reference; the same &struct ferry_bo as before if
- *	@dev has this buffer already
+ * @fd: file descriptor of the dma-buf; the caller still owns it
+ * @bo: out: the BO, one reference; the existing &struct ferry_bo if @dev has one for this
+ *	buffer
  *
  * Returns: 0, or
  * -EBADF or -EINVAL: @fd is not a dma-buf;
@@ -253,12 +258,12 @@ int ferry_bo_from_dmabuf(struct ferry_device *dev, int fd,
  *
  * Returns: a file descriptor (readable, writable, close-on-exec) that the
  * caller closes, or
- * -EMFILE: the process has no descriptor left.
+ * -EMFILE: the process is at its limit of descriptors.
  */
 int ferry_bo_to_dmabuf(struct ferry_bo *bo);
 
 /**
- * ferry_bo_ref() - take another reference
+ * ferry_bo_ref() - take another reference to a BO
  * @bo: the BO
  *
  * Returns: @bo.
@@ -266,12 +271,12 @@ int ferry_bo_to_dmabuf(struct ferry_bo *bo);
 struct ferry_bo *ferry_bo_ref(struct ferry_bo *bo);
 
 /**
- * ferry_bo_del() - drop a reference
+ * ferry_bo_del() - drop a reference to a BO
  * @bo: the BO, or NULL
  *
- * The last one removes the BO's mapping, whatever ferry_bo_unmap() calls are
- * missing, and closes its handle. The memory lives on for as long as others
- * (a dma-buf, a framebuffer, another process) use it.
+ * Dropping the last reference closes the handle and removes the mapping of the BO, even if
+ * ferry_bo_unmap() calls are missing. The memory is freed when it has no other user, such
+ * as a dma-buf, a framebuffer, a mapping or another process.
  */
 void ferry_bo_del(struct ferry_bo *bo);
 
@@ -280,13 +285,13 @@ void ferry_bo_del(struct ferry_bo *bo);
  * @bo: the BO
  * @ptr: out: address of its first byte, readable and writable
  *
- * The first call maps the whole BO, MAP_SHARED; further ones return the same
- * address. Each needs its ferry_bo_unmap(). The mapping stays where it is and
- * keeps its contents when the BO migrates or is evicted.
+ * The first call maps the whole BO, MAP_SHARED; further calls return the same address. Each
+ * call needs its own ferry_bo_unmap(). The mapping keeps its address and its contents when
+ * the BO moves or is evicted.
  *
  * Returns: 0, or
  * -EACCES: the device is open for reading only;
- * -ENOMEM: no address space, or too many mappings.
+ * -ENOMEM: the process has no address space left, or too many mappings.
  */
 int ferry_bo_map(struct ferry_bo *bo, void **ptr);
 
@@ -294,7 +299,7 @@ int ferry_bo_map(struct ferry_bo *bo, void **ptr);
  * ferry_bo_unmap() - undo one ferry_bo_map()
  * @bo: the BO
  *
- * The last one removes the mapping.
+ * The call that undoes the last ferry_bo_map() removes the mapping.
  *
  * Returns: 0, or
  * -EINVAL: the BO is not mapped.
@@ -304,10 +309,11 @@ int ferry_bo_unmap(struct ferry_bo *bo);
 /**
  * ferry_bo_mmap_offset() - offset of a BO in the device file
  * @bo: the BO
- * @flags: mask of DRM_FERRY_MMAP_*, such as %DRM_FERRY_MMAP_POPULATE to have the
- *	pages mapped when mmap() returns instead of when they are touched
- * @offset: out: bytes, for an mmap() of one's own on ferry_device_fd(), such as
- *	a read-only mapping or one of a part of the BO
+ * @flags: mask of DRM_FERRY_MMAP_*, such as %DRM_FERRY_MMAP_POPULATE to populate the
+ *	mapping before mmap() returns instead of page by page at the first accesses
+ * @offset: out: offset in bytes for mmap() of ferry_device_fd(), for a mapping that
+ *	ferry_bo_map() does not offer, such as a read-only one or one of a part of the BO.
+ *	Needs a 64-bit off_t: 32-bit programs are compiled with -D_FILE_OFFSET_BITS=64
  *
  * Returns: 0, or
  * -EINVAL: a flag is unknown.
@@ -326,7 +332,7 @@ uint64_t ferry_bo_size(const struct ferry_bo *bo);
  * ferry_bo_handle() - GEM handle of a BO
  * @bo: the BO
  *
- * Returns: the handle, never 0; it belongs to @bo and must not be closed.
+ * Returns: the handle, never 0. @bo owns it; the caller must not close it.
  */
 uint32_t ferry_bo_handle(const struct ferry_bo *bo);
 
@@ -334,15 +340,16 @@ uint32_t ferry_bo_handle(const struct ferry_bo *bo);
  * ferry_bo_device() - device of a BO
  * @bo: the BO
  *
- * Returns: the device, without a reference of its own: valid as long as @bo.
+ * Returns: the device, without another reference. It is valid as long as @bo is.
  */
 struct ferry_device *ferry_bo_device(const struct ferry_bo *bo);
 
 /**
- * ferry_bo_query() - ask the kernel where a BO is, now
+ * ferry_bo_query() - query the present state of a BO from the kernel
  * @bo: the BO
- * @info: out: the answer; a tail that this kernel does not know is zero
- * @size: sizeof(*@info) of the caller
+ * @info: out: the state, such as the placement; fields that the running kernel or this
+ *	library does not know are zero
+ * @size: sizeof(*@info) as the caller is compiled
  *
  * Returns: 0, or
  * -EINVAL: @size is 0.
@@ -353,100 +360,116 @@ int ferry_bo_query(struct ferry_bo *bo, struct drm_ferry_bo_query *info,
 /**
  * ferry_bo_migrate() - move a BO
  * @bo: the BO
- * @placement: the one DRM_FERRY_PLACEMENT_* where it shall go
+ * @placement: the DRM_FERRY_PLACEMENT_* to move it to, exactly one
  *
- * Mappings stay in place and keep their contents. A BO that is there already
- * stays. Others may be evicted from the aperture to make room, and the BO
- * itself may be evicted as soon as the call has returned.
+ * Mappings of the BO keep their address and their contents. A BO that has @placement
+ * already does not move. A move to the aperture can evict other BOs, and @bo itself can be
+ * evicted as soon as the call has returned.
  *
  * Returns: 0, or
- * -EINVAL: @placement is not exactly one that the BO was created with;
- * -EBUSY: the BO would have to move and is pinned;
+ * -EINVAL: @placement is not exactly one of the BO's allowed placements;
+ * -EBUSY: the BO would have to move and is pinned, or earlier work on it did not end
+ * within 15 seconds;
  * -ENODATA: its contents were purged;
- * -ENOSPC: the aperture cannot hold it beside what is pinned there or may be
- * nowhere else.
+ * -EIO: its contents cannot be read back from swap;
+ * -ENOSPC: it does not fit in the aperture beside the BOs that cannot be evicted (pinned or
+ * aperture-only).
  */
 int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement);
 
 /**
- * ferry_bo_migrate_many() - move several BOs with one call into the kernel
+ * ferry_bo_migrate_many() - move several BOs with one ioctl
  * @dev: the device of all of them
- * @moves: @count BOs and where they shall go
+ * @moves: @count BOs and the placements to move them to
  * @count: from 1 to %DRM_FERRY_MIGRATE_MAX
+ * @failed: out, or NULL: if the call fails because of one entry of @moves, the index of
+ *	this entry; in all other cases, success included, @count
  *
- * All entries are checked before the first BO moves. If the call then stops
- * with -ENOSPC, -ENOMEM or -ENODEV, each BO is at its old or at its new place
- * with its contents intact.
+ * All entries are checked before the first BO moves. If the call fails later, with -EBUSY,
+ * -EIO, -ENOSPC, -ENOMEM or -ENODEV, some of the BOs may have moved. Each BO then has
+ * its old or its new placement, with its contents intact.
  *
  * Returns: 0, or
- * -EINVAL: @count is out of range, a placement is not exactly one that its BO
- * was created with, a BO is named twice or is not of @dev;
- * -EBUSY: a BO that would have to move is pinned;
+ * -EINVAL: @count is out of range; or an entry names a BO that another entry names too or
+ * that is not of @dev, a placement that is not exactly one of its BO's allowed placements,
+ * or flags;
+ * -EBUSY: a BO that would have to move is pinned, or earlier work on a BO did not end
+ * within 15 seconds;
  * -ENODATA: the contents of a BO were purged;
- * -ENOSPC: the aperture cannot hold all that shall go there beside what is
- * pinned there or may be nowhere else. BOs of one call do not evict each other.
+ * -EIO: the contents of a BO cannot be read back from swap;
+ * -ENOSPC: the BOs to be in the aperture do not fit there together, beside the BOs that
+ * cannot be evicted (pinned or aperture-only). BOs of one call do not evict each other.
  */
 int ferry_bo_migrate_many(struct ferry_device *dev,
-			  const struct ferry_bo_move *moves, uint32_t count);
+			  const struct ferry_bo_move *moves, uint32_t count,
+			  uint32_t *failed);
 
 /**
- * ferry_bo_migrate_sync() - move several BOs, in order with other work
+ * ferry_bo_migrate_sync() - move several BOs, ordered with other work by syncobjs
  * @dev: the device of all of them
- * @moves: @count BOs and where they shall go
+ * @moves: @count BOs and the placements to move them to
  * @count: from 1 to %DRM_FERRY_MIGRATE_MAX
- * @in: @in_count syncobjs, or points of such, to wait for
+ * @in: @in_count in-syncs: syncobjs, or points of timeline syncobjs, to wait for
  * @in_count: up to %DRM_FERRY_SYNCS_MAX
- * @out: @out_count syncobjs, or points of such, to signal
+ * @out: @out_count out-syncs: syncobjs, or points of timeline syncobjs, to signal
  * @out_count: up to %DRM_FERRY_SYNCS_MAX
+ * @failed: out, or NULL: as for ferry_bo_migrate_many(); @count if the call fails because
+ *	of a sync
  *
- * Syncobjs are those of ferry_device_fd(), as drmSyncobjCreate() makes them.
+ * The syncobjs are those of ferry_device_fd(), as drmSyncobjCreate() creates them.
  *
- * Without out-syncs this waits for the in-syncs and is then
- * ferry_bo_migrate_many(). With out-syncs it returns when the BOs have their
- * new place, and the bytes follow: after the in-syncs, and after earlier calls
- * with out-syncs on the same device. Then the out-syncs signal, with the error
- * of an in-sync that had one. Until then whoever touches a BO waits. Out-syncs
- * of a call that failed stay as they are.
+ * Without out-syncs the call waits for the in-syncs and then does the same as
+ * ferry_bo_migrate_many().
  *
- * Returns: 0, or as ferry_bo_migrate_many(), and
- * -EINVAL: @in_count or @out_count is out of range, flags of a sync are not
- * zero, or an in-sync has no fence yet at its point;
+ * With out-syncs the moves are asynchronous: the call returns when the BOs have their new
+ * placement, and the kernel copies their contents later, after the in-syncs have signalled
+ * and after earlier calls with out-syncs on the same device have completed. Then it signals
+ * the out-syncs. If an in-sync has an error, the out-syncs signal with this error. An
+ * access to a mapping of the BO waits for the copy. A call that fails does not change the
+ * out-syncs.
+ *
+ * Returns: 0, or an error as for ferry_bo_migrate_many(), and
+ * -EINVAL: @in_count or @out_count is out of range, the flags of a sync are not zero, or an
+ * in-sync has no fence at its point yet;
  * -ENOENT: there is no such syncobj.
  */
 int ferry_bo_migrate_sync(struct ferry_device *dev,
 			  const struct ferry_bo_move *moves, uint32_t count,
 			  const struct drm_ferry_sync *in, uint32_t in_count,
-			  const struct drm_ferry_sync *out, uint32_t out_count);
+			  const struct drm_ferry_sync *out, uint32_t out_count,
+			  uint32_t *failed);
 
 /**
  * ferry_bo_wait() - wait until a BO is idle
  * @bo: the BO
- * @timeout_ns: when to give up: nanoseconds of CLOCK_MONOTONIC, absolute as for
- *	drmSyncobjWait(); 0 or the past only looks, INT64_MAX waits for ever
+ * @timeout_ns: absolute timeout in nanoseconds of CLOCK_MONOTONIC, as for
+ *	drmSyncobjWait(). With 0 or a time in the past the call does not wait; with
+ *	INT64_MAX it has no timeout
  *
- * Waits for moves, and for other devices' use, that are under way now. It is
- * for timing and for order: memory accesses wait by themselves.
+ * Waits for the moves of the BO, and for accesses to it by other devices, that are pending
+ * when the function is called. Programs need it to measure times or to order work: an
+ * access to a mapping waits for pending moves in any case.
  *
  * Returns: 0, or
- * -ETIME: the BO was still busy then.
+ * -ETIME: the BO was still busy at the timeout.
  */
 int ferry_bo_wait(struct ferry_bo *bo, int64_t timeout_ns);
 
 /**
- * ferry_bo_madvise() - say whether a BO's contents are needed
+ * ferry_bo_madvise() - declare whether the contents of a BO are still needed
  * @bo: the BO
- * @madv: %DRM_FERRY_MADV_DONTNEED: they may be dropped when memory or the
- *	aperture runs short; %DRM_FERRY_MADV_WILLNEED: they may not, as at first
- * @retained: out: 1 if the contents are there, 0 if they were dropped
+ * @madv: %DRM_FERRY_MADV_DONTNEED: the kernel may purge the contents when memory or the
+ *	aperture runs short; %DRM_FERRY_MADV_WILLNEED, the initial state: it may not
+ * @retained: out: 1 if the BO has its contents, 0 if they were purged
  *
- * A BO whose contents were dropped stays without: touching its mapping raises
- * SIGBUS, and all that is left to do with it is ferry_bo_del(). So ask with
- * %DRM_FERRY_MADV_WILLNEED before using a BO again.
+ * A purged BO cannot be used again: an access to its mapping raises SIGBUS, and
+ * ferry_bo_del() is the only call that is of use. So call this function with
+ * %DRM_FERRY_MADV_WILLNEED, and check @retained, before a BO is used again.
  *
  * Returns: 0, or
  * -EINVAL: @madv is neither of the two;
- * -EBUSY: %DRM_FERRY_MADV_DONTNEED for a BO that is pinned or shared: it is or
- * was a dma-buf, or another open file has a handle of it.
+ * -EBUSY: %DRM_FERRY_MADV_DONTNEED for a BO that is pinned or shared: it is or was exported
+ * as a dma-buf, or has more than one handle.
  */
 int ferry_bo_madvise(struct ferry_bo *bo, uint32_t madv, uint32_t *retained);
 
