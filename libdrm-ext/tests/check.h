@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests share: checks that end the program, and a pattern for bytes. */
+/* Common to all tests: checks that end the program, helpers for BOs, a data pattern. */
 #ifndef CHECK_H_
 #define CHECK_H_
 
@@ -12,7 +12,7 @@
 
 #include <libdrm_ferry/ferry.h>
 
-/* What a test program exits with when it could not run. */
+/* Exit status of a test program that cannot run here. */
 #define EXIT_SKIP 77
 
 #define PAGE 4096u
@@ -32,7 +32,7 @@
 		}                                                     \
 	} while (0)
 
-/* The integer must have the value. */
+/* The integer expression must have the value. */
 #define CHECK_EQ(expression, value)                                           \
 	do {                                                                  \
 		long long is_ = (long long)(expression);                      \
@@ -46,7 +46,7 @@
 		}                                                             \
 	} while (0)
 
-/* The call must return 0; says which errno it was if not. */
+/* The call must return 0, and not a negative errno. */
 #define CHECK_OK(call)                                                         \
 	do {                                                                   \
 		int err_ = (call);                                             \
@@ -58,7 +58,7 @@
 		}                                                              \
 	} while (0)
 
-/* Runs one test function of the program and says so. */
+/* Run one test function of the program and print its name. */
 #define RUN(test, ...)                    \
 	do {                              \
 		test(__VA_ARGS__);        \
@@ -66,12 +66,25 @@
 		fflush(stdout);           \
 	} while (0)
 
+/**
+ * open_or_skip() - open the first ferry device, or end the program as skipped
+ *
+ * Returns: the device, one reference. A device that is bound to the driver and cannot be
+ * opened is a failure.
+ */
 struct ferry_device *open_or_skip(void);
 struct ferry_bo *new_bo(struct ferry_device *dev, uint64_t size,
 			uint32_t flags);
 void *map_bo(struct ferry_bo *bo);
 uint32_t placement_of(struct ferry_bo *bo);
+
+/* The rest is in check-base.c and does not need the library. */
+
+/* Whether a PCI device is bound to the driver. */
+bool device_is_bound(void);
+/* Number of open file descriptors plus a constant. */
 int count_fds(void);
+/* Whether a mapping covers the page at @address. */
 bool is_mapped(const void *address);
 
 void fill(void *map, uint64_t size, uint64_t seed);
