@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Mappings: one for each BO, made by the first user, removed by the last. */
+/* Mappings: one for each BO, created by its first user and removed by its last. */
 
 #include <errno.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include "ferry_priv.h"
 
-/* Fake offsets start above 4 GiB. */
+/* Offsets of BOs in the device file are above 4 GiB. */
 _Static_assert(sizeof(off_t) == 8, "needs -D_FILE_OFFSET_BITS=64");
 
 ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags,
@@ -27,14 +27,14 @@ ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags,
 	return err;
 }
 
-/* Called with the lock, on a BO that is not mapped. */
+/* The caller holds @bo->map_lock, and @bo is not mapped. */
 static int ferry_bo_mmap(struct ferry_bo *bo)
 {
 	uint64_t offset;
 	void *map;
 	int err;
 
-	/* A BO can be larger than the address space of a 32 bit process. */
+	/* A BO can be larger than the address space of a 32-bit process. */
 	if (bo->size > SIZE_MAX)
 		return -ENOMEM;
 
@@ -79,7 +79,7 @@ ferry_public int ferry_bo_unmap(struct ferry_bo *bo)
 	return err;
 }
 
-/* For the last reference: nobody else can see the BO. */
+/* The caller has dropped the last reference: no other thread can use @bo. */
 void ferry_bo_map_fini(struct ferry_bo *bo)
 {
 	if (bo->map_count)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the units of libdrm_ferry share and no user of it sees. */
+/* Interface between the units of libdrm_ferry; not installed. */
 #ifndef FERRY_PRIV_H_
 #define FERRY_PRIV_H_
 
@@ -10,14 +10,14 @@
 
 #include <libdrm_ferry/ferry.h>
 
-/* Everything is hidden (-fvisibility=hidden) but what carries this. */
+/* Export a symbol; -fvisibility=hidden hides all others. */
 #define ferry_public __attribute__((visibility("default")))
 
 /**
  * struct ferry_table - BOs by their GEM handles
  *
- * A hash table of chains that doubles when it holds as many BOs as chains.
- * Handles are small and dense, so the handle itself is the hash.
+ * A hash table of chains. The number of chains doubles when there are as many BOs as
+ * chains. Handles are small and dense, so the handle itself is the hash.
  */
 struct ferry_table {
 	/** @chains: heads of the chains, linked by &ferry_bo.next */
@@ -32,21 +32,21 @@ struct ferry_table {
  * struct ferry_device - see the public header
  */
 struct ferry_device {
-	/** @next: list of all devices, protected by the list's mutex */
+	/** @next: next device in the list of all devices; protected by the list's mutex */
 	struct ferry_device *next;
-	/** @info: answer to the query at opening; its constant parts are used */
+	/** @info: result of the device query at opening; only its constant fields are used */
 	struct drm_ferry_device_query info;
 	/**
-	 * @lock: protects @bos and the step of a BO's @refs from one to zero,
-	 * and covers every ioctl that can return a handle known already (prime
-	 * import) or that closes one
+	 * @lock: protects @bos and the transition of a BO's @refs from one to zero.
+	 * Held during each ioctl that closes a handle, and during PRIME import, which
+	 * can return the handle of an existing BO
 	 */
 	pthread_mutex_t lock;
 	/** @bos: all BOs of this open file */
 	struct ferry_table bos;
-	/** @refs: number of references; 1 to 0 under the list's mutex */
+	/** @refs: number of references; goes from 1 to 0 under the list's mutex */
 	atomic_uint refs;
-	/** @fd: the library's own descriptor */
+	/** @fd: file descriptor, owned */
 	int fd;
 };
 
@@ -54,21 +54,21 @@ struct ferry_device {
  * struct ferry_bo - see the public header
  */
 struct ferry_bo {
-	/** @dev: the device, with a reference */
+	/** @dev: the device; the BO holds a reference to it */
 	struct ferry_device *dev;
-	/** @next: next BO of a chain of &struct ferry_table */
+	/** @next: next BO in the chain of the &struct ferry_table */
 	struct ferry_bo *next;
 	/** @size: size in bytes, whole pages */
 	uint64_t size;
 	/** @handle: the GEM handle, owned */
 	uint32_t handle;
-	/** @refs: number of references; 1 to 0 under &ferry_device.lock */
+	/** @refs: number of references; goes from 1 to 0 under &ferry_device.lock */
 	atomic_uint refs;
 	/** @map_lock: protects @map and @map_count */
 	pthread_mutex_t map_lock;
 	/** @map: the mapping, while @map_count is not zero */
 	void *map;
-	/** @map_count: ferry_bo_map() less ferry_bo_unmap() */
+	/** @map_count: number of ferry_bo_map() calls that ferry_bo_unmap() has not undone */
 	uint32_t map_count;
 };
 

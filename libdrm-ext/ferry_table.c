@@ -57,7 +57,7 @@ struct ferry_bo *ferry_table_find(const struct ferry_table *table,
 	return NULL;
 }
 
-/* The handle must not be in the table. Fails with -ENOMEM only. */
+/* The handle must not be in the table. The only error is -ENOMEM. */
 int ferry_table_insert(struct ferry_table *table, struct ferry_bo *bo)
 {
 	struct ferry_bo **chain;
@@ -65,7 +65,7 @@ int ferry_table_insert(struct ferry_table *table, struct ferry_bo *bo)
 	if (table->nr_bos >= table->nr_chains) {
 		int err = ferry_table_grow(table);
 
-		/* A crowded table still works, an absent one does not. */
+		/* Lookups in a table that did not grow are slower, but correct. */
 		if (err && !table->nr_chains)
 			return err;
 	}

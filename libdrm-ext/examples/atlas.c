@@ -16,7 +16,7 @@
 #define TOP 68
 #define MARGIN 16
 
-/* Letters of three by five points: five rows of three bits, top row first. */
+/* Letters of 3 x 5 pixels: five rows of three bits, top row first. */
 static const struct {
 	char letter;
 	uint16_t points;
@@ -53,7 +53,7 @@ static uint16_t points_of(char letter)
 	return 0;
 }
 
-/* Writes until the text or the row ends. */
+/* Draw the text, cut off at the right edge of the picture. */
 static void write_text(uint32_t *pixels, int x, int y, int scale,
 		       uint32_t colour, const char *text)
 {
@@ -119,7 +119,7 @@ static void tile(uint32_t *pixels, const struct atlas *atlas, int i, int x,
 		write_text(pixels, x + (width - length) / 2,
 			   y + (height - 10) / 2, 2, PAPER, number);
 	}
-	/* A bar at the foot: this one has been out and its bytes are intact. */
+	/* A bar at the bottom marks a BO that was evicted; its contents were checked. */
 	if (atlas->was_evicted[i] && height > 8)
 		box(pixels, x, y + height - 4, width, 4, EVICTED);
 }
@@ -130,7 +130,7 @@ void atlas_draw(uint32_t *pixels, const struct atlas *atlas)
 	const int room_y = ATLAS_HEIGHT - TOP - MARGIN;
 	int columns = 1, rows;
 
-	/* The fewest columns whose tiles are not wider than one and a half. */
+	/* The smallest number of columns with tiles at most 1.5 times as wide as high. */
 	while (room_x / columns * ((atlas->count + columns - 1) / columns) * 2 >
 	       room_y * 3)
 		columns++;

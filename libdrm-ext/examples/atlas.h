@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A picture of where BOs are: one tile each, in the order of their creation. */
+/* A picture of the placement of BOs: one tile for each, in the order of their creation. */
 #ifndef ATLAS_H_
 #define ATLAS_H_
 
@@ -10,18 +10,18 @@
 #define ATLAS_HEIGHT 480
 
 /**
- * struct atlas - what the picture shows
+ * struct atlas - contents of the picture
  */
 struct atlas {
-	/** @title: the line on top; letters, digits, "-./" and spaces */
+	/** @title: text of the first line: letters, digits, "-./" and spaces */
 	const char *title;
 	/** @count: number of BOs, at least 1 */
 	int count;
 	/** @in_aperture: for each BO, whether it is in the aperture */
 	const bool *in_aperture;
-	/** @was_evicted: for each BO, whether it has been evicted before */
+	/** @was_evicted: for each BO, whether it was ever evicted */
 	const bool *was_evicted;
-	/** @picture: picture in the first BO, shown in its tile */
+	/** @picture: the picture in the first BO, to be shown in its tile */
 	const uint32_t *picture;
 	/** @picture_width: its width in pixels */
 	int picture_width;
@@ -32,7 +32,7 @@ struct atlas {
 /**
  * atlas_draw() - draw the picture
  * @pixels: out: ATLAS_WIDTH * ATLAS_HEIGHT pixels, 0x00RRGGBB
- * @atlas: what to show
+ * @atlas: contents of the picture
  */
 void atlas_draw(uint32_t *pixels, const struct atlas *atlas);
 

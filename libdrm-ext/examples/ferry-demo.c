@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The main job of ferry, done by a client: a picture is drawn in system memory,
- * crosses into the aperture under its own mapping, and comes back bit for bit;
- * then more BOs are created than the aperture holds, and every byte of every
- * one is checked wherever it ended up.
+ * Demonstrate what ferry does: draw a picture in system memory, move it to the aperture
+ * while it stays mapped, and compare every pixel. Then create more BOs than fit in the
+ * aperture, and check every byte of each BO at its placement.
  *
  * usage: ferry-demo OUTDIR
  *
- * Leaves 1-system.png, 2-aperture.png, 3-placement.png and demo.txt ("name
- * value" on each line) in OUTDIR. Ends with 1 and a reason if anything is not
- * as it was written.
+ * Writes 1-system.png, 2-aperture.png, 3-placement.png and demo.txt (lines of a name and a
+ * value) to OUTDIR. Exits with status 1 and prints the reason if a call fails or if contents
+ * are not as they were written.
  */
 
 #include <errno.h>
@@ -36,7 +35,7 @@
 #define APERTURE DRM_FERRY_PLACEMENT_APERTURE
 #define MIB(bytes) ((double)(bytes) / (1024 * 1024))
 
-/* The aperture is cut into so many BOs, and a quarter more are created. */
+/* BOs of this fraction of the aperture; a quarter more are created than fit. */
 #define BOS_PER_APERTURE 64
 #define NR_BOS (BOS_PER_APERTURE * 5 / 4 + 1)
 #define PICTURE_BYTES (SCENE_WIDTH * SCENE_HEIGHT * sizeof(uint32_t))
@@ -44,7 +43,7 @@
 static const char *outdir;
 static FILE *summary;
 static struct ferry_device *dev;
-/* The first BO is the picture, the others carry the pattern. */
+/* The first BO holds the picture, the others hold the pattern. */
 static struct ferry_bo *bos[NR_BOS];
 static void *maps[NR_BOS];
 static bool in_aperture[NR_BOS];
@@ -102,12 +101,12 @@ static void describe_device(void)
 
 	must(ferry_device_query(dev, &info, sizeof(info)), "device query");
 	printf("Device %s\n", node ? node : "?");
-	printf("  aperture: %.1f MiB, %.1f MiB of it free\n", MIB(size),
+	printf("  aperture: %.1f MiB, %.1f MiB free\n", MIB(size),
 	       MIB(info.aperture_free));
-	printf("  cache type granted: %s (asked for: %s)\n",
-	       ferry_memtype_name(info.aperture_memtype),
-	       ferry_memtype_name(info.aperture_memtype_requested));
-	printf("  page table entries:%s%s\n",
+	printf("  memory type of the aperture: requested %s, effective %s\n",
+	       ferry_memtype_name(info.aperture_memtype_requested),
+	       ferry_memtype_name(info.aperture_memtype));
+	printf("  sizes of page table entries:%s%s\n",
 	       info.page_sizes & 4096 ? " 4 KiB" : "",
 	       info.page_sizes & (2 << 20) ? " 2 MiB" : "");
 	printf("  display: %s\n",
@@ -157,7 +156,7 @@ static void check_picture(const char *where)
 		uint32_t is = pixels[i];
 
 		if (is != picture[i])
-			die("the picture %s differs at %d,%d: %06x, drawn was %06x",
+			die("the picture %s differs at %d,%d: is %06x, drawn was %06x",
 			    where, i % SCENE_WIDTH, i / SCENE_WIDTH, is,
 			    picture[i]);
 	}
@@ -171,7 +170,7 @@ static uint32_t placement(int i)
 	return info.placement;
 }
 
-static void cross(void)
+static void move_picture(void)
 {
 	double start = now_ms();
 	void *map;
@@ -179,14 +178,15 @@ static void cross(void)
 	must(ferry_bo_migrate(bos[0], APERTURE), "moving the picture");
 	note("picture_move_us", (now_ms() - start) * 1e3);
 	if (placement(0) != APERTURE)
-		die("the picture was moved to the aperture and is not there");
+		die("the picture is not in the aperture after the move");
 	must(ferry_bo_map(bos[0], &map), "mapping again");
 	if (map != maps[0])
-		die("the mapping has moved from %p to %p", maps[0], map);
+		die("the address of the mapping changed from %p to %p", maps[0],
+		    map);
 	must(ferry_bo_unmap(bos[0]), "unmapping again");
 
 	check_picture("in the aperture");
-	printf("Moved it into the aperture while it stays mapped: %zu bytes agree\n",
+	printf("Moved it to the aperture while it is mapped: all %zu bytes are equal\n",
 	       PICTURE_BYTES);
 	save("2-aperture.png", maps[0], SCENE_WIDTH, SCENE_HEIGHT);
 }
@@ -197,52 +197,53 @@ static void check_bo(int i, int generation)
 
 	if (!pattern_check(maps[i], ferry_bo_size(bos[i]), i, generation,
 			   &error))
-		die("BO %d, byte %llu: %016llx, written was %016llx", i,
+		die("BO %d, byte %llu: is %016llx, written was %016llx", i,
 		    error.offset, error.is, error.written);
 }
 
-/* Looks where everybody is; returns how many have left the aperture. */
-static int look_around(void)
+/* Update the placements of all BOs. Return the number of BOs in system memory. */
+static int update_placements(void)
 {
-	int out = 0;
+	int count = 0;
 
 	for (int i = 0; i < NR_BOS && bos[i]; i++) {
 		in_aperture[i] = placement(i) == APERTURE;
 		was_evicted[i] |= !in_aperture[i];
-		out += !in_aperture[i];
+		count += !in_aperture[i];
 	}
-	return out;
+	return count;
 }
 
 static void fill_aperture(void)
 {
 	uint64_t size = ferry_device_aperture_size(dev) / BOS_PER_APERTURE;
 	double start = now_ms();
-	bool told = false;
-	int out;
+	bool reported = false;
+	int evicted;
 
 	size = size < PAGE ? PAGE : size - size % PAGE;
-	printf("Creating %d more BOs of %llu KiB, each written in system memory and moved up\n",
+	printf("Creating %d more BOs of %llu KiB: each is written in system memory and moved to the aperture\n",
 	       NR_BOS - 1, (unsigned long long)size / 1024);
 	for (int i = 1; i < NR_BOS; i++) {
 		create(i, size);
 		pattern_write(maps[i], ferry_bo_size(bos[i]), i, 1);
 		must(ferry_bo_migrate(bos[i], APERTURE), "moving a BO");
-		if (!told && look_around()) {
-			printf("  BO %d came, and the aperture was full: the oldest was evicted\n",
+		if (!reported && update_placements()) {
+			printf("  the aperture was full when BO %d moved there: the least recently used BO was evicted\n",
 			       i);
-			told = true;
+			reported = true;
 		}
 	}
-	out = look_around();
-	printf("  %d of %d BOs were evicted to system memory\n", out, NR_BOS);
-	if (!out)
-		die("%d BOs of %llu bytes cannot all be in an aperture of %llu",
+	evicted = update_placements();
+	printf("  %d of %d BOs were evicted to system memory\n", evicted,
+	       NR_BOS);
+	if (!evicted)
+		die("no BO was evicted, but %d BOs of %llu bytes do not fit in an aperture of %llu bytes",
 		    NR_BOS - 1, (unsigned long long)size,
 		    (unsigned long long)ferry_device_aperture_size(dev));
 	note("bos", NR_BOS);
 	note("bo_bytes", size);
-	note("evicted", out);
+	note("evicted", evicted);
 	note("fill_ms", now_ms() - start);
 }
 
@@ -265,21 +266,21 @@ static void verify(int generation)
 	note(name, now_ms() - start);
 }
 
-/* Everything is written where it is now; then the evicted ones come back. */
-static void come_back(void)
+/* Write all BOs at their present placements; then move evicted BOs to the aperture. */
+static void move_evicted(void)
 {
 	struct ferry_bo_move moves[NR_BOS];
 	double start = now_ms();
-	uint32_t count = 0, back = 0, up = 0;
-	int out;
+	uint32_t count = 0, moved = 0, fitting = 0;
+	int in_system;
 
-	printf("Writing all of them anew in place, then moving some back up at once\n");
+	printf("Writing all of them again, then moving evicted ones to the aperture with one call\n");
 	for (int i = 1; i < NR_BOS; i++) {
 		pattern_write(maps[i], ferry_bo_size(bos[i]), i, 2);
-		up += in_aperture[i];
+		fitting += in_aperture[i];
 	}
-	/* BOs of one call do not evict each other: take half of what fits. */
-	for (int i = 0; i < NR_BOS && count < up / 2; i++) {
+	/* BOs of one call do not evict each other: move half of what fits. */
+	for (int i = 0; i < NR_BOS && count < fitting / 2; i++) {
 		if (!in_aperture[i])
 			moves[count++] = (struct ferry_bo_move){
 				.bo = bos[i],
@@ -287,14 +288,14 @@ static void come_back(void)
 			};
 	}
 	must(ferry_bo_migrate_many(dev, moves, count, NULL), "moving many BOs");
-	out = look_around();
+	in_system = update_placements();
 	for (int i = 0; i < NR_BOS; i++)
-		back += was_evicted[i] && in_aperture[i];
-	printf("  %u of %u came back; %d are in system memory now\n", back,
-	       count, out);
-	note("came_back", back);
-	note("in_system_at_the_end", out);
-	note("come_back_ms", now_ms() - start);
+		moved += was_evicted[i] && in_aperture[i];
+	printf("  %u of %u moved; %d BOs are in system memory now\n", moved,
+	       count, in_system);
+	note("evicted_moved_back", moved);
+	note("in_system_at_the_end", in_system);
+	note("move_back_ms", now_ms() - start);
 }
 
 static void draw_placement(void)
@@ -315,11 +316,11 @@ static void draw_placement(void)
 		 MIB(ferry_device_aperture_size(dev)),
 		 ferry_memtype_name(ferry_device_aperture_memtype(dev)));
 	atlas_draw(pixels, &atlas);
-	printf("Drawing where each BO is\n");
+	printf("Drawing the placement of each BO\n");
 	save("3-placement.png", pixels, ATLAS_WIDTH, ATLAS_HEIGHT);
 }
 
-/* The driver's own counters, where debugfs is mounted and may be read. */
+/* Print the counters of the driver, if debugfs is mounted and readable. */
 static void kernel_counters(void)
 {
 	char path[128], name[64];
@@ -333,13 +334,13 @@ static void kernel_counters(void)
 		 minor(node.st_rdev));
 	stats = fopen(path, "r");
 	if (!stats) {
-		printf("Kernel counters: not to be read here (%s: %s)\n", path,
+		printf("Kernel counters: not readable (%s: %s)\n", path,
 		       strerror(errno));
 		return;
 	}
 	printf("Kernel counters\n");
 	while (fscanf(stats, "%63s %llu", name, &value) == 2) {
-		printf("  %-16s %llu\n", name, value);
+		printf("  %-22s %llu\n", name, value);
 		fprintf(summary, "kernel_%s %llu\n", name, value);
 	}
 	fclose(stats);
@@ -365,15 +366,15 @@ int main(int argc, char **argv)
 
 	err = ferry_device_open(&dev);
 	if (err)
-		die("no ferry device can be opened: %s (is the module loaded, and is a device bound to it?)",
+		die("cannot open a ferry device: %s (is the module loaded, and is a device bound to it?)",
 		    strerror(-err));
 
 	describe_device();
 	draw_picture();
-	cross();
+	move_picture();
 	fill_aperture();
 	verify(1);
-	come_back();
+	move_evicted();
 	verify(2);
 	draw_placement();
 	kernel_counters();
@@ -384,7 +385,7 @@ int main(int argc, char **argv)
 	note("mismatches", 0);
 	if (fclose(summary))
 		die("%s: %s", path, strerror(errno));
-	printf("Done in %.1f s; the figures are in %s\n",
+	printf("Done in %.1f s; all values are in %s\n",
 	       (now_ms() - start) / 1e3, path);
 	for (int i = 0; i < NR_BOS; i++)
 		ferry_bo_del(bos[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Writes into a BO, moves it into the aperture while it stays mapped, and reads
- * it back.
+ * Write to a BO, move it to the aperture while it is mapped, and read it through
+ * the same mapping.
  *
  *   cc hello.c $(pkg-config --cflags --libs libdrm_ferry) -o hello
  */
@@ -14,7 +14,7 @@ static const char *where(struct ferry_bo *bo)
 	struct drm_ferry_bo_query info;
 
 	if (ferry_bo_query(bo, &info, sizeof(info)))
-		return "gone";
+		return "an unknown place";
 	return info.placement == DRM_FERRY_PLACEMENT_APERTURE ? "the aperture" :
 								"system memory";
 }
@@ -36,20 +36,20 @@ int main(void)
 
 	err = ferry_device_open(&dev);
 	if (err)
-		return fail("no ferry device", err);
+		return fail("cannot open a ferry device", err);
 	err = ferry_bo_new(dev, 4096, anywhere, 0, &bo);
 	if (err)
-		return fail("no BO", err);
+		return fail("cannot create a BO", err);
 	err = ferry_bo_map(bo, &text);
 	if (err)
-		return fail("no mapping", err);
+		return fail("cannot map the BO", err);
 
-	strcpy(text, "hello, other side");
+	strcpy(text, "hello");
 	printf("in %s: %s\n", where(bo), (char *)text);
 
 	err = ferry_bo_migrate(bo, DRM_FERRY_PLACEMENT_APERTURE);
 	if (err)
-		return fail("no crossing", err);
+		return fail("cannot move the BO", err);
 	printf("in %s: %s\n", where(bo), (char *)text);
 
 	ferry_bo_del(bo);

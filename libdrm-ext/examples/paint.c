@@ -12,7 +12,7 @@ int32_t paint_grid(int32_t x, int32_t y)
 	return h & 0xffff;
 }
 
-/* From a to b as t goes from 0 to 65535, slowly at both ends. */
+/* Smooth interpolation from a to b for t from 0 to 65535. */
 static int32_t ease(int32_t a, int32_t b, uint32_t t)
 {
 	uint32_t square = t * t >> 16;
@@ -22,8 +22,8 @@ static int32_t ease(int32_t a, int32_t b, uint32_t t)
 }
 
 /*
- * In whole numbers with 16 bits behind the point, as an emulated machine is ten
- * times faster with them.
+ * Fixed-point numbers with 16 fractional bits: in an emulated machine they are ten times
+ * faster than floating point.
  */
 float paint_cloud(float x, float y, int octaves)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Colours and numbers for computed pictures. */
+/* Colours and noise for the computed picture. */
 #ifndef PAINT_H_
 #define PAINT_H_
 
@@ -41,7 +41,7 @@ static inline struct colour add(struct colour a, struct colour b, float t)
 	return (struct colour){ a.r + b.r * t, a.g + b.g * t, a.b + b.b * t };
 }
 
-/* A parabola for each half period of 1: near enough to a sine for water. */
+/* An approximation of a sine with period 1: a parabola for each half period. */
 static inline float wave(float x)
 {
 	float t = x - floor_of(x);
@@ -50,36 +50,36 @@ static inline float wave(float x)
 }
 
 /**
- * paint_grid() - a number from 0 to 65535 for each point of a grid
+ * paint_grid() - pseudo-random number for a point of a grid
  * @x: column
  * @y: row
  *
- * Returns: always the same for the same point.
+ * Returns: a number from 0 to 65535, always the same for the same point.
  */
 int32_t paint_grid(int32_t x, int32_t y);
 
 /**
  * paint_cloud() - smooth noise
- * @x: place; a step of 1 is the width of the coarsest grid
+ * @x: coordinate; 1 is the distance of points in the coarsest grid
  * @y: the other coordinate
  * @octaves: number of grids, each twice as fine at half the weight
  *
- * Returns: from 0 to 1 with many octaves, to 0.5 with one.
+ * Returns: a number from 0 to 1 with many octaves, from 0 to 0.5 with one.
  */
 float paint_cloud(float x, float y, int octaves);
 
 /**
- * paint_ship() - the ship over a background
- * @c: colour of the background at the place
+ * paint_ship() - colour of a pixel with the ship in front of the background
+ * @c: colour of the background at this pixel
  * @x: column of the picture
  * @y: row of the picture
  *
- * Returns: the colour with the ship there.
+ * Returns: the colour of the ship if it covers the pixel, else @c; a mix at its edges.
  */
 struct colour paint_ship(struct colour c, float x, float y);
 
 /**
- * paint_ship_prepare() - to be called once before paint_ship()
+ * paint_ship_prepare() - compute the edges of the ship; call it once before paint_ship()
  */
 void paint_ship_prepare(void);
 

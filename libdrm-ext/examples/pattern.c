@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* See pattern.h. The words of a page count up from a number of the page's own. */
+/* See pattern.h. The words of a page are consecutive numbers; each page has its own first. */
 
 #include "pattern.h"
 

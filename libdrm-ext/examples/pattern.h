@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes that tell where they belong: which BO, which page, written when. */
+/* A data pattern that depends on the BO, the page and the generation of the contents. */
 #ifndef PATTERN_H_
 #define PATTERN_H_
 
@@ -9,14 +9,14 @@
 #define PATTERN_PAGE 4096u
 
 /**
- * struct pattern_error - the first word that is not as written
+ * struct pattern_error - the first word that differs from the pattern
  */
 struct pattern_error {
-	/** @offset: its place in bytes */
+	/** @offset: its offset in bytes */
 	unsigned long long offset;
-	/** @is: what is there */
+	/** @is: its value */
 	unsigned long long is;
-	/** @written: what should be */
+	/** @written: the value that pattern_write() wrote */
 	unsigned long long written;
 };
 
@@ -25,7 +25,7 @@ struct pattern_error {
  * @map: its mapping
  * @size: its size in bytes, whole pages
  * @bo: number of the BO
- * @generation: how often it has been written
+ * @generation: how many times it was written
  */
 void pattern_write(void *map, uint64_t size, int bo, int generation);
 
@@ -34,10 +34,10 @@ void pattern_write(void *map, uint64_t size, int bo, int generation);
  * @map: its mapping
  * @size: its size in bytes, whole pages
  * @bo: number of the BO
- * @generation: how often it has been written
- * @error: out: what is wrong, if it returns false
+ * @generation: how many times it was written
+ * @error: out: the first difference, if the function returns false
  *
- * Returns: whether all is as pattern_write() left it.
+ * Returns: true if the BO has the contents that pattern_write() wrote.
  */
 bool pattern_check(const void *map, uint64_t size, int bo, int generation,
 		   struct pattern_error *error);

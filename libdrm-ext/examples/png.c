@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* See png.h. One IDAT chunk; each row is stored as differences to its left. */
+/* See png.h. The file has one IDAT chunk; all rows use the filter "Sub". */
 
 #include "png.h"
 
@@ -12,7 +12,7 @@
 
 #include <zlib.h>
 
-/* Row filter "Sub": each byte less the one of the pixel to its left. */
+/* Row filter "Sub": the difference of each byte to that of the pixel on its left. */
 #define PNG_FILTER_SUB 1
 
 static void put_u32(uint8_t *to, uint32_t value)

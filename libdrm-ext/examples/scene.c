@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * See scene.h. Sky, hills and ship are functions of a point; the sea is the
- * same functions at the point that a wave mirrors. Only arithmetic that an
- * emulated machine does quickly: no ray is marched and no sine is computed.
+ * See scene.h. Sky, hills and ship are functions of a point. The sea evaluates the same
+ * functions at the point that a wave reflects. No ray marching and no sines: those are slow
+ * in an emulated machine.
  */
 
 #include "scene.h"
@@ -37,14 +37,14 @@ static struct colour sky(float x, float y, int octaves)
 	c = t < 0.55f ? mix(zenith, middle, t / 0.55f) :
 			mix(middle, low, (t - 0.55f) / 0.45f);
 
-	/* Stars where it is dark, then the glow and the disc of the sun. */
+	/* Stars in the dark part, then the glow and the disc of the sun. */
 	if (octaves > 2 && t < 0.4f &&
 	    paint_grid(floor_of(x) + 7000, floor_of(y)) > 65437)
 		c = add(c, sun, 0.7f * (0.4f - t));
 	c = add(c, lit, 2200 / (near + 5200));
 	c = mix(c, sun, (27.5f * 27.5f - near) / 55);
 
-	/* Clouds lie flatter the nearer they are to the horizon. */
+	/* Clouds are flatter near the horizon. */
 	above = 1.15f - t;
 	density = paint_cloud(x * 0.0075f / above + 3, 1.9f / above, octaves);
 	density = clamp((density - 0.47f) * 4.5f) * clamp(above * 3.2f);
@@ -100,7 +100,7 @@ static struct colour sea(float x, float y)
 	float across, along, bend;
 	struct colour c;
 
-	/* Waves that are narrower than a pixel are left out, not aliased. */
+	/* Leave out waves that are narrower than a pixel: they would cause aliasing. */
 	across = clamp(1.25f - depth * 0.030f);
 	along = clamp(1.25f - depth * 9 / (below + 3));
 	bend = noise(wx * 0.55f + 5, depth * 0.9f);
@@ -112,7 +112,7 @@ static struct colour sea(float x, float y)
 	       slope * 0.5f;
 	strength = clamp(below / 120);
 
-	/* The sky is mirrored at the horizon, the ship at its waterline. */
+	/* The sky is reflected at the horizon, the ship at its waterline. */
 	mirrored = HORIZON - below * 0.72f - absolute(slope) * strength * 34;
 	x += sway * strength * 9;
 	c = land(sky(x, mirrored < 4 ? 4 : mirrored, 2), x, mirrored);
@@ -122,14 +122,14 @@ static struct colour sea(float x, float y)
 
 	c = mix(c, deep, 0.22f + 0.30f * strength + 0.28f * slope * strength);
 
-	/* The path of the sun, in pieces that grow towards us. */
+	/* The reflection of the sun, in patches that grow towards the viewer. */
 	path = absolute(x - SUN_X) / (14 + 0.34f * below);
 	if (path < 1)
 		c = add(c, glint,
 			(1 - path) * clamp(slope * 1.7f + 0.18f) *
 				(0.85f - 0.35f * strength));
 
-	/* Foam: along the hull, at the bow, and the wake astern. */
+	/* Foam along the hull, at the bow and in the wake. */
 	path = y - WATERLINE - 3 * wave(x * 0.021f) - 2;
 	if (x > 92 && x < 545 && path > -5 && path < 9)
 		c = mix(c, foam,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A computed picture: a ferry at dusk. Every pixel stands for itself. */
+/* A computed picture: a ferry at dusk. */
 #ifndef SCENE_H_
 #define SCENE_H_
 

@@ -14,12 +14,12 @@ static const struct colour paints[] = {
 	[DARK] = { 0.15f, 0.13f, 0.20f },
 };
 
-/* A convex shape of the ship: its corners clockwise on the screen. */
+/* A convex part of the ship: its corners, clockwise on the screen. */
 struct shape {
 	enum paint paint;
 	int corners;
 	float x[5], y[5];
-	/* If not 0: the shape is cut into windows so far apart. */
+	/* Distance between windows that the shape is cut into, or 0 */
 	float spacing;
 };
 
@@ -59,14 +59,14 @@ static const struct shape ship[] = {
 	{ LAMP, 4, { 416, 420, 420, 416 }, { 157, 157, 161, 161 }, 0 },
 };
 
-/* Distances from the edges by two multiplications: one row for each edge. */
+/* Edges in normal form: a distance from an edge takes two multiplications. */
 struct edge {
 	float nx, ny, d;
 };
 
 static struct edge edges[sizeof(ship) / sizeof(ship[0])][5];
 
-/* Rows that a shape touches: most pixels are not worth more than this. */
+/* Rows that a shape covers: a quick check for most pixels. */
 static struct {
 	float top, bottom;
 } bounds[sizeof(ship) / sizeof(ship[0])];
@@ -104,7 +104,7 @@ void paint_ship_prepare(void)
 	}
 }
 
-/* How much of the pixel the shape covers. */
+/* The part of the pixel that the shape covers, from 0 to 1. */
 static float coverage(size_t i, float x, float y)
 {
 	float inside = 1;
@@ -134,7 +134,7 @@ struct colour paint_ship(struct colour c, float x, float y)
 	if (x < 76 || x > 560 || y < 120 || y > WATERLINE + 4)
 		return c;
 
-	/* Smoke drifts astern of the funnel and thins out. */
+	/* Smoke behind the funnel, fading with the distance. */
 	if (y < 190 && x < 262) {
 		static const struct colour smoke = { 0.36f, 0.30f, 0.40f };
 		float away = 250 - x;
@@ -151,7 +151,7 @@ struct colour paint_ship(struct colour c, float x, float y)
 		float t = coverage(i, x, y);
 
 		if (t > 0) {
-			/* The evening lights the bow more than the stern. */
+			/* The sun is ahead: the bow is lighter than the stern. */
 			struct colour paint = paints[ship[i].paint];
 			float light = 0.78f + 0.0006f * (x - 90);
 

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A program outside the tree builds against the installed library through
-# pkg-config alone, in C and in C++, finds the headers where they are promised,
-# and runs.
+# Check the installed files: the headers are in place, and programs in C and in C++ build
+# with the flags of pkg-config and run.
 #
 # usage: check-install.sh BUILD_DIR EXAMPLE_SOURCE
 set -eu
@@ -29,7 +28,7 @@ for header in libdrm_ferry/ferry.h drm/ferry_drm.h; do
 done
 cmp "$stage$prefix/include/drm/ferry_drm.h" "$build/include/drm/ferry_drm.h"
 
-# The same file, of a system whose root is the staged tree.
+# Make the pkg-config file point into the staging directory.
 mkdir "$stage/pc"
 sed "s|^prefix=|&$stage|" "$pc" >"$stage/pc/libdrm_ferry.pc"
 
@@ -64,7 +63,7 @@ EOF
 ${CXX:-c++} -Wall -Wextra -Werror -pedantic -o hello-cpp hello.cpp \
 	$(pkg --cflags --libs)
 LD_LIBRARY_PATH=$lib ./hello-cpp || {
-	echo "FAIL: the C++ program: /dev/null is no ferry device"
+	echo "FAIL: the C++ program does not run, or opens /dev/null as a ferry device"
 	exit 1
 }
 ldd_out=$(LD_LIBRARY_PATH=$lib ldd ./hello-c)
@@ -72,7 +71,7 @@ case $ldd_out in
 *"libdrm_ferry.so.1 => $lib"*) ;;
 *)
 	echo "$ldd_out"
-	echo "FAIL: hello-c does not use the installed library"
+	echo "FAIL: hello-c does not load the installed library"
 	exit 1
 	;;
 esac

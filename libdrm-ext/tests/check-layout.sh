@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The uapi header compiles alone, and layout.c holds, in C and in C++, for 32
-# and for 64 bit, with every compiler found. Then the check itself is checked:
-# headers that are wrong on purpose must not pass it.
+# Check that the uapi header compiles alone, and that the assertions of layout.c hold: in C
+# and in C++, for 32 and 64 bit, with each compiler that is installed. Then test the check
+# itself: it must reject headers that are wrong on purpose.
 #
 # usage: check-layout.sh UAPI_DIR TESTS_DIR     (CC, CXX: first compilers to use)
 set -eu
@@ -12,14 +12,14 @@ tests=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# As a system header, so that only the header of ferry is warned about.
+# Include drm.h as a system header, so that compilers warn about the header of ferry only.
 drm_cflags=$(pkg-config --cflags libdrm | sed "s/-I/-isystem /g")
 arch_include=/usr/include/$(${CC:-gcc} -print-multiarch 2>/dev/null || true)
 failed=0
 passed=0
 
-# The kernel's <asm/> headers are the same for both word sizes on x86 and need
-# no 32 bit libc; only the directory that has them is not searched with -m32.
+# On x86 the <asm/> headers are the same for both word sizes, but compilers do not search
+# their directory with -m32. They need no 32-bit libc.
 compile() # compiler language word-size header-dir source
 {
 	# shellcheck disable=SC2086 # flags are meant to be split
@@ -42,7 +42,7 @@ try() # compiler language word-size
 
 words="-m64 -m32"
 if ! echo 'int x;' | ${CC:-gcc} -m32 -fsyntax-only -x c - 2>/dev/null; then
-	echo "note: this machine's compiler has no -m32; only its own word size"
+	echo "note: the compiler has no -m32; only its default word size is checked"
 	words="-O0"
 fi
 
@@ -57,7 +57,7 @@ for word in $words; do
 	done
 done
 
-# One wrong header for each kind of mistake: sed script, and what it does.
+# Apply a sed script to the header. The result must not compile with layout.c.
 must_fail() # sed-script description
 {
 	mkdir -p "$work/uapi"
@@ -75,13 +75,13 @@ must_fail() # sed-script description
 }
 
 must_fail 's/__u64 size;/__u32 size;/' "a field of another size"
-must_fail 's/__u32 pinned;/__u32 pinned; __u64 more;/' "a field not listed"
+must_fail 's/__u32 pinned;/__u32 pinned; __u64 more;/' "a field that is not listed"
 must_fail '/__u32 pad2;/d' "a missing pad, and so a hole"
-must_fail 's/__u64 entries;/unsigned long entries;/' "a type of the word's size"
-must_fail 's/FERRY_MIGRATE[[:space:]]*0x04/FERRY_MIGRATE 0x05/' "an ioctl moved"
-must_fail 's/__u32 retained;//' "a field that is gone"
+must_fail 's/__u64 entries;/unsigned long entries;/' "a type whose size depends on the word size"
+must_fail 's/FERRY_MIGRATE[[:space:]]*0x04/FERRY_MIGRATE 0x05/' "another ioctl number"
+must_fail 's/__u32 retained;//' "a missing field"
 must_fail 's/__s64 timeout_ns;/__s32 timeout_ns;/' "a timeout of another size"
-must_fail 's/\(DRM_FERRY_MEMTYPE_WC\) = 2/\1 = 7/' "a constant changed"
+must_fail 's/\(DRM_FERRY_MEMTYPE_WC\) = 2/\1 = 7/' "another value of a constant"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

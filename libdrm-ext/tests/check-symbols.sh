@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the library exports, what ferry-symbols.txt lists and what the public
-# header declares is the same, and every exported symbol carries a version.
+# Check that the library exports, ferry-symbols.txt lists and the public header declares the
+# same symbols, and that every exported symbol has a version.
 #
 # usage: check-symbols.sh LIBRARY SYMBOL_LIST HEADER
 set -eu
@@ -12,12 +12,12 @@ header=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The version itself appears as an absolute symbol (A).
+# Leave out the absolute symbol (A): it is the version itself.
 ${NM:-nm} -D --defined-only "$library" | awk '$2 != "A" { print $3 }' |
 	LC_ALL=C sort >"$work/exported"
 sed 's/@.*//' "$work/exported" >"$work/names"
 LC_ALL=C sort -u "$list" >"$work/listed"
-# Prototypes have arguments right after the bracket; comments write name().
+# A prototype has an argument after the parenthesis, a name() in a comment has none.
 grep -o '\bferry_[a-z_]*([a-z]' "$header" | sed 's/(.*//' |
 	LC_ALL=C sort -u >"$work/declared"
 

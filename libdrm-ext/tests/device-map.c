@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Mappings stay in place and keep every byte, wherever the BO goes. */
+/* Mappings keep their address and their contents while the BO moves. */
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -27,7 +27,7 @@ static void counted(void)
 	CHECK(!is_mapped(first));
 	CHECK_EQ(ferry_bo_unmap(bo), -EINVAL);
 
-	/* The contents outlive the mapping. */
+	/* The BO keeps its contents without a mapping. */
 	check_filled(map_bo(bo), 2 * PAGE, 1);
 	CHECK_OK(ferry_bo_unmap(bo));
 	ferry_bo_del(bo);
@@ -43,7 +43,7 @@ static void removed_with_the_bo(void)
 	CHECK(!is_mapped(map));
 }
 
-/* Back and forth, written before and after each move, checked byte by byte. */
+/* Move a BO back and forth; write it between the moves and check every byte. */
 static void moves(uint64_t size, uint32_t flags)
 {
 	struct ferry_bo *bo = new_bo(dev, size, flags);
@@ -79,8 +79,8 @@ static void every_kind_moves(void)
 	}
 }
 
-/* A page that nobody touched before the move reads as zero after it. */
-static void sparse_touch(void)
+/* A page that was not accessed before the move reads as zero after it. */
+static void sparse_access(void)
 {
 	const uint64_t pages = 64;
 	struct ferry_bo *bo = new_bo(dev, pages * PAGE, 0);
@@ -123,7 +123,7 @@ static void own_mapping_of_a_part(uint32_t flags)
 	ferry_bo_del(bo);
 }
 
-/* A child process keeps the mapping, and sees moves and writes of the parent. */
+/* A child process keeps the mapping, and reads what the parent writes after a move. */
 static void child_process(void)
 {
 	const uint64_t size = 8 * PAGE;
@@ -140,7 +140,7 @@ static void child_process(void)
 	if (!pid) {
 		check_filled(map, size, read(go[0], &byte, 1) == 1 ? 2 : 1);
 		fill(map, size, 3);
-		/* At an exit valgrind would count what is the parent's. */
+		/* With exit() valgrind would report memory of the parent as leaked. */
 		execl("/bin/true", "true", NULL);
 		_exit(1);
 	}
@@ -155,11 +155,11 @@ static void child_process(void)
 	ferry_bo_del(bo);
 }
 
-/* More than the aperture holds: the oldest are evicted, and nobody notices. */
+/* More BOs than fit in the aperture: the oldest are evicted and keep their contents. */
 static void eviction(void)
 {
-	enum { COUNT = 24, FITTING = 16 };
-	uint64_t size = ferry_device_aperture_size(dev) / FITTING;
+	enum { COUNT = 24, FIT = 16 };
+	uint64_t size = ferry_device_aperture_size(dev) / FIT;
 	struct ferry_bo *bos[COUNT];
 	void *maps[COUNT];
 	int evicted = 0;
@@ -176,8 +176,8 @@ static void eviction(void)
 		evicted += placement_of(bos[i]) == SYSTEM;
 		check_filled(maps[i], size, i);
 	}
-	CHECK(evicted >= COUNT - FITTING);
-	/* The first to come were the first to go. */
+	CHECK(evicted >= COUNT - FIT);
+	/* The least recently used BO is evicted first. */
 	CHECK_EQ(placement_of(bos[0]), SYSTEM);
 	CHECK_EQ(placement_of(bos[COUNT - 1]), APERTURE);
 	for (int i = 0; i < COUNT; i++)
@@ -190,7 +190,7 @@ int main(void)
 	RUN(counted);
 	RUN(removed_with_the_bo);
 	RUN(every_kind_moves);
-	RUN(sparse_touch);
+	RUN(sparse_access);
 	RUN(own_mapping_of_a_part, 0);
 	RUN(own_mapping_of_a_part, DRM_FERRY_MMAP_POPULATE);
 	RUN(child_process);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Every way to open a device, what it tells, and that nothing is left open. */
+/* Opening devices, queries, references; no descriptor may be left open. */
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -34,7 +34,7 @@ static void getters_agree_with_query(void)
 	ferry_device_del(dev);
 }
 
-/* Callers compiled with an older and with a newer header. */
+/* Queries of programs that are compiled with an older and with a newer header. */
 static void query_of_other_sizes(void)
 {
 	struct ferry_device *dev = open_or_skip();
@@ -65,7 +65,7 @@ static void every_node(void)
 	int opened = 0;
 
 	CHECK_OK(drmGetDevice2(ferry_device_fd(dev), 0, &nodes));
-	/* The render node is what ferry_device_open() prefers. */
+	/* ferry_device_open() prefers the render node. */
 	if (nodes->available_nodes & (1 << DRM_NODE_RENDER))
 		CHECK_EQ(drmGetNodeTypeFromFd(ferry_device_fd(dev)),
 			 DRM_NODE_RENDER);
@@ -103,7 +103,7 @@ static void descriptor_stays_the_callers(void)
 	CHECK(ferry_device_fd(dev) != fd);
 	CHECK(fcntl(ferry_device_fd(dev), F_GETFD) & FD_CLOEXEC);
 
-	/* The library's device lives on without it. */
+	/* The library has its own descriptor: the device still works. */
 	CHECK_EQ(close(fd), 0);
 	bo = new_bo(dev, PAGE, 0);
 	ferry_bo_del(bo);
@@ -127,7 +127,7 @@ static void one_device_per_open_file(void)
 	other = open_or_skip();
 	CHECK(other != dev);
 
-	/* The two references are of one device. */
+	/* After one of two references is dropped the device is still open. */
 	ferry_device_del(dev);
 	CHECK_EQ(fcntl(ferry_device_fd(same), F_GETFD), FD_CLOEXEC);
 	ferry_device_del(same);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Eight threads at once: on one buffer that is dropped and imported again all
- * the time, on buffers of their own, on one mapping that moves under them, and
- * on the device itself.
+ * Eight threads use the library at the same time: one buffer that is repeatedly dropped and
+ * imported again, buffers of their own, one mapping of a BO that moves, one open file.
  *
- * Each part ends after a number of rounds or some seconds, whichever is first,
- * so that it also ends under valgrind on an emulated machine.
+ * Each part ends after a number of rounds or after some seconds, whichever comes first, so
+ * that it also ends under valgrind in an emulated machine.
  */
 
 #include <pthread.h>
@@ -29,7 +28,7 @@ struct worker {
 static struct ferry_device *dev;
 static pthread_barrier_t start;
 static time_t end_of_part;
-/* What the part in progress is about. */
+/* Objects that the threads of a part share. */
 static int shared_dmabuf;
 static struct ferry_bo *shared_bo;
 
@@ -43,7 +42,7 @@ static bool another_round(struct worker *worker)
 	return worker->rounds < MAX_ROUNDS && now.tv_sec < end_of_part;
 }
 
-/* A small generator of one's own: rand() takes a lock and orders the threads. */
+/* Not rand(): its lock would serialize the threads. */
 static uint32_t next_random(struct worker *worker)
 {
 	worker->random = worker->random * 1664525u + 1013904223u;
@@ -73,8 +72,8 @@ static void run_threads(void *(*function)(void *), const char *what)
 }
 
 /*
- * Nobody but the threads has a reference, so it goes from one to zero and back
- * all the time, and each step races with the others' lookups.
+ * Only the threads have references to the BO. So its count often goes to zero, and this
+ * races with lookups by the other threads.
  */
 static void *import_and_drop(void *arg)
 {
@@ -106,7 +105,7 @@ static void *import_and_drop(void *arg)
 	return NULL;
 }
 
-/* The same with nothing in between: the step to zero meets many lookups. */
+/* The same without accesses in between, so that more lookups race with the last drop. */
 static void *only_import_and_drop(void *arg)
 {
 	struct worker *worker = arg;
@@ -168,8 +167,8 @@ static void own_buffers(void)
 	run_threads(whole_life, "whole life");
 }
 
-/* Thread 0 moves the buffer, the others use a page each, all map and unmap. */
-static void *under_the_feet(void *arg)
+/* Thread 0 moves the BO, the others access one page each, and all map and unmap it. */
+static void *move_and_access(void *arg)
 {
 	struct worker *worker = arg;
 
@@ -194,12 +193,12 @@ static void *under_the_feet(void *arg)
 static void one_mapping(void)
 {
 	shared_bo = new_bo(dev, NR_THREADS * PAGE, 0);
-	run_threads(under_the_feet, "one mapping");
+	run_threads(move_and_access, "one mapping");
 	CHECK_EQ(ferry_bo_unmap(shared_bo), -EINVAL);
 	ferry_bo_del(shared_bo);
 }
 
-/* One open file behind all of them: each must get the same device. */
+/* A descriptor of one open file: each thread must get the same device. */
 static int shared_fd;
 
 static void *open_and_close(void *arg)

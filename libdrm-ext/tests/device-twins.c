@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Evil twins: two objects for one buffer, of which one closes the handle that
- * the other still uses. And sharing between open files, where two are right.
+ * One open file must have one BO object for each handle: if there were two, dropping one
+ * would close the handle that the other still uses. Two open files have two objects.
  */
 
 #include <unistd.h>
@@ -44,15 +44,15 @@ static void import_of_an_own_bo(void)
 	CHECK(twin == bo);
 	ferry_bo_del(twin);
 
-	/* All twins are gone; the handle must not be. */
+	/* All other references are dropped. The handle must still be open. */
 	CHECK_OK(ferry_bo_migrate(bo, APERTURE));
 	check_filled(map_bo(bo), 4 * PAGE, 1);
 	ferry_bo_del(bo);
 	close(fd);
 }
 
-/* The dma-buf alone keeps the memory; each import starts from nothing. */
-static void import_of_a_forgotten_bo(void)
+/* Only the dma-buf keeps the memory, so each import creates a new handle. */
+static void import_of_a_dropped_bo(void)
 {
 	struct ferry_bo *bo = new_bo(dev, 4 * PAGE, 0);
 	int fd = export(bo);
@@ -86,13 +86,13 @@ static void import_by_another_open_file(void)
 	struct ferry_bo *again = import(other, fd);
 	uint32_t handle;
 
-	/* Two files, two handles, two objects; but one in each file. */
+	/* Each open file has one handle and one object. */
 	CHECK(twin != bo);
 	CHECK(again == twin);
 	ferry_bo_del(again);
 	CHECK(ferry_bo_device(twin) == other);
 
-	/* One memory: bytes and placement are seen from both sides. */
+	/* Both objects are of the same memory: contents and placement are the same. */
 	fill(map_bo(bo), 4 * PAGE, 7);
 	check_filled(map_bo(twin), 4 * PAGE, 7);
 	CHECK_OK(ferry_bo_migrate(twin, APERTURE));
@@ -100,7 +100,7 @@ static void import_by_another_open_file(void)
 	fill(map_bo(twin), 4 * PAGE, 8);
 	check_filled(map_bo(bo), 4 * PAGE, 8);
 
-	/* Each side can go first. */
+	/* The second object is still valid when the first one is dropped. */
 	handle = ferry_bo_handle(twin);
 	ferry_bo_del(bo);
 	check_filled(map_bo(twin), 4 * PAGE, 8);
@@ -112,7 +112,7 @@ static void import_by_another_open_file(void)
 	ferry_device_del(other);
 }
 
-/* Two devices of one open file would close each other's handles. */
+/* Two device objects of one open file would close each other's handles. */
 static void duplicate_descriptor(void)
 {
 	int fd = dup(ferry_device_fd(dev));
@@ -133,8 +133,8 @@ static void duplicate_descriptor(void)
 	close(dmabuf);
 }
 
-/* A handle that libdrm made around the library, taken over by it. */
-static void prime_around_the_library(void)
+/* A handle that a program got from libdrm and gives to the library. */
+static void prime_without_the_library(void)
 {
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
 	struct ferry_bo *twin;
@@ -151,7 +151,7 @@ static void prime_around_the_library(void)
 	close(fd);
 }
 
-/* A dumb buffer comes with a handle too, where there is a display. */
+/* The handle of a dumb buffer, if the device has a display. */
 static void dumb_buffer(void)
 {
 	struct drm_mode_create_dumb dumb = { .width = 64,
@@ -192,10 +192,10 @@ int main(void)
 	dev = open_or_skip();
 	fds = count_fds();
 	RUN(import_of_an_own_bo);
-	RUN(import_of_a_forgotten_bo);
+	RUN(import_of_a_dropped_bo);
 	RUN(import_by_another_open_file);
 	RUN(duplicate_descriptor);
-	RUN(prime_around_the_library);
+	RUN(prime_without_the_library);
 	RUN(dumb_buffer);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The demo's pattern: no wrong byte, page, BO or generation gets past it. */
+/* The pattern of the demo detects each wrong byte, page, BO and generation. */
 
 #include "../examples/pattern.h"
 #include "check.h"

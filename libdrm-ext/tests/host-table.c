@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The handle table alone: growth, chains, removal. Needs no device. */
+/* The handle table: growth, chains, removal. Needs no device. */
 
 #include "../ferry_priv.h"
 #include "check.h"
@@ -17,7 +17,7 @@ static void empty_table(void)
 	ferry_table_fini(&table);
 }
 
-/* Handles are first + i * step; a step above one makes them share chains. */
+/* Handles are first + i * step. With a step above one several handles share a chain. */
 static void many_handles(uint32_t first, uint32_t step)
 {
 	struct ferry_table table = { 0 };
@@ -35,7 +35,7 @@ static void many_handles(uint32_t first, uint32_t step)
 	CHECK(!ferry_table_find(&table, first + NR_BOS * step));
 	CHECK(!ferry_table_find(&table, first - 1));
 
-	/* Every third goes; the others stay. */
+	/* Remove every third BO. The others must still be found. */
 	for (uint32_t i = 0; i < NR_BOS; i += 3)
 		ferry_table_remove(&table, &bos[i]);
 	for (uint32_t i = 0; i < NR_BOS; i++) {
@@ -44,7 +44,7 @@ static void many_handles(uint32_t first, uint32_t step)
 		CHECK(bo == (i % 3 ? &bos[i] : NULL));
 	}
 
-	/* A handle comes back with another BO. */
+	/* Insert a removed handle again. */
 	bos[0].handle = first;
 	CHECK_OK(ferry_table_insert(&table, &bos[0]));
 	CHECK(ferry_table_find(&table, first) == &bos[0]);

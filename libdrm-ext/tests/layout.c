@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layout of the interface with the kernel, checked while compiling: once for
- * each of C, C++, 32 and 64 bit by check-layout.sh. Needs no libc.
+ * Compile-time checks of the layout of the kernel interface. check-layout.sh compiles this
+ * as C and as C++, for 32 and for 64 bit. Needs no libc.
  *
- * The lists below are the frozen layout. A field may be appended to a struct,
- * and nothing else may ever change. What is listed for a struct has to add up
- * to its size, so no field can be forgotten and no padding can hide.
+ * The lists below are the layout. Fields may be appended to a structure; no other change is
+ * allowed. The sizes of the listed fields must add up to the size of the structure, so a
+ * field that is not listed, or implicit padding, is an error.
  */
 #include "ferry_drm.h"
 
@@ -15,26 +15,26 @@
 #define CHECK(condition, text) _Static_assert(condition, text)
 #endif
 
-#define DEVICE_QUERY(F, S)                \
-	F(S, flags, 0, 4)                 \
-	F(S, pad, 4, 4)                   \
-	F(S, version, 8, 4)               \
-	F(S, aperture_memtype, 12, 4)       \
+#define DEVICE_QUERY(F, S)                      \
+	F(S, flags, 0, 4)                       \
+	F(S, pad, 4, 4)                         \
+	F(S, version, 8, 4)                     \
+	F(S, aperture_memtype, 12, 4)           \
 	F(S, aperture_memtype_requested, 16, 4) \
-	F(S, pad2, 20, 4)                 \
-	F(S, aperture_size, 24, 8)        \
-	F(S, aperture_free, 32, 8)        \
-	F(S, page_sizes, 40, 8)           \
-	F(S, max_bo_size, 48, 8)          \
+	F(S, pad2, 20, 4)                       \
+	F(S, aperture_size, 24, 8)              \
+	F(S, aperture_free, 32, 8)              \
+	F(S, page_sizes, 40, 8)                 \
+	F(S, max_bo_size, 48, 8)                \
 	F(S, features, 56, 8)
 
-#define BO_CREATE(F, S)        \
-	F(S, size, 0, 8)       \
+#define BO_CREATE(F, S)                \
+	F(S, size, 0, 8)               \
 	F(S, allowed_placements, 8, 4) \
-	F(S, placement, 12, 4) \
-	F(S, caching, 16, 4)   \
-	F(S, flags, 20, 4)     \
-	F(S, pad, 24, 4)       \
+	F(S, placement, 12, 4)         \
+	F(S, caching, 16, 4)           \
+	F(S, flags, 20, 4)             \
+	F(S, pad, 24, 4)               \
 	F(S, handle, 28, 4)
 
 #define BO_MMAP_OFFSET(F, S) \
@@ -42,18 +42,18 @@
 	F(S, flags, 4, 4)    \
 	F(S, offset, 8, 8)
 
-#define BO_QUERY(F, S)          \
-	F(S, handle, 0, 4)      \
-	F(S, pad, 4, 4)         \
-	F(S, size, 8, 8)        \
+#define BO_QUERY(F, S)                  \
+	F(S, handle, 0, 4)              \
+	F(S, pad, 4, 4)                 \
+	F(S, size, 8, 8)                \
 	F(S, allowed_placements, 16, 4) \
-	F(S, placement, 20, 4)  \
-	F(S, caching, 24, 4)    \
-	F(S, memtype, 28, 4)      \
-	F(S, flags, 32, 4)      \
-	F(S, pinned, 36, 4)     \
-	F(S, huge_size, 40, 8)  \
-	F(S, madv, 48, 4)       \
+	F(S, placement, 20, 4)          \
+	F(S, caching, 24, 4)            \
+	F(S, memtype, 28, 4)            \
+	F(S, flags, 32, 4)              \
+	F(S, pinned, 36, 4)             \
+	F(S, huge_size, 40, 8)          \
+	F(S, madv, 48, 4)               \
 	F(S, pad2, 52, 4)
 
 #define MIGRATE_ENTRY(F, S) \
@@ -65,16 +65,16 @@
 	F(S, flags, 4, 4)  \
 	F(S, point, 8, 8)
 
-#define MIGRATE(F, S)          \
-	F(S, entries, 0, 8)    \
-	F(S, in_syncs, 8, 8)  \
-	F(S, out_syncs, 16, 8) \
-	F(S, count, 24, 4)      \
-	F(S, entry_stride, 28, 4)     \
-	F(S, in_count, 32, 4)  \
-	F(S, out_count, 36, 4) \
-	F(S, sync_stride, 40, 4) \
-	F(S, flags, 44, 4) \
+#define MIGRATE(F, S)             \
+	F(S, entries, 0, 8)       \
+	F(S, in_syncs, 8, 8)      \
+	F(S, out_syncs, 16, 8)    \
+	F(S, count, 24, 4)        \
+	F(S, entry_stride, 28, 4) \
+	F(S, in_count, 32, 4)     \
+	F(S, out_count, 36, 4)    \
+	F(S, sync_stride, 40, 4)  \
+	F(S, flags, 44, 4)        \
 	F(S, failed_entry, 48, 4) \
 	F(S, pad, 52, 4)
 
@@ -114,8 +114,9 @@ CHECK_STRUCT(BO_WAIT, drm_ferry_bo_wait)
 CHECK_STRUCT(BO_MADVISE, drm_ferry_bo_madvise)
 
 /*
- * Direction, size, the letter 'd' and the number. The size grows with the
- * struct; the kernel goes by the number, and takes the size from the caller.
+ * A number consists of direction, size, the letter 'd' and the index. The size grows with
+ * the structure: DRM looks the ioctl up by its index and reads the size that the program
+ * passes.
  */
 #define CHECK_IOCTL(name, number) \
 	CHECK((name) == (number), #name " is not " #number)
@@ -128,7 +129,7 @@ CHECK_IOCTL(DRM_IOCTL_FERRY_MIGRATE, 0xc0386444u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_WAIT, 0x40106446u);
 CHECK_IOCTL(DRM_IOCTL_FERRY_BO_MADVISE, 0xc0106445u);
 
-/* Values that programs are compiled with. */
+/* Constants that programs are compiled with. */
 CHECK(DRM_FERRY_PLACEMENT_SYSTEM == 1, "placement");
 CHECK(DRM_FERRY_PLACEMENT_APERTURE == 2, "placement");
 CHECK(DRM_FERRY_MEMTYPE_UC == 0, "memtype");
