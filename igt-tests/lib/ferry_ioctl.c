@@ -78,7 +78,7 @@ uint64_t ferry_bo_mmap_offset(int fd, uint32_t handle)
 	return offset;
 }
 
-uint64_t ferry_bo_mmap_offset_eager(int fd, uint32_t handle)
+uint64_t ferry_bo_mmap_offset_populate(int fd, uint32_t handle)
 {
 	struct drm_ferry_bo_mmap_offset args = {
 		.handle = handle,

@@ -30,7 +30,7 @@ int __ferry_bo_close(int fd, uint32_t handle);
 
 int __ferry_bo_mmap_offset(int fd, uint32_t handle, uint64_t *offset);
 uint64_t ferry_bo_mmap_offset(int fd, uint32_t handle);
-uint64_t ferry_bo_mmap_offset_eager(int fd, uint32_t handle);
+uint64_t ferry_bo_mmap_offset_populate(int fd, uint32_t handle);
 void *__ferry_bo_mmap(int fd, uint32_t handle, size_t size, int prot);
 void *ferry_bo_mmap(int fd, uint32_t handle, size_t size);
 

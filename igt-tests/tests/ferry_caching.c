@@ -70,7 +70,7 @@ static void sample_map(struct sample *s)
 	s->maps[1] = mmap(space, s->bo.size, RW, MAP_SHARED | MAP_FIXED, fd,
 			  ferry_bo_mmap_offset(fd, s->bo.handle));
 	s->maps[2] = mmap(NULL, s->bo.size, RW, MAP_SHARED, fd,
-			  ferry_bo_mmap_offset_eager(fd, s->bo.handle));
+			  ferry_bo_mmap_offset_populate(fd, s->bo.handle));
 	for (int i = 0; i < WAYS; i++) {
 		igt_assert(s->maps[i] != MAP_FAILED);
 		igt_ferry_check(s->maps[i], 0, s->bo.size / PAGE, s->bo.id,
@@ -332,8 +332,9 @@ static void check_granted(int fd)
 	igt_info("asked for %s, granted %s\n", audit.asked, audit.granted);
 	igt_assert(!strcmp(audit.granted,
 			   igt_ferry_cache_name(query.aperture_memtype)));
-	igt_assert(!strcmp(audit.asked,
-			   igt_ferry_cache_name(query.aperture_memtype_requested)));
+	igt_assert(!strcmp(
+		audit.asked,
+		igt_ferry_cache_name(query.aperture_memtype_requested)));
 	igt_assert(!strcmp(audit.kernel, audit.granted));
 	if (strcmp(audit.tracked, "off")) {
 		igt_assert(!strcmp(audit.tracked, audit.granted));
@@ -400,7 +401,8 @@ static void test_parameter(const char *name, int cache)
 		 igt_ferry_cache_name(query.aperture_memtype_requested),
 		 igt_ferry_cache_name(query.aperture_memtype));
 	said = igt_ferry_kmsg_has(kmsg, text);
-	igt_assert_eq(said, query.aperture_memtype != query.aperture_memtype_requested);
+	igt_assert_eq(said, query.aperture_memtype !=
+				    query.aperture_memtype_requested);
 	close(kmsg);
 	check_granted(fd);
 	audit_all(fd);
@@ -422,12 +424,14 @@ static void test_parameter_bogus(void)
 
 		igt_ferry_module_unload();
 		kmsg = igt_ferry_kmsg_open();
-		snprintf(options, sizeof(options), "aperture_memtype=%s", bad[i]);
+		snprintf(options, sizeof(options), "aperture_memtype=%s",
+			 bad[i]);
 		igt_ferry_module_load(options);
 		igt_assert_f(!igt_ferry_module_is_bound(), "%s was taken\n",
 			     options);
 		snprintf(text, sizeof(text),
-			 "aperture_memtype=%s is not auto, wb, wc or uc", bad[i]);
+			 "aperture_memtype=%s is not auto, wb, wc or uc",
+			 bad[i]);
 		igt_assert_f(igt_ferry_kmsg_has(kmsg, text),
 			     "the log does not say: %s\n", text);
 		close(kmsg);
@@ -460,7 +464,8 @@ static void test_claimed_first(void)
 	fd = reopen();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u32(query.aperture_memtype, DRM_FERRY_MEMTYPE_UC_MINUS);
-	igt_assert_eq_u32(query.aperture_memtype_requested, DRM_FERRY_MEMTYPE_WC);
+	igt_assert_eq_u32(query.aperture_memtype_requested,
+			  DRM_FERRY_MEMTYPE_WC);
 	igt_assert_f(igt_ferry_kmsg_has(
 			     kmsg, "effective uncached-minus: something else "
 				   "mapped the BAR first"),

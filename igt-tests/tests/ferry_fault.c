@@ -698,12 +698,12 @@ static void test_core_dump(int fd, const struct igt_ferry_kind *kind)
 }
 
 /**
- * SUBTEST: eager-complete-%s
- * Description: when mmap() returns every page of an eager mapping has its entry, and no other page
+ * SUBTEST: populate-complete-%s
+ * Description: when mmap() returns every page of a populated mapping has its entry, and no other page
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_eager_complete(int fd, const struct igt_ferry_kind *kind)
+static void test_populate_complete(int fd, const struct igt_ferry_kind *kind)
 {
 	static const struct {
 		size_t first, pages, entries;
@@ -721,7 +721,7 @@ static void test_eager_complete(int fd, const struct igt_ferry_kind *kind)
 
 		count_start(fd, &count);
 		map = mmap(NULL, size, RW, MAP_SHARED, fd,
-			   ferry_bo_mmap_offset_eager(fd, bo.handle) +
+			   ferry_bo_mmap_offset_populate(fd, bo.handle) +
 				   parts[i].first * PAGE);
 		igt_assert(map != MAP_FAILED);
 		count_since(fd, &count);
@@ -745,10 +745,10 @@ static void test_eager_complete(int fd, const struct igt_ferry_kind *kind)
 }
 
 /**
- * SUBTEST: eager-not-resident
- * Description: an eager mapping of a BO that has no pages gives it none
+ * SUBTEST: populate-not-resident
+ * Description: a populated mapping of a BO that has no pages gives it none
  */
-static void test_eager_not_resident(int fd)
+static void test_populate_not_resident(int fd)
 {
 	uint32_t handle = ferry_bo_create(fd, 2 * HUGE, SYSTEM, 0,
 					  DRM_FERRY_CACHING_CACHED, 0);
@@ -759,7 +759,7 @@ static void test_eager_not_resident(int fd)
 	require_huge(fd, HUGE);
 	count_start(fd, &count);
 	map = mmap(NULL, 2 * HUGE, RW, MAP_SHARED, fd,
-		   ferry_bo_mmap_offset_eager(fd, handle));
+		   ferry_bo_mmap_offset_populate(fd, handle));
 	igt_assert(map != MAP_FAILED);
 	count_since(fd, &count);
 	igt_assert_eq_u64(count.audit.mappings, 1);
@@ -802,12 +802,12 @@ static void *snatch_thread(void *arg)
 }
 
 /**
- * SUBTEST: eager-unmap-%s
- * Description: another thread unmaps, and maps other memory, while an eager mapping is made
+ * SUBTEST: populate-unmap-%s
+ * Description: another thread unmaps, and maps other memory, while a populated mapping is made
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_eager_unmap(int fd, const struct igt_ferry_kind *kind)
+static void test_populate_unmap(int fd, const struct igt_ferry_kind *kind)
 {
 	const size_t pages = 2 * HUGE_PAGES;
 	struct igt_ferry_bo bo;
@@ -818,7 +818,7 @@ static void test_eager_unmap(int fd, const struct igt_ferry_kind *kind)
 	char *own;
 
 	init_huge(&bo, fd, pages, kind);
-	offset = ferry_bo_mmap_offset_eager(fd, bo.handle);
+	offset = ferry_bo_mmap_offset_populate(fd, bo.handle);
 	s.size = bo.size;
 	s.map = reserve(bo.size, 0);
 	igt_assert_eq(pthread_create(&thread, NULL, snatch_thread, &s), 0);
@@ -856,16 +856,16 @@ static void test_moved(int fd, const struct igt_ferry_kind *kind)
 	struct drm_ferry_bo_query query;
 	struct igt_ferry_bo bo;
 	struct count count;
-	void *eager;
+	void *populated;
 
 	init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	eager = mmap(NULL, bo.size, RW, MAP_SHARED, fd,
-		     ferry_bo_mmap_offset_eager(fd, bo.handle));
-	igt_assert(eager != MAP_FAILED);
+	populated = mmap(NULL, bo.size, RW, MAP_SHARED, fd,
+			 ferry_bo_mmap_offset_populate(fd, bo.handle));
+	igt_assert(populated != MAP_FAILED);
 	for (int round = 0; round < 6; round++) {
 		igt_ferry_touch(bo.map, bo.size);
-		igt_ferry_touch(eager, bo.size);
+		igt_ferry_touch(populated, bo.size);
 		count_start(fd, &count);
 		ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 		count_since(fd, &count);
@@ -875,7 +875,7 @@ static void test_moved(int fd, const struct igt_ferry_kind *kind)
 		ferry_bo_query(fd, bo.handle, &query);
 		count_start(fd, &count);
 		igt_ferry_bo_check(&bo);
-		igt_ferry_check(eager, 0, bo.size / PAGE, bo.id, bo.gen);
+		igt_ferry_check(populated, 0, bo.size / PAGE, bo.id, bo.gen);
 		count_since(fd, &count);
 		igt_assert_eq_u64(query.huge_size, bo.size);
 		igt_assert_eq_u64(count.faults.faults, 4);
@@ -883,7 +883,7 @@ static void test_moved(int fd, const struct igt_ferry_kind *kind)
 		igt_assert_eq_u64(count.audit.pages, 4 * HUGE_PAGES);
 		igt_ferry_bo_fill(&bo);
 	}
-	igt_assert_eq(munmap(eager, bo.size), 0);
+	igt_assert_eq(munmap(populated, bo.size), 0);
 	igt_ferry_bo_fini(&bo);
 }
 
@@ -1225,7 +1225,8 @@ static void test_signals(int fd, const struct igt_ferry_kind *kind)
 		/* somebody else whom the faults have to wait for */
 		igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
 		for (int i = 0; i < 40; i++)
-			ferry_bo_migrate(fd, bo.handle, i & 1 ? SYSTEM : APERTURE);
+			ferry_bo_migrate(fd, bo.handle,
+					 i & 1 ? SYSTEM : APERTURE);
 	}
 	signals_seen = 0;
 	setitimer(ITIMER_REAL, &timer, NULL);
@@ -1665,8 +1666,9 @@ static void test_beyond_the_end(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_touch(map, bo.size);
 	end = map + bo.size;
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
-		offset = flags[i] ? ferry_bo_mmap_offset_eager(fd, bo.handle) :
-				    ferry_bo_mmap_offset(fd, bo.handle);
+		offset = flags[i] ?
+				 ferry_bo_mmap_offset_populate(fd, bo.handle) :
+				 ferry_bo_mmap_offset(fd, bo.handle);
 		/* up to where a huge entry would end */
 		igt_assert(mmap(NULL, 2 * HUGE, RW, MAP_SHARED, fd, offset) ==
 			   MAP_FAILED);
@@ -1732,10 +1734,12 @@ static const struct {
 	  igt_ferry_fixed_kinds },
 	{ "core-dump", "A core file has nothing of a BO", test_core_dump,
 	  igt_ferry_fixed_kinds },
-	{ "eager-complete", "Every page of an eager mapping has its entry",
-	  test_eager_complete, igt_ferry_fixed_kinds },
-	{ "eager-unmap", "Another thread unmaps what is mapped eagerly",
-	  test_eager_unmap, igt_ferry_fixed_kinds },
+	{ "populate-complete",
+	  "Every page of a populated mapping has its entry",
+	  test_populate_complete, igt_ferry_fixed_kinds },
+	{ "populate-unmap",
+	  "Another thread unmaps a mapping that is being populated",
+	  test_populate_unmap, igt_ferry_fixed_kinds },
 	{ "fork", "A child gets huge entries of its own", test_fork,
 	  igt_ferry_movable_kinds },
 	{ "moved", "Huge entries come back at the new place", test_moved,
@@ -1753,8 +1757,8 @@ static const struct {
 	const char *describe;
 	void (*run)(int fd);
 } tests[] = {
-	{ "eager-not-resident", "An eager mapping gives a BO no pages",
-	  test_eager_not_resident },
+	{ "populate-not-resident", "A populated mapping gives a BO no pages",
+	  test_populate_not_resident },
 	{ "table-race", "A BO moves between huge and small entries",
 	  test_table_race },
 	{ "code-fallback", "The tracepoints tell of each entry",

@@ -495,7 +495,7 @@ static void before_mmap(void)
 }
 
 /* All pages at once, when mmap() returns: the only way in which it allocates */
-static void before_eager(void)
+static void before_populate(void)
 {
 	struct drm_ferry_bo_mmap_offset args = { .flags =
 							 DRM_FERRY_MMAP_POPULATE };
@@ -955,7 +955,7 @@ static const struct path paths[] = {
 
 static const struct path fixed_paths[] = {
 	{ "create", .op = op_create, .undo = undo_create, .lost = lost_handle },
-	{ "mmap", NULL, before_eager, op_mmap, undo_mmap, check_mmap,
+	{ "mmap", NULL, before_populate, op_mmap, undo_mmap, check_mmap,
 	  .lost = NULL },
 	{ "fault", NULL, before_fault, op_fault, undo_fault, .none = true },
 	{ "access", NULL, before_access, op_access, NULL, check_access,

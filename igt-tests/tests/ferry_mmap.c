@@ -157,17 +157,17 @@ static void test_two_mappings(int fd, const struct igt_ferry_kind *kind,
 {
 	const size_t size = pages * PAGE;
 	struct igt_ferry_bo bo;
-	void *eager;
+	void *populated;
 
 	igt_ferry_bo_init(&bo, fd, size, kind);
-	eager = map_at(fd, ferry_bo_mmap_offset(fd, bo.handle), size, RW,
-		       MAP_SHARED | MAP_POPULATE);
-	igt_assert(eager);
+	populated = map_at(fd, ferry_bo_mmap_offset(fd, bo.handle), size, RW,
+			   MAP_SHARED | MAP_POPULATE);
+	igt_assert(populated);
 	igt_ferry_bo_fill(&bo);
-	igt_ferry_check(eager, 0, size / PAGE, bo.id, bo.gen);
-	igt_ferry_fill(eager, 0, size / PAGE, bo.id, ++bo.gen);
+	igt_ferry_check(populated, 0, size / PAGE, bo.id, bo.gen);
+	igt_ferry_fill(populated, 0, size / PAGE, bo.id, ++bo.gen);
 	igt_ferry_bo_check(&bo);
-	igt_assert_eq(munmap(eager, size), 0);
+	igt_assert_eq(munmap(populated, size), 0);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
 }
@@ -362,9 +362,9 @@ static void test_map_private(int fd, const struct igt_ferry_kind *kind,
 	static const int flags[] = { 0, MAP_POPULATE, MAP_NORESERVE, MAP_LOCKED,
 				     MAP_NONBLOCK };
 	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t ro_handle = ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
-					     kind->placement, kind->caching,
-					     kind->flags);
+	uint32_t ro_handle =
+		ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
+				kind->placement, kind->caching, kind->flags);
 	uint64_t ro_offset = ferry_bo_mmap_offset(ro, ro_handle), offset;
 	struct igt_ferry_bo bo;
 
@@ -396,9 +396,9 @@ static void test_readonly_file(int fd, const struct igt_ferry_kind *kind,
 			       size_t pages)
 {
 	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t handle = ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
-					  kind->placement, kind->caching,
-					  kind->flags);
+	uint32_t handle =
+		ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
+				kind->placement, kind->caching, kind->flags);
 	uint64_t offset = ferry_bo_mmap_offset(ro, handle);
 	char *map;
 
@@ -601,38 +601,40 @@ static void test_offset_stable(int fd)
 }
 
 /**
- * SUBTEST: eager-%s
- * SUBTEST: eager-huge-%s
- * Description: an eager mapping has all pages at once, shows the same bytes, and follows moves
+ * SUBTEST: populate-%s
+ * SUBTEST: populate-huge-%s
+ * Description: a populated mapping has all pages at once, shows the same bytes, and follows moves
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_eager(int fd, const struct igt_ferry_kind *kind, size_t pages)
+static void test_populate(int fd, const struct igt_ferry_kind *kind,
+			  size_t pages)
 {
 	struct igt_ferry_bo bo;
 	uint64_t offset, faults;
-	char *eager;
+	char *populated;
 
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
-	offset = ferry_bo_mmap_offset_eager(fd, bo.handle);
+	offset = ferry_bo_mmap_offset_populate(fd, bo.handle);
 
 	/* of a BO that has no pages yet */
-	eager = map_at(fd, offset, bo.size, RW, MAP_SHARED);
-	igt_assert(eager);
-	igt_ferry_check_zero(eager, bo.size);
-	igt_assert_eq(munmap(eager, bo.size), 0);
+	populated = map_at(fd, offset, bo.size, RW, MAP_SHARED);
+	igt_assert(populated);
+	igt_ferry_check_zero(populated, bo.size);
+	igt_assert_eq(munmap(populated, bo.size), 0);
 
 	igt_ferry_bo_fill(&bo);
 	for (size_t first = 0; first < pages; first += 1 + pages / 3) {
 		size_t size = (pages - first) * PAGE;
 
-		eager = map_at(fd, offset + first * PAGE, size, RW, MAP_SHARED);
-		igt_assert(eager);
+		populated =
+			map_at(fd, offset + first * PAGE, size, RW, MAP_SHARED);
+		igt_assert(populated);
 		faults = igt_ferry_stat(fd, "faults");
-		igt_ferry_check(eager, first, pages - first, bo.id, bo.gen);
-		igt_ferry_fill(eager, first, pages - first, bo.id, bo.gen);
+		igt_ferry_check(populated, first, pages - first, bo.id, bo.gen);
+		igt_ferry_fill(populated, first, pages - first, bo.id, bo.gen);
 		igt_assert_eq_u64(igt_ferry_stat(fd, "faults"), faults);
-		igt_assert_eq(munmap(eager, size), 0);
+		igt_assert_eq(munmap(populated, size), 0);
 	}
 
 	refused(fd, offset, bo.size, RW, MAP_PRIVATE, EINVAL);
@@ -643,30 +645,30 @@ static void test_eager(int fd, const struct igt_ferry_kind *kind, size_t pages)
 }
 
 /**
- * SUBTEST: eager-moved-%s
- * Description: an eager mapping follows its BO when it moves
+ * SUBTEST: populate-moved-%s
+ * Description: a populated mapping follows its BO when it moves
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
-static void test_eager_moved(int fd, const struct igt_ferry_kind *kind)
+static void test_populate_moved(int fd, const struct igt_ferry_kind *kind)
 {
 	struct igt_ferry_bo bo;
-	void *eager;
+	void *populated;
 
 	igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
-	eager = map_at(fd, ferry_bo_mmap_offset_eager(fd, bo.handle), bo.size,
-		       RW, MAP_SHARED);
-	igt_assert(eager);
+	populated = map_at(fd, ferry_bo_mmap_offset_populate(fd, bo.handle),
+			   bo.size, RW, MAP_SHARED);
+	igt_assert(populated);
 	for (int round = 0; round < 4; round++) {
 		ferry_bo_migrate(fd, bo.handle,
 				 round & 1 ? DRM_FERRY_PLACEMENT_SYSTEM :
 					     DRM_FERRY_PLACEMENT_APERTURE);
-		igt_ferry_check(eager, 0, bo.size / PAGE, bo.id, bo.gen);
-		igt_ferry_fill(eager, 0, bo.size / PAGE, bo.id, ++bo.gen);
+		igt_ferry_check(populated, 0, bo.size / PAGE, bo.id, bo.gen);
+		igt_ferry_fill(populated, 0, bo.size / PAGE, bo.id, ++bo.gen);
 		igt_ferry_bo_check(&bo);
 	}
-	igt_assert_eq(munmap(eager, bo.size), 0);
+	igt_assert_eq(munmap(populated, bo.size), 0);
 	igt_ferry_bo_fini(&bo);
 }
 
@@ -745,8 +747,8 @@ static const struct {
 	  test_readonly_file, 4, 1030 },
 	{ "vma-flags", "A mapping is PFNMAP, IO, DONTEXPAND and DONTDUMP",
 	  test_vma_flags, 4, 1030 },
-	{ "eager", "An eager mapping has all pages at once", test_eager, 60,
-	  1100 },
+	{ "populate", "A populated mapping has all pages at once",
+	  test_populate, 60, 1100 },
 };
 
 static void subtests(int fd, unsigned int i)
@@ -784,10 +786,11 @@ igt_main
 		subtests(fd, i);
 
 	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
-		igt_describe("An eager mapping follows its BO when it moves");
-		igt_subtest_f("eager-moved-%s", kind->name)
+		igt_describe(
+			"A populated mapping follows its BO when it moves");
+		igt_subtest_f("populate-moved-%s", kind->name)
 		{
-			test_eager_moved(igt_ferry_begin(fd), kind);
+			test_populate_moved(igt_ferry_begin(fd), kind);
 		}
 	}
 

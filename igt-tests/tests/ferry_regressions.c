@@ -22,10 +22,10 @@ IGT_TEST_DESCRIPTION("The old bugs that ferry was designed against, repeated");
 #define HUGE_PAGES (HUGE / PAGE)
 #define RW (PROT_READ | PROT_WRITE)
 
-static uint64_t offset_of(const struct igt_ferry_bo *bo, bool eager)
+static uint64_t offset_of(const struct igt_ferry_bo *bo, bool populate)
 {
-	return eager ? ferry_bo_mmap_offset_eager(bo->fd, bo->handle) :
-		       ferry_bo_mmap_offset(bo->fd, bo->handle);
+	return populate ? ferry_bo_mmap_offset_populate(bo->fd, bo->handle) :
+			  ferry_bo_mmap_offset(bo->fd, bo->handle);
 }
 
 /* The flags that make the kernel leave the pages' references alone, from smaps */
@@ -201,7 +201,8 @@ static void test_pat_sparse_pfnmap(int fd)
 			igt_assert(map != MAP_FAILED);
 			/* entries in a part of it, the data goes, more entries */
 			igt_ferry_check(map, first, 1, bo.id, bo.gen);
-			ferry_bo_migrate(fd, bo.handle, first & 1 ? APERTURE : SYSTEM);
+			ferry_bo_migrate(fd, bo.handle,
+					 first & 1 ? APERTURE : SYSTEM);
 			igt_ferry_check(map + count / 2 * PAGE,
 					first + count / 2, 1, bo.id, bo.gen);
 			igt_fork(child, 1)
@@ -331,21 +332,23 @@ static void test_remap_vs_fault(int fd)
 			for (size_t count = 1; count <= 12; count++) {
 				char *maps[2];
 
-				for (int eager = 0; eager < 2; eager++) {
-					maps[eager] =
+				for (int populate = 0; populate < 2;
+				     populate++) {
+					maps[populate] =
 						mmap(NULL, count * PAGE, RW,
 						     MAP_SHARED, fd,
-						     offset_of(&bo, eager) +
+						     offset_of(&bo, populate) +
 							     first * PAGE);
-					igt_assert(maps[eager] != MAP_FAILED);
+					igt_assert(maps[populate] !=
+						   MAP_FAILED);
 					igt_ferry_faults_start(fd, &faults);
 					/* forever is less than this */
 					alarm(20);
-					igt_ferry_check(maps[eager], first,
+					igt_ferry_check(maps[populate], first,
 							count, bo.id, bo.gen);
 					alarm(0);
 					igt_ferry_faults_since(fd, &faults);
-					if (eager)
+					if (populate)
 						igt_assert_eq_u64(faults.faults,
 								  0);
 					igt_assert_lte_u64(faults.faults, 2);
@@ -369,7 +372,8 @@ static void test_remap_vs_fault(int fd)
 
 		bo.fd = ro;
 		bo.size = 8 * PAGE;
-		bo.handle = ferry_bo_create(ro, bo.size, kind->allowed_placements, 0,
+		bo.handle = ferry_bo_create(ro, bo.size,
+					    kind->allowed_placements, 0,
 					    kind->caching, kind->flags);
 		igt_assert(mmap(NULL, bo.size, RW, MAP_PRIVATE, ro,
 				offset_of(&bo, false)) == MAP_FAILED);
@@ -408,7 +412,8 @@ static void test_non_ram_nopage(int fd)
 		igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 		map = bo.map;
 		for (int round = 0; round < 6; round++) {
-			ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
+			ferry_bo_migrate(fd, bo.handle,
+					 round & 1 ? SYSTEM : APERTURE);
 			/* no page: a hole beside the mapping is SIGSEGV, never SIGBUS */
 			igt_assert_eq(igt_ferry_read_signal(map), 0);
 			if (round)
