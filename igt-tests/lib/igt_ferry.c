@@ -311,8 +311,9 @@ int __igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
 	int err;
 
 	memset(bo, 0, sizeof(*bo));
-	err = __ferry_bo_create(fd, size, kind->allowed_placements, kind->placement,
-				kind->caching, kind->flags, &bo->handle);
+	err = __ferry_bo_create(fd, size, kind->allowed_placements,
+				kind->placement, kind->caching, kind->flags,
+				&bo->handle);
 	if (err)
 		return err;
 	bo->fd = fd;
@@ -557,29 +558,6 @@ void igt_ferry_alarm_storm(long microseconds)
 
 	sigaction(SIGALRM, &sa, NULL);
 	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
-}
-
-/**
- * igt_ferry_field - a number that the kernel tells
- * @path: a file such as /proc/meminfo: lines of a name and its number
- * @field: the name
- *
- * Returns the number, or -1 if there is no such line.
- */
-long igt_ferry_field(const char *path, const char *field)
-{
-	FILE *file = fopen(path, "r");
-	size_t len = strlen(field);
-	char line[256];
-	long value = -1;
-
-	igt_assert_f(file, "%s: %s\n", path, strerror(errno));
-	while (value < 0 && fgets(line, sizeof(line), file))
-		if (!strncmp(line, field, len) &&
-		    (line[len] == ':' || line[len] == ' '))
-			value = strtol(line + len + 1, NULL, 10);
-	fclose(file);
-	return value;
 }
 
 /* A mounted 9p would hang the machine: its server forgets the files. */

@@ -36,6 +36,21 @@ void igt_ferry_wait_stat(int fd, const char *name, uint64_t value);
 uint64_t igt_ferry_aperture_free(int fd);
 
 /**
+ * struct igt_ferry_state - state of the device that a call which fails must not change
+ * @moves: the numbers of moves are part of it
+ * @text: counters, free aperture and debugfs ferry_bos, as text
+ */
+struct igt_ferry_state {
+	bool moves;
+	char text[16384];
+};
+
+void igt_ferry_state_get(int fd, struct igt_ferry_state *state, bool moves);
+__attribute__((format(printf, 4, 5))) void
+igt_ferry_state_check(int fd, const struct igt_ferry_state *before,
+		      unsigned int seconds, const char *format, ...);
+
+/**
  * struct igt_ferry_kind - a kind of BO, so that one test runs on each
  * @name: part of the subtest's name
  * @allowed_placements: where it may be
@@ -75,14 +90,14 @@ struct igt_ferry_test {
 void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests);
 
 /* The main function of a program whose subtests are all in one table. */
-#define igt_ferry_main(tests)                            \
-	igt_main                                         \
-	{                                                \
-		int fd_ = -1;                            \
-                                                         \
-		igt_fixture fd_ = igt_ferry_open();      \
-		igt_ferry_run_tests(fd_, tests);         \
-		igt_fixture close(fd_);                  \
+#define igt_ferry_main(tests)                       \
+	igt_main                                    \
+	{                                           \
+		int fd_ = -1;                       \
+                                                    \
+		igt_fixture fd_ = igt_ferry_open(); \
+		igt_ferry_run_tests(fd_, tests);    \
+		igt_fixture close(fd_);             \
 	}
 
 /**
@@ -126,7 +141,11 @@ void igt_ferry_check_zero(const void *map, size_t size);
 int igt_ferry_read_signal(const volatile void *p);
 int igt_ferry_write_signal(volatile void *p, uint8_t value);
 void igt_ferry_touch(const void *map, size_t size);
+
+/* /proc */
 long igt_ferry_field(const char *path, const char *field);
+void igt_ferry_smaps(const void *map, const char *field, char *value,
+		     size_t size);
 
 /* Signals that interrupt whatever waits */
 void igt_ferry_alarm_storm(long microseconds);

@@ -515,28 +515,6 @@ static void test_out_of_range(int fd)
 		EINVAL);
 }
 
-/* The VmFlags line of the mapping at @map */
-static void smaps_flags(const void *map, char *flags, size_t size)
-{
-	FILE *smaps = fopen("/proc/self/smaps", "r");
-	bool inside = false;
-	char line[256];
-
-	igt_assert(smaps);
-	flags[0] = '\0';
-	while (fgets(line, sizeof(line), smaps)) {
-		unsigned long start, end;
-
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			inside = start <= (uintptr_t)map &&
-				 (uintptr_t)map < end;
-		else if (inside && !strncmp(line, "VmFlags:", 8))
-			snprintf(flags, size, "%s ", line + 8);
-	}
-	fclose(smaps);
-	igt_assert_f(flags[0], "no VmFlags of %p in smaps\n", map);
-}
-
 /**
  * SUBTEST: vma-flags-%s
  * SUBTEST: vma-flags-huge-%s
@@ -549,13 +527,13 @@ static void test_vma_flags(int fd, const struct igt_ferry_kind *kind,
 {
 	static const char *const wanted[] = { " pf ", " io ", " de ", " dd ",
 					      " sh " };
-	char flags[300];
 	struct igt_ferry_bo bo;
+	char flags[300];
 
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
 	for (int round = 0; round < 2; round++) {
-		smaps_flags(bo.map, flags, sizeof(flags));
+		igt_ferry_smaps(bo.map, "VmFlags", flags, sizeof(flags));
 		for (unsigned int i = 0; i < ARRAY_SIZE(wanted); i++)
 			igt_assert_f(strstr(flags, wanted[i]),
 				     "no '%s' in VmFlags:%s\n", wanted[i],

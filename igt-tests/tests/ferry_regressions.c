@@ -28,29 +28,19 @@ static uint64_t offset_of(const struct igt_ferry_bo *bo, bool populate)
 			  ferry_bo_mmap_offset(bo->fd, bo->handle);
 }
 
-/* The flags that make the kernel leave the pages' references alone, from smaps */
+/*
+ * With these VMA flags the kernel neither takes nor drops references to the pages,
+ * when it makes, copies or takes down the mapping.
+ */
 static void check_flags(const void *map)
 {
 	static const char *const wanted[] = { " pf", " io", " de", " dd" };
-	FILE *smaps = fopen("/proc/self/smaps", "r");
-	unsigned long start, end;
-	bool inside = false, found = false;
-	char line[256];
+	char flags[256];
 
-	igt_assert(smaps);
-	while (fgets(line, sizeof(line), smaps)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			inside = start <= (uintptr_t)map &&
-				 (uintptr_t)map < end;
-		else if (inside && !strncmp(line, "VmFlags:", 8)) {
-			found = true;
-			for (unsigned int i = 0; i < ARRAY_SIZE(wanted); i++)
-				igt_assert_f(strstr(line, wanted[i]),
-					     "no%s in %s", wanted[i], line);
-		}
-	}
-	fclose(smaps);
-	igt_assert(found);
+	igt_ferry_smaps(map, "VmFlags", flags, sizeof(flags));
+	for (unsigned int i = 0; i < ARRAY_SIZE(wanted); i++)
+		igt_assert_f(strstr(flags, wanted[i]), "no%s in VmFlags%s\n",
+			     wanted[i], flags);
 }
 
 struct early {
