@@ -178,7 +178,7 @@ int __ferry_migrate_sync(int fd, const struct drm_ferry_migrate_entry *entries,
 	return __ferry_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args);
 }
 
-/* One BO, with an in-sync or NULL and an out-sync or NULL. */
+/* Move one BO; @in is a sync to wait for, @out a sync to signal; either may be NULL. */
 int __ferry_bo_migrate_sync(int fd, uint32_t handle, uint32_t placement,
 			    const struct drm_ferry_sync *in,
 			    const struct drm_ferry_sync *out)
@@ -229,7 +229,7 @@ int __ferry_bo_madvise(int fd, uint32_t handle, uint32_t madv, bool *retained)
 	return err;
 }
 
-/* Are the contents still there? */
+/* Return whether the contents are retained. */
 bool ferry_bo_madvise(int fd, uint32_t handle, uint32_t madv)
 {
 	bool retained = false;

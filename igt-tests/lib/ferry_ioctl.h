@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One wrapper for each ioctl of ferry. ferry_x() asserts that the ioctl
- * succeeds; __ferry_x() returns 0 or -errno and leaves the judgement to the
- * caller. All of them repeat an ioctl that a signal has interrupted.
+ * One wrapper for each ioctl of ferry. ferry_x() asserts that the ioctl succeeds;
+ * __ferry_x() returns 0 or -errno, for a caller that expects an error. All of them
+ * repeat an ioctl that a signal has interrupted.
  */
 #ifndef FERRY_IOCTL_H
 #define FERRY_IOCTL_H

@@ -4,40 +4,12 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <mntent.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/time.h>
 
 #include "igt.h"
 
 #include "igt_ferry.h"
-
-#define WORDS_PER_PAGE (FERRY_PAGE_SIZE / sizeof(uint64_t))
-
-/* Words that are looked at together: emulators are slow at branches */
-#define LINE 8
-
-const struct igt_ferry_kind igt_ferry_fixed_kinds[] = {
-	{ "system", DRM_FERRY_PLACEMENT_SYSTEM, 0, DRM_FERRY_CACHING_CACHED,
-	  0 },
-	{ "system-wc", DRM_FERRY_PLACEMENT_SYSTEM, 0, DRM_FERRY_CACHING_WC, 0 },
-	{ "aperture", DRM_FERRY_PLACEMENT_APERTURE, 0, DRM_FERRY_CACHING_CACHED,
-	  0 },
-	{ "aperture-contiguous", DRM_FERRY_PLACEMENT_APERTURE, 0,
-	  DRM_FERRY_CACHING_CACHED, DRM_FERRY_BO_CONTIGUOUS },
-	{ NULL, 0, 0, 0, 0 },
-};
-
-const struct igt_ferry_kind igt_ferry_movable_kinds[] = {
-	{ "cached", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_CACHED, 0 },
-	{ "wc", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_WC, 0 },
-	{ "cached-contiguous", FERRY_PLACEMENT_BOTH, 0,
-	  DRM_FERRY_CACHING_CACHED, DRM_FERRY_BO_CONTIGUOUS },
-	{ "wc-contiguous", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_WC,
-	  DRM_FERRY_BO_CONTIGUOUS },
-	{ NULL, 0, 0, 0, 0 },
-};
 
 bool igt_ferry_is_device(int fd)
 {
@@ -48,7 +20,7 @@ bool igt_ferry_is_device(int fd)
 	return match;
 }
 
-/* Is there one at all? IGT would load every driver that it knows to find one. */
+/* To find a device, IGT itself would load every driver that it knows. */
 bool igt_ferry_is_present(void)
 {
 	char path[64];
@@ -70,9 +42,9 @@ bool igt_ferry_is_present(void)
 }
 
 /**
- * igt_ferry_open - open the first ferry device, or the one that --device names
+ * igt_ferry_open - open the first ferry device, or the device that --device selects
  *
- * Skips when there is none.
+ * Skip if there is none.
  */
 int igt_ferry_open(void)
 {
@@ -81,7 +53,7 @@ int igt_ferry_open(void)
 	errno = 0;
 	igt_require_f(igt_ferry_is_present(),
 		      "no /dev/dri/card* belongs to the driver ferry: "
-		      "load ferry.ko and look into the kernel log\n");
+		      "load ferry.ko and read the kernel log\n");
 	__set_forced_driver("ferry");
 	fd = __drm_open_driver(DRIVER_ANY);
 	igt_require_f(fd >= 0, "the device filter matches no ferry device\n");
@@ -92,7 +64,7 @@ int igt_ferry_open(void)
 }
 
 /**
- * igt_ferry_reopen - open the same node again: another client
+ * igt_ferry_reopen - open the device node of @fd again, as another client
  */
 int igt_ferry_reopen(int fd, int flags)
 {
@@ -123,10 +95,10 @@ static void unmap_all(void)
 }
 
 /**
- * igt_ferry_clean - close and unmap what a failed subtest has left
+ * igt_ferry_clean - close the files and remove the mappings that a failed subtest left
  * @keep: file that stays open, or -1
  *
- * Otherwise its BOs would be in the way of all that follow.
+ * BOs that are left would use memory, and change the counters, of later subtests.
  */
 void igt_ferry_clean(int keep)
 {
@@ -136,7 +108,7 @@ void igt_ferry_clean(int keep)
 	DIR *dir;
 
 	unmap_all();
-	/* from the start again after each: the list changes */
+	/* start again after each close(), which changes the directory */
 	do {
 		found = false;
 		dir = opendir("/proc/self/fd");
@@ -160,7 +132,7 @@ void igt_ferry_clean(int keep)
 }
 
 /**
- * igt_ferry_begin - a new client for a subtest that begins
+ * igt_ferry_begin - clean, and open a new client for a subtest
  * @keep: file that stays open while the program runs
  */
 int igt_ferry_begin(int keep)
@@ -169,27 +141,56 @@ int igt_ferry_begin(int keep)
 	return igt_ferry_reopen(keep, O_RDWR);
 }
 
+static void run_test_of_kind(const struct igt_ferry_test *test,
+			     const struct igt_ferry_kind *kind,
+			     int (*begin)(int keep), int keep)
+{
+	igt_describe(test->describe);
+	igt_subtest_f("%s-%s", test->name, kind->name)
+	{
+		if (test->run_pages)
+			test->run_pages(begin(keep), kind, test->pages);
+		else
+			test->run_kind(begin(keep), kind);
+	}
+
+	if (!test->huge_pages)
+		return;
+	igt_describe(test->describe);
+	igt_subtest_f("%s-huge-%s", test->name, kind->name)
+		test->run_pages(begin(keep), kind, test->huge_pages);
+}
+
 /**
- * igt_ferry_run_tests - run a table of subtests
- * @fd: a file of the device that stays open while the program runs
+ * __igt_ferry_run_tests - run a table of subtests
  * @tests: the table; ends in a NULL name
+ * @begin: open the client for a subtest
+ * @keep: argument of @begin
  */
-void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests)
+void __igt_ferry_run_tests(const struct igt_ferry_test *tests,
+			   int (*begin)(int keep), int keep)
 {
 	for (const struct igt_ferry_test *test = tests; test->name; test++) {
 		const struct igt_ferry_kind *kind = test->kinds;
 
 		if (!kind) {
 			igt_describe(test->describe);
-			igt_subtest(test->name) test->run(igt_ferry_begin(fd));
+			igt_subtest(test->name) test->run(begin(keep));
 			continue;
 		}
-		for (; kind->name; kind++) {
-			igt_describe(test->describe);
-			igt_subtest_f("%s-%s", test->name, kind->name)
-				test->run_kind(igt_ferry_begin(fd), kind);
-		}
+		for (; kind->name; kind++)
+			run_test_of_kind(test, kind, begin, keep);
 	}
+}
+
+/**
+ * igt_ferry_run_tests - run a table of subtests, each with a new client
+ * @fd: a file of the device that stays open while the program runs
+ * @tests: the table; ends in a NULL name
+ */
+void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests)
+{
+	__igt_ferry_run_tests(tests, igt_ferry_begin, fd);
 }
 
 int igt_ferry_open_render(int fd)
@@ -214,7 +215,7 @@ void igt_ferry_require_display(int fd)
 }
 
 /**
- * igt_ferry_pci_slot - PCI address of the device, such as 0000:00:02.0
+ * igt_ferry_pci_slot - write the PCI address of the device, such as 0000:00:02.0, to @slot
  */
 void igt_ferry_pci_slot(int fd, char *slot, size_t size)
 {
@@ -245,9 +246,10 @@ static const char *find_stat(const char *stats, const char *name)
 }
 
 /**
- * igt_ferry_stats - several counters, read at once
- * @names: what they are called in debugfs ferry_stats
- * @values: one for each of @names
+ * igt_ferry_stats - read several counters at the same moment
+ * @names: names of the counters in debugfs ferry_stats
+ * @values: their values
+ * @count: number of @names and of @values
  */
 void igt_ferry_stats(int fd, const char *const *names, uint64_t *values,
 		     unsigned int count)
@@ -279,7 +281,7 @@ uint64_t igt_ferry_stat(int fd, const char *name)
 	return value;
 }
 
-/* The kernel may free a BO some time after its last reference is gone. */
+/* Wait for a counter: the kernel may free a BO some time after its last reference was put. */
 void igt_ferry_wait_stat(int fd, const char *name, uint64_t value)
 {
 	struct timespec start = {};
@@ -302,351 +304,4 @@ uint64_t igt_ferry_aperture_free(int fd)
 
 	ferry_device_query(fd, &query);
 	return query.aperture_free;
-}
-
-int __igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
-			const struct igt_ferry_kind *kind)
-{
-	static uint32_t last_id;
-	int err;
-
-	memset(bo, 0, sizeof(*bo));
-	err = __ferry_bo_create(fd, size, kind->allowed_placements,
-				kind->placement, kind->caching, kind->flags,
-				&bo->handle);
-	if (err)
-		return err;
-	bo->fd = fd;
-	bo->size = ALIGN(size, FERRY_PAGE_SIZE);
-	bo->id = ++last_id & 0xffff;
-	return 0;
-}
-
-/**
- * igt_ferry_bo_init - create and map a BO
- */
-void igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
-		       const struct igt_ferry_kind *kind)
-{
-	int err = __igt_ferry_bo_init(bo, fd, size, kind);
-
-	igt_assert_f(!err, "creating a %s BO of %zu bytes: %s\n", kind->name,
-		     size, strerror(-err));
-	bo->map = ferry_bo_mmap(fd, bo->handle, bo->size);
-}
-
-void igt_ferry_bo_fini(struct igt_ferry_bo *bo)
-{
-	if (bo->map)
-		igt_assert_eq(munmap(bo->map, bo->size), 0);
-	gem_close(bo->fd, bo->handle);
-	memset(bo, 0, sizeof(*bo));
-}
-
-/* The next generation of contents. */
-void igt_ferry_bo_fill(struct igt_ferry_bo *bo)
-{
-	igt_ferry_fill(bo->map, 0, bo->size / FERRY_PAGE_SIZE, bo->id,
-		       ++bo->gen);
-}
-
-void igt_ferry_bo_check(const struct igt_ferry_bo *bo)
-{
-	if (bo->gen)
-		igt_ferry_check(bo->map, 0, bo->size / FERRY_PAGE_SIZE, bo->id,
-				bo->gen);
-	else
-		igt_ferry_check_zero(bo->map, bo->size);
-}
-
-/* Asks the kernel's shrinkers for all that they can give, without any need. */
-void igt_ferry_drop_caches(void)
-{
-	int file = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
-
-	igt_require_f(file >= 0, "/proc/sys/vm/drop_caches: %s: be root\n",
-		      strerror(errno));
-	igt_assert_eq(write(file, "2", 1), 1);
-	close(file);
-}
-
-/* Give up the contents of a BO in system memory. */
-void igt_ferry_bo_purge(struct igt_ferry_bo *bo)
-{
-	igt_assert(
-		ferry_bo_madvise(bo->fd, bo->handle, DRM_FERRY_MADV_DONTNEED));
-	/* it stops early if there is nothing else to take */
-	for (int i = 0; i < 50; i++) {
-		igt_ferry_drop_caches();
-		if (ferry_bo_madv(bo->fd, bo->handle) == DRM_FERRY_MADV_PURGED)
-			return;
-		usleep(10000);
-	}
-	igt_assert_f(false, "the BO was not purged\n");
-}
-
-static uint64_t ferry_word(uint32_t id, uint32_t gen, size_t page)
-{
-	return (uint64_t)(id & 0xffff) << 48 | (uint64_t)(gen & 0xffff) << 32 |
-	       (uint64_t)page * WORDS_PER_PAGE;
-}
-
-/**
- * igt_ferry_fill - write the contents of some pages of a BO
- * @map: where @first_page is mapped
- * @first_page: its number in the BO
- * @pages: number of pages
- * @id: number of the BO
- * @gen: generation
- */
-void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,
-		    uint32_t gen)
-{
-	volatile uint64_t *p = map;
-
-	for (size_t page = first_page; page < first_page + pages; page++) {
-		uint64_t word = ferry_word(id, gen, page);
-
-		for (size_t i = 0; i < WORDS_PER_PAGE; i += LINE)
-#pragma GCC unroll 8
-			for (size_t k = 0; k < LINE; k++)
-				*p++ = word + i + k;
-	}
-}
-
-/* Read a line, each word once: what it has besides @word, which counts up by @step */
-static inline uint64_t read_line(uint64_t got[LINE], const volatile uint64_t *p,
-				 uint64_t word, unsigned int step)
-{
-	uint64_t wrong = 0;
-
-#pragma GCC unroll 8
-	for (size_t k = 0; k < LINE; k++) {
-		got[k] = p[k];
-		wrong |= got[k] ^ (word + k * step);
-	}
-	return wrong;
-}
-
-/**
- * __igt_ferry_check - verify the contents of some pages of a BO
- * @text: says what is wrong, if it is
- * @len: bytes of @text
- */
-bool __igt_ferry_check(const void *map, size_t first_page, size_t pages,
-		       uint32_t id, uint32_t gen, char *text, size_t len)
-{
-	const volatile uint64_t *p = map;
-
-	for (size_t page = first_page; page < first_page + pages; page++) {
-		uint64_t word = ferry_word(id, gen, page);
-
-		for (size_t i = 0; i < WORDS_PER_PAGE; i += LINE, p += LINE) {
-			uint64_t got[LINE];
-			size_t k = 0;
-
-			if (!read_line(got, p, word + i, 1))
-				continue;
-			while (got[k] == word + i + k)
-				k++;
-			snprintf(
-				text, len,
-				"BO %u generation %u page %zu word %zu: %#" PRIx64
-				" and not %#" PRIx64
-				" (which would be BO %u generation %u page %zu)",
-				id, gen, page, i + k, got[k], word + i + k,
-				(unsigned int)(got[k] >> 48),
-				(unsigned int)(got[k] >> 32 & 0xffff),
-				(size_t)((got[k] & 0xffffffff) /
-					 WORDS_PER_PAGE));
-			return false;
-		}
-	}
-	return true;
-}
-
-void igt_ferry_check(const void *map, size_t first_page, size_t pages,
-		     uint32_t id, uint32_t gen)
-{
-	char text[256] = "";
-
-	igt_assert_f(__igt_ferry_check(map, first_page, pages, id, gen, text,
-				       sizeof(text)),
-		     "%s\n", text);
-}
-
-void igt_ferry_check_zero(const void *map, size_t size)
-{
-	const volatile uint64_t *p = map;
-	uint64_t got[LINE];
-
-	igt_assert(size % sizeof(got) == 0);
-	for (size_t i = 0; i < size / sizeof(*p); i += LINE) {
-		size_t k = 0;
-
-		if (!read_line(got, p + i, 0, 0))
-			continue;
-		while (!got[k])
-			k++;
-		igt_assert_f(false,
-			     "byte %zu of %zu is not zero: %#" PRIx64 "\n",
-			     (i + k) * sizeof(*p), size, got[k]);
-	}
-}
-
-static sigjmp_buf ferry_signal_jmp;
-
-static void ferry_signal_handler(int sig)
-{
-	siglongjmp(ferry_signal_jmp, sig);
-}
-
-static int ferry_touch_signal(volatile uint8_t *p, int value)
-{
-	static struct sigaction old_segv, old_bus;
-	struct sigaction sa = { .sa_handler = ferry_signal_handler };
-	int sig;
-
-	sigaction(SIGSEGV, &sa, &old_segv);
-	sigaction(SIGBUS, &sa, &old_bus);
-	sig = sigsetjmp(ferry_signal_jmp, 1);
-	if (!sig) {
-		if (value < 0)
-			(void)*p;
-		else
-			*p = value;
-	}
-	sigaction(SIGSEGV, &old_segv, NULL);
-	sigaction(SIGBUS, &old_bus, NULL);
-	return sig;
-}
-
-/* Read one byte: returns 0, SIGSEGV or SIGBUS. */
-int igt_ferry_read_signal(const volatile void *p)
-{
-	return ferry_touch_signal((volatile uint8_t *)p, -1);
-}
-
-/* Write one byte: returns 0, SIGSEGV or SIGBUS. */
-int igt_ferry_write_signal(volatile void *p, uint8_t value)
-{
-	return ferry_touch_signal(p, value);
-}
-
-/* Read a byte of each page. */
-void igt_ferry_touch(const void *map, size_t size)
-{
-	const volatile char *p = map;
-
-	for (size_t at = 0; at < size; at += FERRY_PAGE_SIZE)
-		(void)p[at];
-}
-
-static void tick(int sig)
-{
-	(void)sig;
-}
-
-/* SIGALRM every so many microseconds, with a handler that does nothing; 0 ends it. */
-void igt_ferry_alarm_storm(long microseconds)
-{
-	struct itimerval timer = {
-		.it_interval.tv_usec = microseconds,
-		.it_value.tv_usec = microseconds,
-	};
-	struct sigaction sa = { .sa_handler = tick };
-
-	sigaction(SIGALRM, &sa, NULL);
-	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
-}
-
-/* A mounted 9p would hang the machine: its server forgets the files. */
-static bool has_9p(void)
-{
-	FILE *mounts = setmntent("/proc/mounts", "r");
-	struct mntent *entry;
-	bool found = false;
-
-	while (mounts && (entry = getmntent(mounts)))
-		found |= !strcmp(entry->mnt_type, "9p");
-	if (mounts)
-		endmntent(mounts);
-	return found;
-}
-
-void igt_ferry_require_sleep(void)
-{
-	igt_require_f(
-		!has_9p(),
-		"9p is mounted and would hang after a suspend: " IGT_FERRY_SLEEPER
-		"\n");
-}
-
-/**
- * igt_ferry_aperture_fill - create BOs of @size that only the aperture may hold
- *
- * Until there is no room for another one. Returns their number, and their
- * handles in @handles.
- */
-unsigned int igt_ferry_aperture_fill(int fd, size_t size, uint32_t **handles)
-{
-	struct drm_ferry_device_query query;
-	unsigned int count = 0, most;
-	int err;
-
-	ferry_device_query(fd, &query);
-	most = query.aperture_size / size + 1;
-	*handles = calloc(most, sizeof(**handles));
-	igt_assert(*handles);
-
-	for (;;) {
-		err = __ferry_bo_create(fd, size, DRM_FERRY_PLACEMENT_APERTURE,
-					0, DRM_FERRY_CACHING_CACHED, 0,
-					&(*handles)[count]);
-		if (err)
-			break;
-		igt_assert_f(
-			++count < most,
-			"%u BOs of %zu bytes are more than the aperture has\n",
-			count, size);
-	}
-	igt_assert_eq(err, -ENOSPC);
-	return count;
-}
-
-void igt_ferry_close_all(int fd, uint32_t *handles, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++)
-		gem_close(fd, handles[i]);
-	free(handles);
-}
-
-int igt_ferry_kmsg_open(void)
-{
-	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	igt_assert_fd(kmsg);
-	lseek(kmsg, 0, SEEK_END);
-	return kmsg;
-}
-
-/* Reads on to the end. */
-bool igt_ferry_kmsg_has(int kmsg, const char *text)
-{
-	char record[8192];
-	bool found = false;
-	ssize_t len;
-
-	for (;;) {
-		len = read(kmsg, record, sizeof(record) - 1);
-		if (len < 0 && errno == EPIPE)
-			continue;
-		if (len <= 0)
-			break;
-		record[len] = '\0';
-		if (strstr(record, text))
-			found = true;
-	}
-	errno = 0;
-	return found;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What several tests of ferry share: finding the device, its counters, BOs
- * with known contents, and touching memory that may answer with a signal.
+ * Helpers for all test programs of ferry: the device and its counters, tables of
+ * subtests, BOs with known contents, and accesses that may raise a signal.
  */
 #ifndef IGT_FERRY_H
 #define IGT_FERRY_H
@@ -12,7 +12,7 @@
 
 #include "ferry_ioctl.h"
 
-/* Short names for what nearly every line of a test has */
+/* Short names for the constants that nearly every test uses */
 #define PAGE FERRY_PAGE_SIZE
 #define APERTURE DRM_FERRY_PLACEMENT_APERTURE
 #define SYSTEM DRM_FERRY_PLACEMENT_SYSTEM
@@ -51,11 +51,11 @@ igt_ferry_state_check(int fd, const struct igt_ferry_state *before,
 		      unsigned int seconds, const char *format, ...);
 
 /**
- * struct igt_ferry_kind - a kind of BO, so that one test runs on each
- * @name: part of the subtest's name
- * @allowed_placements: where it may be
- * @placement: where it starts
- * @caching: of its system pages
+ * struct igt_ferry_kind - arguments of BO_CREATE, to run one test on BOs of several kinds
+ * @name: end of the subtest's name
+ * @allowed_placements: DRM_FERRY_PLACEMENT_*
+ * @placement: initial placement, or 0
+ * @caching: DRM_FERRY_CACHING_* of the system pages
  * @flags: DRM_FERRY_BO_*
  */
 struct igt_ferry_kind {
@@ -66,7 +66,7 @@ struct igt_ferry_kind {
 	uint32_t flags;
 };
 
-/* BOs that stay at one placement, and BOs that may be at both; both lists end in a NULL name */
+/* BOs with one allowed placement, and BOs with both; each list ends in a NULL name */
 extern const struct igt_ferry_kind igt_ferry_fixed_kinds[];
 extern const struct igt_ferry_kind igt_ferry_movable_kinds[];
 
@@ -77,6 +77,9 @@ extern const struct igt_ferry_kind igt_ferry_movable_kinds[];
  * @run: the subtest, with a new client; not used if there are @kinds
  * @kinds: list of kinds that ends in a NULL name, or NULL
  * @run_kind: the subtest, with a new client and one of @kinds
+ * @run_pages: instead of @run_kind: the same with a size in pages
+ * @pages: the size for @run_pages
+ * @huge_pages: size for a second subtest, whose name has "-huge" before the kind; 0 for none
  */
 struct igt_ferry_test {
 	const char *name;
@@ -84,12 +87,17 @@ struct igt_ferry_test {
 	void (*run)(int fd);
 	const struct igt_ferry_kind *kinds;
 	void (*run_kind)(int fd, const struct igt_ferry_kind *kind);
+	void (*run_pages)(int fd, const struct igt_ferry_kind *kind,
+			  size_t pages);
+	size_t pages;
+	size_t huge_pages;
 };
 
-/* Runs a table of subtests that ends in a NULL name; @fd is a file that stays open. */
+void __igt_ferry_run_tests(const struct igt_ferry_test *tests,
+			   int (*begin)(int keep), int keep);
 void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests);
 
-/* The main function of a program whose subtests are all in one table. */
+/* Define the main function of a program whose subtests are all in one table. */
 #define igt_ferry_main(tests)                       \
 	igt_main                                    \
 	{                                           \
@@ -102,12 +110,12 @@ void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests);
 
 /**
  * struct igt_ferry_bo - a BO with known contents
- * @fd: device file it belongs to
- * @handle: its handle
- * @size: bytes
- * @map: whole mapping, or NULL
- * @id: number that marks its contents
- * @gen: generation of its contents, 0 for all zero
+ * @fd: device file of @handle
+ * @handle: GEM handle
+ * @size: size in bytes
+ * @map: mapping of the whole BO, or NULL
+ * @id: number in the contents that tells this BO from others
+ * @gen: generation of the contents; 0: all bytes are zero
  */
 struct igt_ferry_bo {
 	int fd;
@@ -128,7 +136,7 @@ void igt_ferry_bo_check(const struct igt_ferry_bo *bo);
 void igt_ferry_drop_caches(void);
 void igt_ferry_bo_purge(struct igt_ferry_bo *bo);
 
-/* Contents: every 8 bytes name the BO, the generation, the page and the word */
+/* Contents: each word of 8 bytes has the numbers of BO, generation, page and word */
 void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,
 		    uint32_t gen);
 bool __igt_ferry_check(const void *map, size_t first_page, size_t pages,
@@ -137,7 +145,7 @@ void igt_ferry_check(const void *map, size_t first_page, size_t pages,
 		     uint32_t id, uint32_t gen);
 void igt_ferry_check_zero(const void *map, size_t size);
 
-/* Memory that may answer with a signal. Main thread only. */
+/* Accesses that may raise a signal; in the main thread only */
 int igt_ferry_read_signal(const volatile void *p);
 int igt_ferry_write_signal(volatile void *p, uint8_t value);
 void igt_ferry_touch(const void *map, size_t size);
@@ -147,20 +155,20 @@ long igt_ferry_field(const char *path, const char *field);
 void igt_ferry_smaps(const void *map, const char *field, char *value,
 		     size_t size);
 
-/* Signals that interrupt whatever waits */
+/* Signals that interrupt the system calls of this process */
 void igt_ferry_alarm_storm(long microseconds);
 
-/* Fill the aperture with BOs that cannot leave it */
+/* Fill the aperture with BOs for which no other placement is allowed */
 unsigned int igt_ferry_aperture_fill(int fd, size_t size, uint32_t **handles);
 void igt_ferry_close_all(int fd, uint32_t *handles, unsigned int count);
 
-/* May this machine sleep? If not, the reason names the one that may. */
+/* Options of a virtual machine that can be suspended */
 #define IGT_FERRY_SLEEPER                                              \
 	"vm/run --sleep --swap 2G --memory 1G --device bochs-display " \
 	"--device ivshmem-plain,size=16M"
 void igt_ferry_require_sleep(void);
 
-/* The kernel log from now on */
+/* The kernel log, from the call of igt_ferry_kmsg_open() on */
 int igt_ferry_kmsg_open(void);
 bool igt_ferry_kmsg_has(int kmsg, const char *text);
 

@@ -7,7 +7,7 @@
 #include "igt_ferry_audit.h"
 
 /**
- * igt_ferry_audit - have every mapping of the device compared with what it should be
+ * igt_ferry_audit - have the driver audit every mapping of its BOs
  */
 void igt_ferry_audit(int fd, struct igt_ferry_audit *audit)
 {
@@ -29,8 +29,8 @@ void igt_ferry_audit(int fd, struct igt_ferry_audit *audit)
 		found +=
 			sscanf(line,
 			       "aperture requested %31s effective %31s tracked %31s kernel %31s",
-			       audit->asked, audit->granted, audit->tracked,
-			       audit->kernel) == 4;
+			       audit->requested, audit->effective,
+			       audit->tracked, audit->kernel) == 4;
 		found += sscanf(line,
 				"mappings %" SCNu64 " entries %" SCNu64
 				" pages %" SCNu64 " disagreements %" SCNu64,
@@ -43,7 +43,9 @@ void igt_ferry_audit(int fd, struct igt_ferry_audit *audit)
 }
 
 /**
- * igt_ferry_audit_clean - the same, and nothing may disagree
+ * igt_ferry_audit_clean - have the driver audit every mapping, and fail on a disagreement
+ * @fd: device file
+ * @audit: the result, or NULL
  */
 void igt_ferry_audit_clean(int fd, struct igt_ferry_audit *audit)
 {
@@ -73,9 +75,9 @@ void igt_ferry_faults_start(int fd, struct igt_ferry_faults *faults)
 }
 
 /**
- * igt_ferry_faults_since - turn the counters of the start into what came since
+ * igt_ferry_faults_since - replace the counters of the start by the differences since then
  *
- * There is memory enough for every test: a fault that says otherwise is wrong.
+ * Fail if a fault returned VM_FAULT_OOM: the tests that call this do not run out of memory.
  */
 void igt_ferry_faults_since(int fd, struct igt_ferry_faults *faults)
 {
@@ -90,7 +92,7 @@ void igt_ferry_faults_since(int fd, struct igt_ferry_faults *faults)
 		     faults->oom);
 }
 
-const char *igt_ferry_cache_name(uint32_t cache)
+const char *igt_ferry_memtype_name(uint32_t memtype)
 {
 	static const char *const names[] = {
 		[DRM_FERRY_MEMTYPE_UC] = "uncached",
@@ -101,5 +103,5 @@ const char *igt_ferry_cache_name(uint32_t cache)
 		[DRM_FERRY_MEMTYPE_WB] = "write-back",
 	};
 
-	return cache < ARRAY_SIZE(names) ? names[cache] : "?";
+	return memtype < ARRAY_SIZE(names) ? names[memtype] : "?";
 }

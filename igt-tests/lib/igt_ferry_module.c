@@ -16,7 +16,7 @@
 
 static char module_slot[64];
 
-/* 0 or -errno */
+/* Write to a file of the kernel. Return 0 or -errno. */
 int igt_ferry_write_file(const char *path, const char *text)
 {
 	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -59,7 +59,7 @@ int igt_ferry_module_bind(void)
 	return igt_ferry_write_file(DRIVER_DIR "/bind", module_slot);
 }
 
-/* Skips if the module cannot be unloaded. */
+/* Skip if the module cannot be unloaded. */
 void igt_ferry_module_require(void)
 {
 	igt_require_f(
@@ -67,7 +67,7 @@ void igt_ferry_module_require(void)
 		"the device cannot be unbound: be root, with ferry as a module\n");
 }
 
-/* The console on the screen may hold the module. */
+/* A framebuffer console holds a reference to the module. */
 void igt_ferry_module_unbind_consoles(void)
 {
 	char path[PATH_MAX], name[64];
@@ -96,7 +96,7 @@ void igt_ferry_module_unload(void)
 	int err;
 
 	igt_ferry_module_unbind_consoles();
-	/* udev may look at a new device for a moment */
+	/* udev may have a new device open for a moment */
 	for (int i = 0; i < 50; i++) {
 		err = igt_kmod_unload("ferry", 0);
 		if (!err)
@@ -122,7 +122,7 @@ void igt_ferry_module_restore(void)
 		return;
 	if (igt_kmod_is_loaded("ferry") && !igt_ferry_module_bind())
 		return;
-	/* perhaps it was loaded with a parameter that keeps it from the device */
+	/* a parameter of the module may have made the probe fail */
 	igt_kmod_unload("ferry", 0);
 	igt_kmod_load("ferry", "");
 	if (!igt_ferry_module_is_bound())
@@ -136,7 +136,7 @@ static void restore_at_exit(int sig)
 }
 
 /**
- * igt_ferry_module_begin - remember which device it is, and restore it at the end
+ * igt_ferry_module_begin - record the PCI address of the device, and restore it at exit
  */
 void igt_ferry_module_begin(int fd)
 {
@@ -144,8 +144,27 @@ void igt_ferry_module_begin(int fd)
 	igt_install_exit_handler(restore_at_exit);
 }
 
+static int module_test_begin(int keep)
+{
+	igt_ferry_clean(keep);
+	igt_ferry_module_restore();
+	return igt_ferry_open();
+}
+
 /**
- * igt_ferry_module_start_over - back to a module without parameters
+ * igt_ferry_module_run_tests - run a table of subtests that unload or unbind the driver
+ * @tests: the table; ends in a NULL name
+ *
+ * Each subtest has a new client. It closes the file before it unloads the module. No
+ * other file of the device may be open.
+ */
+void igt_ferry_module_run_tests(const struct igt_ferry_test *tests)
+{
+	__igt_ferry_run_tests(tests, module_test_begin, -1);
+}
+
+/**
+ * igt_ferry_module_start_over - reload the module without parameters
  */
 void igt_ferry_module_start_over(void)
 {
@@ -156,8 +175,8 @@ void igt_ferry_module_start_over(void)
 }
 
 /**
- * igt_ferry_module_cycles - how often the device goes and comes back
- * @usual: unless FERRY_CYCLES says another number
+ * igt_ferry_module_cycles - number of times that a test unbinds and rebinds the device
+ * @usual: the number, unless FERRY_CYCLES is set in the environment
  */
 unsigned int igt_ferry_module_cycles(unsigned int usual)
 {
@@ -170,13 +189,13 @@ unsigned int igt_ferry_module_cycles(unsigned int usual)
 }
 
 /**
- * igt_ferry_module_memory - KiB of memory that are free, and of slabs that stay
+ * igt_ferry_module_memory - read the KiB of available memory and of unreclaimable slabs
  *
- * Whoever leaks in each of many cycles shows here.
+ * A leak in each of many cycles shows in the difference.
  */
 void igt_ferry_module_memory(long *available, long *slab)
 {
-	/* what is freed later is freed by now */
+	/* wait for RCU callbacks and workqueues that free memory */
 	usleep(500000);
 	sync();
 	igt_ferry_write_file("/proc/sys/vm/drop_caches", "3");
@@ -184,7 +203,7 @@ void igt_ferry_module_memory(long *available, long *slab)
 	*slab = igt_ferry_field("/proc/meminfo", "SUnreclaim");
 }
 
-/* Where igt-tests/kmod/build leaves it, seen from this program */
+/* The module is where igt-tests/kmod/build puts it, relative to this program. */
 static void break_path(char *path, size_t size)
 {
 	char self[PATH_MAX];
@@ -200,9 +219,9 @@ static void break_path(char *path, size_t size)
 }
 
 /**
- * igt_ferry_break_load - break something: see the module's source for what
+ * igt_ferry_break_load - load ferry_break, whose parameters say what it breaks
  *
- * Skips if the module is not built for this kernel.
+ * Skip if the module is not built for this kernel.
  */
 void igt_ferry_break_load(const char *options)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading ferry with parameters, and the module that breaks things on purpose
- * (igt-tests/kmod/ferry_break). Whatever a failed subtest leaves is put right by
- * igt_ferry_module_restore(), which also runs when the program ends.
+ * Load, unload, bind and unbind ferry, and load the test module that breaks an invariant
+ * (igt-tests/kmod/ferry_break). igt_ferry_module_restore() undoes what a failed subtest
+ * left, and also runs at the end of the program.
  */
 #ifndef IGT_FERRY_MODULE_H
 #define IGT_FERRY_MODULE_H
 
 #include <stdbool.h>
+
+#include "igt_ferry.h"
 
 int igt_ferry_write_file(const char *path, const char *text);
 void igt_ferry_must_write_file(const char *path, const char *text);
@@ -22,6 +24,7 @@ void igt_ferry_module_unbind_consoles(void);
 void igt_ferry_module_unload(void);
 void igt_ferry_module_load(const char *options);
 void igt_ferry_module_restore(void);
+void igt_ferry_module_run_tests(const struct igt_ferry_test *tests);
 void igt_ferry_module_start_over(void);
 unsigned int igt_ferry_module_cycles(unsigned int usual);
 void igt_ferry_module_memory(long *available, long *slab);

@@ -74,6 +74,6 @@ void igt_ferry_state_check(int fd, const struct igt_ferry_state *before,
 	va_start(args, format);
 	vsnprintf(call, sizeof(call), format, args);
 	va_end(args);
-	igt_assert_f(false, "%s changed something. Before:\n%sNow:\n%s", call,
+	igt_assert_f(false, "%s changed the state. Before:\n%sNow:\n%s", call,
 		     before->text, now.text);
 }

@@ -33,7 +33,7 @@ struct vgem_fence_signal {
 	DRM_IOW(DRM_COMMAND_BASE + 2, struct vgem_fence_signal)
 
 /**
- * igt_ferry_gate_can_break - can a gate end with an error on this kernel?
+ * igt_ferry_gate_can_break - whether the fence of a gate can signal with an error on this kernel
  */
 bool igt_ferry_gate_can_break(void)
 {
@@ -66,7 +66,7 @@ static int open_vgem(void)
 	return -1;
 }
 
-/* A fence of vgem belongs to a buffer, whose dma-buf gives it away. */
+/* A fence of vgem is attached to a buffer; the dma-buf of the buffer exports it. */
 static void vgem_init(struct igt_ferry_gate *gate)
 {
 	struct drm_mode_create_dumb dumb = {
@@ -93,7 +93,7 @@ static void vgem_init(struct igt_ferry_gate *gate)
 }
 
 /**
- * igt_ferry_gate_init - a closed gate
+ * igt_ferry_gate_init - create a closed gate: its fence has not signalled
  */
 void igt_ferry_gate_init(struct igt_ferry_gate *gate)
 {
@@ -109,17 +109,17 @@ void igt_ferry_gate_init(struct igt_ferry_gate *gate)
 }
 
 /**
- * igt_ferry_gate_require_closed - skip if vgem's fence has signalled by itself
+ * igt_ferry_gate_require_closed - skip if the fence of vgem has signalled by itself
  */
 void igt_ferry_gate_require_closed(const struct igt_ferry_gate *gate)
 {
 	igt_require_f(
 		sync_fence_status(gate->file) == 0,
-		"this machine is too slow for fences of vgem, which last 10 seconds\n");
+		"this machine is too slow for fences of vgem, which signal after 10 seconds\n");
 }
 
 /**
- * igt_ferry_gate_open - let the fence signal
+ * igt_ferry_gate_open - signal the fence
  */
 void igt_ferry_gate_open(struct igt_ferry_gate *gate)
 {
@@ -128,14 +128,14 @@ void igt_ferry_gate_open(struct igt_ferry_gate *gate)
 	if (gate->sw_sync)
 		sw_sync_timeline_inc(gate->timeline, 1);
 	else
-		/* fails if its time is up */
+		/* fails if the 10 seconds are over */
 		ioctl(gate->timeline, VGEM_FENCE_SIGNAL, &signal);
 	errno = 0;
 	igt_assert_eq(sync_fence_status(gate->file), 1);
 }
 
 /**
- * igt_ferry_gate_break - let the fence signal with an error: ENOENT
+ * igt_ferry_gate_break - signal the fence with the error ENOENT
  */
 void igt_ferry_gate_break(struct igt_ferry_gate *gate)
 {
@@ -153,10 +153,10 @@ void igt_ferry_gate_fini(struct igt_ferry_gate *gate)
 }
 
 /**
- * igt_ferry_gate_sync - the gate as an in-sync
+ * igt_ferry_gate_sync - make a syncobj with the fence of the gate
  * @gate: the gate
- * @fd: ferry's device file
- * @point: of a new timeline syncobj, or 0 for a binary one
+ * @fd: device file of ferry
+ * @point: point of a new timeline syncobj, or 0 for a binary syncobj
  */
 struct drm_ferry_sync igt_ferry_gate_sync(const struct igt_ferry_gate *gate,
 					  int fd, uint64_t point)
@@ -179,7 +179,7 @@ struct drm_ferry_sync igt_ferry_gate_sync(const struct igt_ferry_gate *gate,
 }
 
 /**
- * igt_ferry_in_ns - a time from now on, as syncobjs and BO_WAIT take it
+ * igt_ferry_in_ns - absolute time in @ns from now on, as syncobjs and BO_WAIT take it
  */
 int64_t igt_ferry_in_ns(int64_t ns)
 {
@@ -190,7 +190,9 @@ int64_t igt_ferry_in_ns(int64_t ns)
 }
 
 /**
- * igt_ferry_sync_new - a new syncobj, without a fence
+ * igt_ferry_sync_new - create a syncobj without a fence
+ * @fd: device file of ferry
+ * @point: point to wait for or to signal, or 0 for a binary syncobj
  */
 struct drm_ferry_sync igt_ferry_sync_new(int fd, uint64_t point)
 {
@@ -201,7 +203,10 @@ struct drm_ferry_sync igt_ferry_sync_new(int fd, uint64_t point)
 }
 
 /**
- * igt_ferry_sync_state - 0: signalled; -ETIME: pending; -EINVAL: no fence, at that point
+ * igt_ferry_sync_state - test a syncobj without waiting
+ *
+ * Return: 0 if it is signalled, -ETIME if it is pending, -EINVAL if it has no fence at
+ * the point.
  */
 int igt_ferry_sync_state(int fd, struct drm_ferry_sync sync)
 {
@@ -224,7 +229,7 @@ void igt_ferry_sync_wait(int fd, struct drm_ferry_sync sync)
 }
 
 /**
- * igt_ferry_sync_file - a sync file, whose status has errors as well
+ * igt_ferry_sync_file - export a sync file, whose status includes the error of the fence
  */
 int igt_ferry_sync_file(int fd, struct drm_ferry_sync sync)
 {

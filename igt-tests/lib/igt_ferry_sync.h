@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Syncobjs, and gates. A gate is a fence that signals when the test says so, to hold a move back.
+ * Syncobjs, and gates. A gate is a fence that the test signals by hand. As the in-fence of a
+ * move it keeps the move from starting.
  *
- * On a kernel with sw_sync, which is made for this, it is one of sw_sync. Other
- * kernels have the virtual driver vgem: its fences signal by themselves after 10
- * seconds. A test that finds its gate opened too early is skipped.
+ * The fence is one of sw_sync, where the kernel has it. Otherwise it is one of the virtual
+ * driver vgem, whose fences signal by themselves after 10 seconds: a test whose gate opened
+ * too early skips.
  */
 #ifndef IGT_FERRY_SYNC_H
 #define IGT_FERRY_SYNC_H
@@ -15,10 +16,10 @@
 #include "ferry_ioctl.h"
 
 /**
- * struct igt_ferry_gate - a fence that signals when the test says so
- * @sw_sync: it is one of sw_sync, else of vgem
- * @timeline: sw_sync's timeline, or a file of vgem
- * @number: vgem's number of the fence
+ * struct igt_ferry_gate - a fence that the test signals by hand
+ * @sw_sync: the fence is one of sw_sync, and not of vgem
+ * @timeline: timeline of sw_sync, or device file of vgem
+ * @number: number of the fence in vgem
  * @file: sync file of the fence
  */
 struct igt_ferry_gate {
@@ -45,7 +46,7 @@ int igt_ferry_sync_state(int fd, struct drm_ferry_sync sync);
 void igt_ferry_sync_wait(int fd, struct drm_ferry_sync sync);
 int igt_ferry_sync_file(int fd, struct drm_ferry_sync sync);
 
-/* Still pending: and not because the gate opened too early that it is not */
+/* Assert that @sync is pending; skip if it is not because the gate opened too early. */
 #define igt_ferry_assert_pending(gate, fd, sync)              \
 	do {                                                  \
 		int __state = igt_ferry_sync_state(fd, sync); \

@@ -12,7 +12,7 @@
 #define KPROBES "/sys/kernel/tracing/kprobe_events"
 #define PROBE "ferry_igt/probe"
 
-/* The instance first, which may record the probe */
+/* Remove the instance first: a probe that it records cannot be removed. */
 static void end_at_exit(int sig)
 {
 	(void)sig;
@@ -30,7 +30,7 @@ static void begin(const char *event)
 	igt_ferry_must_write_file(path, "1");
 }
 
-/* And takes away what a failed subtest has left */
+/* Also remove the instance and the probe of a subtest that failed. */
 static void require_tracefs(void)
 {
 	igt_require_f(access(INSTANCES, W_OK) == 0,
@@ -40,10 +40,10 @@ static void require_tracefs(void)
 }
 
 /**
- * igt_ferry_trace_begin - begin to record an event
- * @event: its group, or its group, "/" and its name
+ * igt_ferry_trace_begin - start to record an event
+ * @event: group of events, or GROUP/NAME of one event
  *
- * Skips if tracefs is not mounted.
+ * Skip if tracefs is not mounted.
  */
 void igt_ferry_trace_begin(const char *event)
 {
@@ -52,11 +52,12 @@ void igt_ferry_trace_begin(const char *event)
 }
 
 /**
- * igt_ferry_trace_begin_probe - begin to record where the kernel passes
- * @kind: "p" for the begin of a function, "r" for its end
- * @where: the function, and what to record, as in kprobe_events
+ * igt_ferry_trace_begin_probe - start to record the calls of a kernel function
+ * @kind: "p" to record when it is entered, "r" when it returns
+ * @where: the function and the values to record, as in kprobe_events
  *
- * Skips if the kernel has no such probes. The lines have "probe: " in them.
+ * The lines of the record have "probe: " in them. Skip if the kernel cannot probe the
+ * function.
  */
 void igt_ferry_trace_begin_probe(const char *kind, const char *where)
 {
@@ -72,11 +73,11 @@ void igt_ferry_trace_begin_probe(const char *kind, const char *where)
 }
 
 /**
- * igt_ferry_trace_clear - forget what was recorded
+ * igt_ferry_trace_clear - empty the record
  */
 void igt_ferry_trace_clear(void)
 {
-	/* it is not written: opening it for that empties it */
+	/* O_TRUNC empties the trace buffer */
 	int file = open(INSTANCE "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
 
 	igt_assert_fd(file);
@@ -84,7 +85,7 @@ void igt_ferry_trace_clear(void)
 }
 
 /**
- * igt_ferry_trace_count - lines of the record that have both texts
+ * igt_ferry_trace_count - count the lines of the record that have both @a and @b
  */
 unsigned int igt_ferry_trace_count(const char *a, const char *b)
 {
@@ -100,7 +101,7 @@ unsigned int igt_ferry_trace_count(const char *a, const char *b)
 }
 
 /**
- * igt_ferry_trace_end - record nothing any more, and forget what was recorded
+ * igt_ferry_trace_end - stop recording, and discard the record
  */
 void igt_ferry_trace_end(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's trace events, in an instance of the tests' own: what is traced
- * elsewhere goes on.
+ * Trace events of the kernel, in a tracing instance of the tests' own, so that the
+ * global trace buffer stays as it is.
  */
 #ifndef IGT_FERRY_TRACE_H
 #define IGT_FERRY_TRACE_H

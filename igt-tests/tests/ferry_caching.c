@@ -258,7 +258,7 @@ static void test_broken(int fd, const struct igt_ferry_kind *kind, bool huge,
 	igt_assert_f(strstr(audit.first, says), "it does not say%s\n", says);
 	if (!cache) {
 		snprintf(says, sizeof(says), "user %s, ",
-			 igt_ferry_cache_name(expected_cache(fd, kind)));
+			 igt_ferry_memtype_name(expected_cache(fd, kind)));
 		igt_assert_f(strstr(audit.first, says), "it does not say %s\n",
 			     says);
 	}
@@ -329,16 +329,16 @@ static void check_granted(int fd)
 
 	ferry_device_query(fd, &query);
 	igt_ferry_audit_clean(fd, &audit);
-	igt_info("asked for %s, granted %s\n", audit.asked, audit.granted);
-	igt_assert(!strcmp(audit.granted,
-			   igt_ferry_cache_name(query.aperture_memtype)));
+	igt_info("asked for %s, granted %s\n", audit.requested, audit.effective);
+	igt_assert(!strcmp(audit.effective,
+			   igt_ferry_memtype_name(query.aperture_memtype)));
 	igt_assert(!strcmp(
-		audit.asked,
-		igt_ferry_cache_name(query.aperture_memtype_requested)));
-	igt_assert(!strcmp(audit.kernel, audit.granted));
+		audit.requested,
+		igt_ferry_memtype_name(query.aperture_memtype_requested)));
+	igt_assert(!strcmp(audit.kernel, audit.effective));
 	if (strcmp(audit.tracked, "off")) {
-		igt_assert(!strcmp(audit.tracked, audit.granted));
-		check_tracked(fd, audit.granted);
+		igt_assert(!strcmp(audit.tracked, audit.effective));
+		check_tracked(fd, audit.effective);
 	}
 }
 
@@ -398,8 +398,8 @@ static void test_parameter(const char *name, int cache)
 	if (cache >= 0)
 		igt_assert_eq_u32(query.aperture_memtype_requested, cache);
 	snprintf(text, sizeof(text), "requested %s, effective %s: ",
-		 igt_ferry_cache_name(query.aperture_memtype_requested),
-		 igt_ferry_cache_name(query.aperture_memtype));
+		 igt_ferry_memtype_name(query.aperture_memtype_requested),
+		 igt_ferry_memtype_name(query.aperture_memtype));
 	said = igt_ferry_kmsg_has(kmsg, text);
 	igt_assert_eq(said, query.aperture_memtype !=
 				    query.aperture_memtype_requested);

@@ -455,8 +455,8 @@ static uint32_t granted(uint32_t *asked)
 	igt_assert_eq_u32(bo_query.memtype, query.aperture_memtype);
 	igt_ferry_audit_clean(fd, &audit);
 	igt_assert_lte_u64((HUGE + PAGE) / PAGE, audit.pages);
-	igt_assert(!strcmp(audit.granted,
-			   igt_ferry_cache_name(query.aperture_memtype)));
+	igt_assert(!strcmp(audit.effective,
+			   igt_ferry_memtype_name(query.aperture_memtype)));
 	igt_ferry_bo_fini(&bo);
 	if (asked)
 		*asked = query.aperture_memtype_requested;
