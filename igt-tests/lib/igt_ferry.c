@@ -305,3 +305,22 @@ uint64_t igt_ferry_aperture_free(int fd)
 	ferry_device_query(fd, &query);
 	return query.aperture_free;
 }
+
+void igt_ferry_bar_get(int fd, struct igt_ferry_bar *bar)
+{
+	int dir = igt_debugfs_dir(fd), len;
+	char buf[4096], *at;
+
+	igt_assert_f(dir >= 0, "no debugfs: is it mounted?\n");
+	len = igt_debugfs_simple_read(dir, "ferry_aperture", buf,
+				      sizeof(buf) - 1);
+	close(dir);
+	igt_assert(len > 0);
+	buf[len] = '\0';
+	at = strstr(buf, "bar ");
+	igt_assert(at);
+	igt_assert_eq(sscanf(at, "bar %d base %" SCNx64 " size %" SCNu64,
+			     &bar->number, &bar->base, &bar->size),
+		      3);
+	errno = 0;
+}

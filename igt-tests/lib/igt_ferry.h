@@ -36,6 +36,20 @@ void igt_ferry_wait_stat(int fd, const char *name, uint64_t value);
 uint64_t igt_ferry_aperture_free(int fd);
 
 /**
+ * struct igt_ferry_bar - the BAR whose memory is the aperture, from debugfs ferry_aperture
+ * @number: number of the BAR
+ * @base: its physical address
+ * @size: its size in bytes
+ */
+struct igt_ferry_bar {
+	int number;
+	uint64_t base;
+	uint64_t size;
+};
+
+void igt_ferry_bar_get(int fd, struct igt_ferry_bar *bar);
+
+/**
  * struct igt_ferry_state - state of the device that a call which fails must not change
  * @moves: the numbers of moves are part of it
  * @text: counters, free aperture and debugfs ferry_bos, as text

@@ -2,7 +2,7 @@
 /**
  * TEST: ferry mmap
  * Category: Core
- * Description: Mapping buffer objects: what a mapping shows, and what mmap() and its kin refuse
+ * Description: Contents of mappings of BOs, and the calls of mmap() and mremap() that are refused
  */
 #include <fcntl.h>
 
@@ -11,12 +11,12 @@
 #include "igt_ferry.h"
 
 IGT_TEST_DESCRIPTION(
-	"Mapping buffer objects: what a mapping shows, and what is refused");
+	"Contents of mappings of BOs, and the calls of mmap() and mremap() that are refused");
 
 #define RW (PROT_READ | PROT_WRITE)
 
-/* How often the tests that repeat themselves do so */
-#define ROUNDS 200
+/* Mappings in remap-* */
+#define REMAPS 1000
 
 static void *map_at(int fd, uint64_t offset, size_t size, int prot, int flags)
 {
@@ -25,7 +25,7 @@ static void *map_at(int fd, uint64_t offset, size_t size, int prot, int flags)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-/* mmap() must fail, with this errno */
+/* mmap() must fail with @err. */
 static void refused(int fd, uint64_t offset, size_t size, int prot, int flags,
 		    int err)
 {
@@ -43,17 +43,6 @@ static void refused(int fd, uint64_t offset, size_t size, int prot, int flags,
 	errno = 0;
 }
 
-/**
- * SUBTEST: every-size-%s
- * Description: every size from 1 page up is mapped, touched and unmapped, again and again
- *
- * arg[1]:
- *
- * @system:			cached system pages
- * @system-wc:			write-combined system pages
- * @aperture:			aperture
- * @aperture-contiguous:	one range of the aperture
- */
 static void check_one_size(int fd, size_t pages,
 			   const struct igt_ferry_kind *kind)
 {
@@ -69,10 +58,21 @@ static void check_one_size(int fd, size_t pages,
 	igt_ferry_bo_fini(&bo);
 }
 
-static void test_every_size(int fd, const struct igt_ferry_kind *kind,
-			    size_t pages)
+/**
+ * SUBTEST: every-size-%s
+ * Description: A BO of every size from 1 page on is mapped, accessed and unmapped, again and again
+ *
+ * arg[1]:
+ *
+ * @system:			cached system pages
+ * @system-wc:			write-combined system pages
+ * @aperture:			aperture
+ * @aperture-contiguous:	one range of the aperture
+ */
+static void test_every_size(int fd, const struct igt_ferry_kind *kind)
 {
 	uint64_t room = igt_ferry_aperture_free(fd);
+	size_t pages;
 
 	for (pages = 1; pages <= 64; pages++)
 		check_one_size(fd, pages, kind);
@@ -86,7 +86,7 @@ static void test_every_size(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: remap-%s
  * SUBTEST: remap-huge-%s
- * Description: one BO is mapped and unmapped many times, and one page of it is touched each time
+ * Description: A BO is mapped and unmapped many times, with an access to one page each time
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -98,7 +98,7 @@ static void test_remap(int fd, const struct igt_ferry_kind *kind, size_t pages)
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
 	offset = ferry_bo_mmap_offset(fd, bo.handle);
-	for (size_t i = 0; i < ROUNDS * 5; i++) {
+	for (size_t i = 0; i < REMAPS; i++) {
 		size_t page = i * 37 % pages;
 		void *map = map_at(fd, offset, bo.size, RW, MAP_SHARED);
 
@@ -114,7 +114,7 @@ static void test_remap(int fd, const struct igt_ferry_kind *kind, size_t pages)
 /**
  * SUBTEST: partial-%s
  * SUBTEST: partial-huge-%s
- * Description: a mapping of any part of a BO shows that part, first touched at any page
+ * Description: A mapping of a part of a BO shows that part, whichever page is accessed first
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -133,10 +133,10 @@ static void test_partial(int fd, const struct igt_ferry_kind *kind,
 		     count += 9 * step) {
 			char *map = map_at(fd, offset + first * PAGE,
 					   count * PAGE, RW, MAP_SHARED);
-			size_t touch = (first + count) % count;
+			size_t page = (first + count) % count;
 
 			igt_assert(map);
-			igt_ferry_check(map + touch * PAGE, first + touch, 1,
+			igt_ferry_check(map + page * PAGE, first + page, 1,
 					bo.id, bo.gen);
 			igt_ferry_check(map, first, count, bo.id, bo.gen);
 			igt_assert_eq(munmap(map, count * PAGE), 0);
@@ -148,7 +148,7 @@ static void test_partial(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: two-mappings-%s
  * SUBTEST: two-mappings-huge-%s
- * Description: what one mapping writes the other one reads, made at once or page by page
+ * Description: Writes through one mapping are visible through another one, populated or faulted in
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -175,7 +175,7 @@ static void test_two_mappings(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: partial-munmap-%s
  * SUBTEST: partial-munmap-huge-%s
- * Description: unmapping the middle leaves both ends as they were, touched before or not
+ * Description: munmap() of the middle leaves both ends as they were, accessed before or not
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -186,10 +186,10 @@ static void test_partial_munmap(int fd, const struct igt_ferry_kind *kind,
 	struct igt_ferry_bo bo;
 	char *map;
 
-	for (int touched = 0; touched < 2; touched++) {
+	for (int accessed = 0; accessed < 2; accessed++) {
 		igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 		igt_ferry_bo_fill(&bo);
-		if (!touched) {
+		if (!accessed) {
 			munmap(bo.map, bo.size);
 			bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 		}
@@ -211,7 +211,7 @@ static void test_partial_munmap(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: mprotect-%s
  * SUBTEST: mprotect-huge-%s
- * Description: protections are changed and hold, for pages that are mapped and that are not
+ * Description: mprotect() is enforced, for pages with entries and without
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -246,7 +246,7 @@ static void test_mprotect(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: fork-%s
  * SUBTEST: fork-huge-%s
- * Description: a child shares the mapping: both see what either writes, touched before or not
+ * Description: Parent and child share a mapping and see the writes of each other, accessed before or not
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -267,7 +267,7 @@ static void test_fork(int fd, const struct igt_ferry_kind *kind, size_t pages)
 	igt_waitchildren();
 	igt_ferry_check(map, 0, pages, bo.id, 2);
 
-	/* a child keeps the BO when the parent has dropped everything */
+	/* the mapping of a child keeps the BO when the parent has closed the handle */
 	igt_fork(child, 1)
 	{
 		usleep(100000);
@@ -280,7 +280,7 @@ static void test_fork(int fd, const struct igt_ferry_kind *kind, size_t pages)
 /**
  * SUBTEST: mremap-move-%s
  * SUBTEST: mremap-move-huge-%s
- * Description: a moved or shrunk mapping shows the same pages, and the old range is gone
+ * Description: A mapping that mremap() moves or shrinks shows the same pages, and the old range is unmapped
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -302,7 +302,7 @@ static void test_mremap_move(int fd, const struct igt_ferry_kind *kind,
 	bo.map = moved;
 	igt_ferry_bo_check(&bo);
 
-	/* the part at the end alone goes elsewhere: it keeps its page numbers */
+	/* a part that is moved alone still shows the same pages of the BO */
 	hole = mmap(NULL, part, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	igt_assert(hole != MAP_FAILED);
 	igt_assert(mremap(moved + size - part, part, part,
@@ -319,7 +319,7 @@ static void test_mremap_move(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: mremap-grow-%s
  * SUBTEST: mremap-grow-huge-%s
- * Description: a mapping never grows, not inside of its BO and not beyond its end
+ * Description: mremap() does not grow a mapping, neither within its BO nor beyond the end
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -352,7 +352,7 @@ static void test_mremap_grow(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: map-private-%s
  * SUBTEST: map-private-huge-%s
- * Description: MAP_PRIVATE is refused with EINVAL, with every protection and on every file
+ * Description: MAP_PRIVATE fails with EINVAL, with every protection and on every file
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -388,7 +388,7 @@ static void test_map_private(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: readonly-file-%s
  * SUBTEST: readonly-file-huge-%s
- * Description: a file opened for reading gives no writable mapping, and none later by mprotect
+ * Description: A file opened for reading gives no writable mapping, neither by mmap() nor by mprotect()
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -418,8 +418,44 @@ static void test_readonly_file(int fd, const struct igt_ferry_kind *kind,
 }
 
 /**
+ * SUBTEST: readonly-forced-%s
+ * Description: /proc/self/mem does not write to a mapping of a file opened for reading
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_readonly_forced(int fd, const struct igt_ferry_kind *kind)
+{
+	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	int ro = igt_ferry_reopen(fd, O_RDONLY);
+	struct igt_ferry_bo bo = { .fd = ro, .size = 600 * PAGE };
+	char text[64] = "written to a read-only mapping";
+	ssize_t written;
+
+	igt_assert_fd(mem);
+	bo.handle = ferry_bo_create(ro, bo.size, kind->allowed_placements, 0,
+				    kind->caching, kind->flags);
+	bo.map = mmap(NULL, bo.size, PROT_READ, MAP_SHARED, ro,
+		      ferry_bo_mmap_offset(ro, bo.handle));
+	igt_assert(bo.map != MAP_FAILED);
+	igt_ferry_bo_check(&bo);
+	for (int mapped = 0; mapped < 2; mapped++) {
+		written = pwrite(mem, text, sizeof(text),
+				 (uintptr_t)bo.map + 5 * PAGE + 100);
+		igt_assert_f(written < 0, "%zd bytes were written\n", written);
+		igt_assert_eq(pread(mem, text, sizeof(text),
+				    (uintptr_t)bo.map + 5 * PAGE + 100),
+			      (int)sizeof(text));
+		igt_ferry_bo_check(&bo);
+	}
+	igt_ferry_bo_fini(&bo);
+	close(ro);
+	close(mem);
+	errno = 0;
+}
+
+/**
  * SUBTEST: foreign-offset
- * Description: the offset of another client's BO gives EACCES, and no mapping
+ * Description: mmap() at the offset of another client's BO fails with EACCES
  */
 static void test_foreign_offset(int fd)
 {
@@ -437,7 +473,7 @@ static void test_foreign_offset(int fd)
 		refused(other, offset + PAGE, PAGE, PROT_NONE, MAP_SHARED,
 			EACCES);
 
-		/* a handle of its own gives access, and closing it takes that back */
+		/* the other client may map the BO while it has a handle of its own */
 		if (kind == igt_ferry_fixed_kinds) {
 			uint32_t handle;
 			int prime;
@@ -462,7 +498,7 @@ static void test_foreign_offset(int fd)
 
 /**
  * SUBTEST: closed-handle
- * Description: after the handle is closed its mapping lives on, and no new one is made
+ * Description: After a handle is closed, its mappings stay valid and mmap() at its offset fails
  */
 static void test_closed_handle(int fd)
 {
@@ -487,7 +523,7 @@ static void test_closed_handle(int fd)
 
 /**
  * SUBTEST: out-of-range
- * Description: a range that is not inside of one BO is refused with EINVAL
+ * Description: mmap() of a range that is not within one BO fails with EINVAL
  */
 static void test_out_of_range(int fd)
 {
@@ -518,7 +554,7 @@ static void test_out_of_range(int fd)
 /**
  * SUBTEST: vma-flags-%s
  * SUBTEST: vma-flags-huge-%s
- * Description: a mapping is PFNMAP, IO, DONTEXPAND and DONTDUMP, and madvise takes none away
+ * Description: A mapping has VM_PFNMAP, VM_IO, VM_DONTEXPAND and VM_DONTDUMP, and madvise() clears none
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -552,7 +588,7 @@ static void test_vma_flags(int fd, const struct igt_ferry_kind *kind,
 
 /**
  * SUBTEST: offset-stable
- * Description: the offset of a BO stays the same, and no two BOs overlap
+ * Description: The mmap offset of a BO does not change, and the offsets of no two BOs overlap
  */
 static void test_offset_stable(int fd)
 {
@@ -566,8 +602,7 @@ static void test_offset_stable(int fd)
 		offset[i] = ferry_bo_mmap_offset(fd, bo[i].handle);
 	}
 	for (i = 0; i < ARRAY_SIZE(bo); i++) {
-		ferry_bo_migrate(fd, bo[i].handle,
-				 DRM_FERRY_PLACEMENT_APERTURE);
+		ferry_bo_migrate(fd, bo[i].handle, APERTURE);
 		igt_assert_eq_u64(ferry_bo_mmap_offset(fd, bo[i].handle),
 				  offset[i]);
 		for (j = 0; j < i; j++)
@@ -581,7 +616,7 @@ static void test_offset_stable(int fd)
 /**
  * SUBTEST: populate-%s
  * SUBTEST: populate-huge-%s
- * Description: a populated mapping has all pages at once, shows the same bytes, and follows moves
+ * Description: A populated mapping has entries for all pages at once, and shows the same bytes
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -595,7 +630,7 @@ static void test_populate(int fd, const struct igt_ferry_kind *kind,
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	offset = ferry_bo_mmap_offset_populate(fd, bo.handle);
 
-	/* of a BO that has no pages yet */
+	/* of a BO without pages */
 	populated = map_at(fd, offset, bo.size, RW, MAP_SHARED);
 	igt_assert(populated);
 	igt_ferry_check_zero(populated, bo.size);
@@ -624,7 +659,7 @@ static void test_populate(int fd, const struct igt_ferry_kind *kind,
 
 /**
  * SUBTEST: populate-moved-%s
- * Description: a populated mapping follows its BO when it moves
+ * Description: A populated mapping shows the contents of its BO after each move
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
@@ -639,9 +674,7 @@ static void test_populate_moved(int fd, const struct igt_ferry_kind *kind)
 			   bo.size, RW, MAP_SHARED);
 	igt_assert(populated);
 	for (int round = 0; round < 4; round++) {
-		ferry_bo_migrate(fd, bo.handle,
-				 round & 1 ? DRM_FERRY_PLACEMENT_SYSTEM :
-					     DRM_FERRY_PLACEMENT_APERTURE);
+		ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 		igt_ferry_check(populated, 0, bo.size / PAGE, bo.id, bo.gen);
 		igt_ferry_fill(populated, 0, bo.size / PAGE, bo.id, ++bo.gen);
 		igt_ferry_bo_check(&bo);
@@ -652,7 +685,7 @@ static void test_populate_moved(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: huge-%s
- * Description: as much of a BO as the query says is mapped with entries of 2 MiB
+ * Description: The part of a BO that the query reports in huge_size is mapped with PMDs
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -690,126 +723,83 @@ static void test_huge(int fd, const struct igt_ferry_kind *kind)
 }
 
 /*
- * Sizes in pages: the small one is a part of a page table; the large one, where
- * there is one, is larger than two huge pages and not a multiple of them.
+ * @pages is less than a page table maps. @huge_pages is more than two PMDs map, and not a
+ * multiple of that.
  */
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd, const struct igt_ferry_kind *kind, size_t pages);
-	size_t small;
-	size_t large;
-} tests[] = {
+static const struct igt_ferry_test tests[] = {
 	{ "every-size",
-	  "Every size from 1 page up is mapped and unmapped, again and again",
-	  test_every_size, 1, 0 },
-	{ "remap", "One BO is mapped and unmapped many times", test_remap, 64,
-	  1100 },
-	{ "partial", "A mapping of any part of a BO shows that part",
-	  test_partial, 37, 1131 },
-	{ "two-mappings", "What one mapping writes the other one reads",
-	  test_two_mappings, 40, 1100 },
+	  "A BO of every size from 1 page on is mapped, accessed and unmapped, again and again",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_every_size },
+	{ "remap",
+	  "A BO is mapped and unmapped many times, with an access to one page each time",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_remap, .pages = 64,
+	  .huge_pages = 1100 },
+	{ "partial",
+	  "A mapping of a part of a BO shows that part, whichever page is accessed first",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_partial,
+	  .pages = 37, .huge_pages = 1131 },
+	{ "two-mappings",
+	  "Writes through one mapping are visible through another one, populated or faulted in",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_two_mappings,
+	  .pages = 40, .huge_pages = 1100 },
 	{ "partial-munmap",
-	  "Unmapping the middle leaves both ends as they were",
-	  test_partial_munmap, 96, 1543 },
-	{ "mprotect", "Protections are changed and hold", test_mprotect, 24,
-	  1100 },
-	{ "fork", "A child shares the mapping", test_fork, 32, 1100 },
-	{ "mremap-move", "A moved or shrunk mapping shows the same pages",
-	  test_mremap_move, 48, 1543 },
-	{ "mremap-grow", "A mapping never grows", test_mremap_grow, 8, 1030 },
-	{ "map-private", "MAP_PRIVATE is refused with EINVAL", test_map_private,
-	  4, 1030 },
+	  "munmap() of the middle leaves both ends as they were, accessed before or not",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_partial_munmap,
+	  .pages = 96, .huge_pages = 1543 },
+	{ "mprotect",
+	  "mprotect() is enforced, for pages with entries and without",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_mprotect,
+	  .pages = 24, .huge_pages = 1100 },
+	{ "fork",
+	  "Parent and child share a mapping and see the writes of each other, accessed before or not",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_fork, .pages = 32,
+	  .huge_pages = 1100 },
+	{ "mremap-move",
+	  "A mapping that mremap() moves or shrinks shows the same pages, and the old range is unmapped",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_mremap_move,
+	  .pages = 48, .huge_pages = 1543 },
+	{ "mremap-grow",
+	  "mremap() does not grow a mapping, neither within its BO nor beyond the end",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_mremap_grow,
+	  .pages = 8, .huge_pages = 1030 },
+	{ "map-private",
+	  "MAP_PRIVATE fails with EINVAL, with every protection and on every file",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_map_private,
+	  .pages = 4, .huge_pages = 1030 },
 	{ "readonly-file",
-	  "A file opened for reading gives no writable mapping",
-	  test_readonly_file, 4, 1030 },
-	{ "vma-flags", "A mapping is PFNMAP, IO, DONTEXPAND and DONTDUMP",
-	  test_vma_flags, 4, 1030 },
-	{ "populate", "A populated mapping has all pages at once",
-	  test_populate, 60, 1100 },
+	  "A file opened for reading gives no writable mapping, neither by mmap() nor by mprotect()",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_readonly_file,
+	  .pages = 4, .huge_pages = 1030 },
+	{ "vma-flags",
+	  "A mapping has VM_PFNMAP, VM_IO, VM_DONTEXPAND and VM_DONTDUMP, and madvise() clears none",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_vma_flags,
+	  .pages = 4, .huge_pages = 1030 },
+	{ "populate",
+	  "A populated mapping has entries for all pages at once, and shows the same bytes",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_populate,
+	  .pages = 60, .huge_pages = 1100 },
+	{ "readonly-forced",
+	  "/proc/self/mem does not write to a mapping of a file opened for reading",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_readonly_forced },
+	{ "populate-moved",
+	  "A populated mapping shows the contents of its BO after each move",
+	  .kinds = igt_ferry_movable_kinds, .run_kind = test_populate_moved },
+	{ "huge",
+	  "The part of a BO that the query reports in huge_size is mapped with PMDs",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_huge },
+	{ "foreign-offset",
+	  "mmap() at the offset of another client's BO fails with EACCES",
+	  test_foreign_offset },
+	{ "closed-handle",
+	  "After a handle is closed, its mappings stay valid and mmap() at its offset fails",
+	  test_closed_handle },
+	{ "out-of-range",
+	  "mmap() of a range that is not within one BO fails with EINVAL",
+	  test_out_of_range },
+	{ "offset-stable",
+	  "The mmap offset of a BO does not change, and the offsets of no two BOs overlap",
+	  test_offset_stable },
+	{}
 };
 
-static void subtests(int fd, unsigned int i)
-{
-	const struct igt_ferry_kind *kind;
-
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		igt_describe(tests[i].describe);
-		igt_subtest_f("%s-%s", tests[i].name, kind->name)
-		{
-			tests[i].run(igt_ferry_begin(fd), kind, tests[i].small);
-		}
-
-		if (!tests[i].large)
-			continue;
-		igt_describe_f("%s, with huge pages", tests[i].describe);
-		igt_subtest_f("%s-huge-%s", tests[i].name, kind->name)
-		{
-			tests[i].run(igt_ferry_begin(fd), kind, tests[i].large);
-		}
-	}
-}
-
-igt_main
-{
-	const struct igt_ferry_kind *kind;
-	int fd = -1;
-
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++)
-		subtests(fd, i);
-
-	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
-		igt_describe(
-			"A populated mapping follows its BO when it moves");
-		igt_subtest_f("populate-moved-%s", kind->name)
-		{
-			test_populate_moved(igt_ferry_begin(fd), kind);
-		}
-	}
-
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		igt_describe(
-			"What the query says is mapped with entries of 2 MiB");
-		igt_subtest_f("huge-%s", kind->name)
-		{
-			test_huge(igt_ferry_begin(fd), kind);
-		}
-	}
-
-	igt_describe("The offset of another client's BO gives EACCES");
-	igt_subtest("foreign-offset")
-	{
-		test_foreign_offset(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"After the handle is closed its mapping lives on, and no new one is made");
-	igt_subtest("closed-handle")
-	{
-		test_closed_handle(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"A range that is not inside of one BO is refused with EINVAL");
-	igt_subtest("out-of-range")
-	{
-		test_out_of_range(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"The offset of a BO stays the same, and no two BOs overlap");
-	igt_subtest("offset-stable")
-	{
-		test_offset_stable(igt_ferry_begin(fd));
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
-}
+igt_ferry_main(tests)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /**
- * TEST: ferry seeds
+ * TEST: ferry regressions
  * Category: Core
- * Description: The old bugs that ferry was designed against: the sequence of each report, repeated
+ * Description: The call sequences of five old mailing-list reports, and an older mapping of the BAR
+ *
+ * Documentation/old-bugs.txt quotes the reports. Each subtest repeats the sequence of calls
+ * of one report on other drivers.
  */
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "igt.h"
@@ -16,7 +18,8 @@
 #include "igt_ferry_audit.h"
 #include "igt_ferry_module.h"
 
-IGT_TEST_DESCRIPTION("The old bugs that ferry was designed against, repeated");
+IGT_TEST_DESCRIPTION(
+	"The call sequences of five old mailing-list reports, and an older mapping of the BAR");
 
 #define HUGE IGT_FERRY_HUGE
 #define HUGE_PAGES (HUGE / PAGE)
@@ -63,8 +66,8 @@ static void *early_thread(void *arg)
 	return e;
 }
 
-/* Touched by threads the moment it is there, while ioctls are made for it */
-static void touch_early(struct igt_ferry_bo *bo, size_t pages)
+/* Access a new mapping in threads, while ioctls move the BO. */
+static void access_early(struct igt_ferry_bo *bo, size_t pages)
 {
 	struct early early[3];
 	pthread_barrier_t barrier;
@@ -93,17 +96,16 @@ static void touch_early(struct igt_ferry_bo *bo, size_t pages)
 
 /**
  * SUBTEST: mmap-offset-protocol
- * Description: a mapping is touched before any ioctl for it, and its file is closed before it
+ * Description: A mapping is accessed before any ioctl for it, and outlives its file
  *
- * The report of 2006. That driver's mmap() only noted the VMA; an ioctl that came
- * later chose between RAM and the BAR, and filled the page tables from outside of
- * mmap(). By then the flags that remap_pfn_range() sets were not those that the
- * kernel looked at when it took the mapping down: it gave back references that
- * nobody had taken, and close() froze the machine. A fault between the two calls
- * found a mapping without a meaning.
+ * The report of 2006. mmap() of that driver only recorded the VMA. A later ioctl chose RAM or
+ * the BAR and filled the page tables, outside of mmap(). The VMA flags that
+ * remap_pfn_range() sets were lost, so that the kernel dropped page references that had not
+ * been taken when it removed the mapping, and close() froze the system. A fault between
+ * the two calls found a VMA without backing.
  *
- * So: mmap(), threads that touch it at once, ioctls that move the pages to the BAR
- * and to RAM meanwhile, and then close() with the mapping still there.
+ * This test accesses a mapping in threads right after mmap(), while ioctls move the BO to the
+ * aperture and to system memory, and then closes the file before munmap().
  */
 static void test_mmap_offset_protocol(int fd)
 {
@@ -118,7 +120,7 @@ static void test_mmap_offset_protocol(int fd)
 		igt_ferry_bo_init(&bo, own, pages * PAGE,
 				  &igt_ferry_movable_kinds[round % 4]);
 		map = bo.map;
-		touch_early(&bo, pages);
+		access_early(&bo, pages);
 		for (size_t page = 0; page < pages; page++)
 			for (int i = 0; i < 3; i++)
 				igt_assert_eq(map[page * PAGE + i], 1);
@@ -129,7 +131,7 @@ static void test_mmap_offset_protocol(int fd)
 			igt_assert_eq(map[page * PAGE]++, 1);
 		igt_ferry_audit_clean(fd, NULL);
 		if (round & 1) {
-			/* the last user ends, and does not unmap */
+			/* a process ends without munmap() */
 			igt_fork(child, 1)
 			{
 				igt_assert_eq(map[0], 2);
@@ -158,17 +160,16 @@ static unsigned long count_lines(const char *path)
 
 /**
  * SUBTEST: pat-sparse-pfnmap
- * Description: mappings at offsets that are not zero, with some entries only, in RAM and in the BAR
+ * Description: Sparse mappings at nonzero offsets, of RAM and of the BAR, keep the accounts of PAT right
  *
- * The report of 2009. The kernel took any PFN mapping with an offset for one
- * linear piece of physical memory, and kept account of its cache attribute as
- * such: at fork() and munmap() it looked up, and let go, what nobody had
- * reserved, and warned. But that driver's entries were made one by one, by faults,
- * and pointed to RAM or to the BAR, depending on where the data was.
+ * The report of 2009. The kernel took each PFN mapping with a nonzero offset for a contiguous
+ * range of physical memory and tracked its memory type as such. At fork() and munmap() it
+ * looked up, and freed, reservations that had not been made, and warned. The driver,
+ * however, inserted the PTEs one by one in its fault handler, and they pointed to RAM or
+ * to the BAR, depending on the placement of the data.
  *
- * So: mappings of that kind are forked, moved, cut and unmapped with the data at
- * either place. PAT's list stays as it is, and every entry has the right
- * attribute.
+ * This test forks, moves, cuts and unmaps such mappings, with the BO at either placement.
+ * The list of reservations must not change, and each entry must have the right memory type.
  */
 static void test_pat_sparse_pfnmap(int fd)
 {
@@ -189,7 +190,7 @@ static void test_pat_sparse_pfnmap(int fd)
 					 offset_of(&bo, false) + first * PAGE);
 
 			igt_assert(map != MAP_FAILED);
-			/* entries in a part of it, the data goes, more entries */
+			/* fault in one page, move the BO, fault in another page */
 			igt_ferry_check(map, first, 1, bo.id, bo.gen);
 			ferry_bo_migrate(fd, bo.handle,
 					 first & 1 ? APERTURE : SYSTEM);
@@ -217,11 +218,11 @@ static void test_pat_sparse_pfnmap(int fd)
 	}
 	igt_assert_eq_u64(count_lines(list), reservations);
 	igt_assert_f(!igt_ferry_kmsg_has(kmsg, "x86/PAT"),
-		     "PAT has complained: see the kernel log\n");
+		     "PAT has reported an error: see the kernel log\n");
 	close(kmsg);
 }
 
-/* Maps, reads each page, unmaps: the report's program, with a check */
+/* Map a BO, check each page and unmap it, as the program of the report does. */
 static void map_once(int fd, const struct igt_ferry_bo *bo)
 {
 	void *map =
@@ -234,16 +235,15 @@ static void map_once(int fd, const struct igt_ferry_bo *bo)
 
 /**
  * SUBTEST: nopage-multipage
- * Description: one page, two pages and more are mapped and unmapped twice, by two processes, and
- *		again after the module was loaded again
+ * Description: BOs of one page and more are mapped repeatedly, by two processes and after a reload
  *
- * The report of 2003. The handler gave out the pages of one allocation of two
- * pages, and took no reference to any. Only the first page of such an allocation
- * has a count of its own: unmapping the second one freed it under the driver's
- * feet, and the next process to do so locked up. With one page all was well; and
- * loading the module again did not help, as the damage was in the page allocator.
+ * The report of 2003. The fault handler returned pages of an allocation of two pages, and
+ * took no references. Only the first page of such an allocation has a reference count:
+ * munmap() of the second page freed it while the driver still used it, and the next
+ * process that mapped it locked up. With one page there was no error. To reload the module
+ * did not help, as the page allocator was corrupt.
  */
-static void test_nopage_multipage(void)
+static void test_nopage_multipage(int fd)
 {
 	static const size_t sizes[] = {
 		1, 2, 3, 5, 511, 512, 513, HUGE_PAGES + 2, 2 * HUGE_PAGES
@@ -252,8 +252,8 @@ static void test_nopage_multipage(void)
 	int kmsg = igt_ferry_kmsg_open();
 
 	for (int reload = 0; reload < 2; reload++) {
-		int fd = igt_ferry_open();
-
+		if (reload)
+			fd = igt_ferry_open();
 		for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
 			for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 				struct igt_ferry_bo bo;
@@ -280,7 +280,7 @@ static void test_nopage_multipage(void)
 		igt_ferry_module_unload();
 		igt_ferry_module_load("");
 	}
-	/* memory that a page was freed to while it was in use would show it now */
+	/* a page that was freed while in use would not be zero in one of these mappings */
 	for (int i = 0; i < 4; i++) {
 		void *own = mmap(NULL, 16 * HUGE, RW,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
@@ -297,15 +297,14 @@ static void test_nopage_multipage(void)
 
 /**
  * SUBTEST: remap-vs-fault
- * Description: all at once and page by page give the same bytes, at any offset, and the sixth page
- *		is no exception
+ * Description: A populated mapping and a faulted one show the same bytes, at any offset
  *
- * A question to a mailing list. The fault handler added the mapping's offset to
- * the page's own, which had it already, so that from some page on it was out of
- * range; there it returned NULL from a function whose result is a code, and NULL
- * is the code for "done": the same fault came again, for ever. It also returned a
- * pointer for a code when all was well. And the program had opened the file for
- * reading, and asked for a private mapping that it could write to.
+ * A question to a mailing list. The fault handler added the offset of the mapping to a page
+ * offset that included it already, so that pages from the sixth one on were out of range.
+ * For these it returned NULL, which as a return code means that the fault is handled: the
+ * same fault came again, forever. For the other pages it returned a pointer in place of
+ * a code. The program, moreover, opened the file for reading and asked for a writable
+ * private mapping.
  */
 static void test_remap_vs_fault(int fd)
 {
@@ -332,7 +331,7 @@ static void test_remap_vs_fault(int fd)
 					igt_assert(maps[populate] !=
 						   MAP_FAILED);
 					igt_ferry_faults_start(fd, &faults);
-					/* forever is less than this */
+					/* end a fault that is repeated forever */
 					alarm(20);
 					igt_ferry_check(maps[populate], first,
 							count, bo.id, bo.gen);
@@ -351,7 +350,7 @@ static void test_remap_vs_fault(int fd)
 		}
 		igt_ferry_bo_fini(&bo);
 
-		/* the report's own call, and with one of its two mistakes each */
+		/* the mmap() of the report, with each of its two errors alone and with both */
 		igt_ferry_bo_init(&bo, fd, 8 * PAGE, kind);
 		munmap(bo.map, bo.size);
 		bo.map = NULL;
@@ -379,14 +378,13 @@ static void test_remap_vs_fault(int fd)
 
 /**
  * SUBTEST: non-ram-nopage
- * Description: one mapping shows RAM and then the BAR, page by page; nothing is copied on write,
- *		and nothing is taken for "out of memory"
+ * Description: One mapping shows RAM and then the BAR, without copy-on-write or VM_FAULT_OOM
  *
- * The report of 2004. Handlers returned a struct page, and two of its values
- * meant "no page here" and "out of memory". A page of the BAR has no struct page:
- * what was computed for one lay somewhere in the kernel's memory, and a code that
- * was looked at too late was taken for such a page. Copy-on-write of it read and
- * counted in that memory.
+ * The report of 2004. Fault handlers returned a struct page pointer, of which two values meant
+ * "no page" and "out of memory". A page of a BAR has no struct page: the pointer that was
+ * computed for one pointed to unrelated kernel memory, and an error value that was
+ * checked too late was used as such a pointer. Copy-on-write read that memory and
+ * changed its reference count.
  */
 static void test_non_ram_nopage(int fd)
 {
@@ -404,13 +402,12 @@ static void test_non_ram_nopage(int fd)
 		for (int round = 0; round < 6; round++) {
 			ferry_bo_migrate(fd, bo.handle,
 					 round & 1 ? SYSTEM : APERTURE);
-			/* no page: a hole beside the mapping is SIGSEGV, never SIGBUS */
 			igt_assert_eq(igt_ferry_read_signal(map), 0);
 			if (round)
 				igt_ferry_bo_check(&bo);
 			igt_ferry_bo_fill(&bo);
 
-			/* a child's write is to the same page, and not to a copy */
+			/* a child writes to the same pages, and not to copies */
 			igt_fork(child, 1)
 			{
 				igt_ferry_fill(map, 0, pages, bo.id,
@@ -438,8 +435,8 @@ static void test_non_ram_nopage(int fd)
 	errno = 0;
 }
 
-/* The aperture's granted attribute, and one mapping of it audited */
-static uint32_t granted(uint32_t *asked)
+/* Return the effective memory type of the aperture, and have a mapping of it audited. */
+static uint32_t effective_memtype(uint32_t *requested)
 {
 	struct drm_ferry_device_query query;
 	struct igt_ferry_audit audit;
@@ -458,214 +455,92 @@ static uint32_t granted(uint32_t *asked)
 	igt_assert(!strcmp(audit.effective,
 			   igt_ferry_memtype_name(query.aperture_memtype)));
 	igt_ferry_bo_fini(&bo);
-	if (asked)
-		*asked = query.aperture_memtype_requested;
+	if (requested)
+		*requested = query.aperture_memtype_requested;
 	close(fd);
 	return query.aperture_memtype;
 }
 
 /**
  * SUBTEST: pat-first-claim
- * Description: a driver that maps the BAR uncached has it before ferry, and while ferry has it
+ * Description: ferry notices an uncached mapping of the BAR that is older than its own
  *
- * The stock driver of the same device, to this day. It maps its BAR with plain
- * ioremap(). PAT keeps the first claim: each later mapping that asks for
- * write-combining gets what the first one has, uncached, and is told that all
- * went well. Nobody notices but by the speed.
+ * bochs, the kernel's driver of the same device, maps the BAR with ioremap(). PAT keeps the
+ * memory type of the first mapping: each later mapping that requests write-combining becomes
+ * uncached, without an error.
  *
- * So: that driver comes first and goes, which must leave no trace; and then
- * somebody maps the BAR as it does and stays, which ferry must notice.
+ * This test loads and unloads bochs before ferry, which must have no effect. Then ferry_break
+ * maps the BAR as bochs does and stays loaded, which ferry must notice.
  */
-static void test_pat_first_claim(int bar)
+static void test_pat_first_claim(int fd)
 {
-	uint32_t asked, before = granted(NULL);
+	uint32_t requested, before = effective_memtype(NULL);
+	struct igt_ferry_bar bar;
 	char options[128];
 	int err;
 
+	igt_ferry_bar_get(fd, &bar);
+	close(fd);
 	igt_ferry_module_unload();
 	err = igt_kmod_load("bochs", "");
 	if (!err)
 		err = igt_kmod_unload("bochs", 0);
-	igt_info("the stock driver: %s\n",
-		 err ? strerror(-err) : "was here and is gone");
+	igt_info("bochs: %s\n",
+		 err ? strerror(-err) : "was loaded and unloaded");
 	igt_ferry_module_load("");
-	igt_assert_eq_u32(granted(NULL), before);
+	igt_assert_eq_u32(effective_memtype(NULL), before);
 
 	igt_ferry_module_unload();
 	snprintf(options, sizeof(options), "pci=%s bar=%d",
-		 igt_ferry_module_slot(), bar);
+		 igt_ferry_module_slot(), bar.number);
 	igt_ferry_break_load(options);
 	igt_ferry_module_load("");
-	igt_assert_eq_u32(granted(&asked), DRM_FERRY_MEMTYPE_UC_MINUS);
-	igt_assert_eq_u32(asked, DRM_FERRY_MEMTYPE_WC);
+	igt_assert_eq_u32(effective_memtype(&requested),
+			  DRM_FERRY_MEMTYPE_UC_MINUS);
+	igt_assert_eq_u32(requested, DRM_FERRY_MEMTYPE_WC);
 	igt_ferry_module_unload();
 	igt_ferry_break_unload();
 	igt_ferry_module_load("");
-	igt_assert_eq_u32(granted(NULL), before);
+	igt_assert_eq_u32(effective_memtype(NULL), before);
 }
 
-/**
- * SUBTEST: writable-at-once-%s
- * Description: after a read touch a write takes no second fault, neither with huge entries nor with
- *		small ones
- *
- * Who maps pages for others, as KVM does, reads the entry that a first touch has
- * made; one that only becomes writable by another fault is of no use to them.
- *
- * arg[1]:
- *
- * @system:			cached system pages
- * @system-wc:			write-combined system pages
- * @aperture:			aperture
- * @aperture-contiguous:	one range of the aperture
- */
-static long minor_faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt;
-}
-
-static void test_writable_at_once(int fd, const struct igt_ferry_kind *kind)
-{
-	const size_t pages = HUGE_PAGES + 60;
-	struct igt_ferry_faults faults;
-	volatile char *map;
-	struct igt_ferry_bo bo;
-	long minor;
-
-	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
-	igt_ferry_bo_fill(&bo);
-	for (int i = 0; i < 2; i++) {
-		igt_assert_eq(munmap(bo.map, bo.size), 0);
-		bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-		map = bo.map;
-		for (size_t page = 0; page < pages; page++)
-			(void)map[page * PAGE];
-		igt_ferry_faults_start(fd, &faults);
-		/* this code and the stack have been here before, in the first round */
-		minor = minor_faults();
-		for (size_t page = 0; page < pages; page++)
-			map[page * PAGE + 9] = 3;
-		minor = minor_faults() - minor;
-		igt_ferry_faults_since(fd, &faults);
-		igt_assert_eq_u64(faults.faults, 0);
-		if (i)
-			igt_assert_eq(minor, 0);
-	}
-	igt_ferry_bo_fini(&bo);
-}
-
-/**
- * SUBTEST: readonly-forced-%s
- * Description: what a file opened for reading maps is not written by way of /proc/self/mem either
- *
- * arg[1].values: system, system-wc, aperture, aperture-contiguous
- */
-static void test_readonly_forced(int fd, const struct igt_ferry_kind *kind)
-{
-	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	struct igt_ferry_bo bo = { .fd = ro, .size = 600 * PAGE };
-	char text[64] = "written to what can only be read";
-	ssize_t written;
-
-	igt_assert_fd(mem);
-	bo.handle = ferry_bo_create(ro, bo.size, kind->allowed_placements, 0,
-				    kind->caching, kind->flags);
-	bo.map = mmap(NULL, bo.size, PROT_READ, MAP_SHARED, ro,
-		      offset_of(&bo, false));
-	igt_assert(bo.map != MAP_FAILED);
-	igt_ferry_bo_check(&bo);
-	for (int mapped = 0; mapped < 2; mapped++) {
-		written = pwrite(mem, text, sizeof(text),
-				 (uintptr_t)bo.map + 5 * PAGE + 100);
-		igt_assert_f(written < 0, "%zd bytes were written\n", written);
-		igt_assert_eq(pread(mem, text, sizeof(text),
-				    (uintptr_t)bo.map + 5 * PAGE + 100),
-			      (int)sizeof(text));
-		igt_ferry_bo_check(&bo);
-	}
-	igt_ferry_bo_fini(&bo);
-	close(ro);
-	close(mem);
-	errno = 0;
-}
-
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd);
-} seeds[] = {
+static const struct igt_ferry_test tests[] = {
 	{ "mmap-offset-protocol",
-	  "A mapping is touched before any ioctl for it",
+	  "A mapping is accessed before any ioctl for it, and outlives its file",
 	  test_mmap_offset_protocol },
-	{ "pat-sparse-pfnmap", "Sparse mappings of RAM and of the BAR",
+	{ "pat-sparse-pfnmap",
+	  "Sparse mappings at nonzero offsets, of RAM and of the BAR, keep the accounts of PAT right",
 	  test_pat_sparse_pfnmap },
-	{ "remap-vs-fault", "At once and page by page give the same bytes",
+	{ "remap-vs-fault",
+	  "A populated mapping and a faulted one show the same bytes, at any offset",
 	  test_remap_vs_fault },
-	{ "non-ram-nopage", "One mapping shows RAM and then the BAR",
+	{ "non-ram-nopage",
+	  "One mapping shows RAM and then the BAR, without copy-on-write or VM_FAULT_OOM",
 	  test_non_ram_nopage },
+	{}
 };
 
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd, const struct igt_ferry_kind *kind);
-} hazards[] = {
-	{ "writable-at-once",
-	  "After a read touch a write takes no second fault",
-	  test_writable_at_once },
-	{ "readonly-forced", "Nothing writes to what can only be read",
-	  test_readonly_forced },
+static const struct igt_ferry_test module_tests[] = {
+	{ "nopage-multipage",
+	  "BOs of one page and more are mapped repeatedly, by two processes and after a reload",
+	  test_nopage_multipage },
+	{ "pat-first-claim",
+	  "ferry notices an uncached mapping of the BAR that is older than its own",
+	  test_pat_first_claim },
+	{}
 };
-
-/* Number of the BAR that is the aperture, from debugfs */
-static int aperture_bar(int fd)
-{
-	int dir = igt_debugfs_dir(fd), len, bar = -1;
-	char buf[4096];
-
-	igt_assert(dir >= 0);
-	len = igt_debugfs_simple_read(dir, "ferry_aperture", buf,
-				      sizeof(buf) - 1);
-	close(dir);
-	igt_assert(len > 0);
-	buf[len] = '\0';
-	igt_assert_eq(sscanf(buf, "bar %d", &bar), 1);
-	return bar;
-}
 
 igt_main
 {
-	const struct igt_ferry_kind *kind;
-	int fd = -1, bar = -1;
+	int fd = -1;
 
 	igt_fixture
 	{
 		fd = igt_ferry_open();
-		bar = aperture_bar(fd);
 		igt_ferry_module_begin(fd);
 	}
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(seeds); i++) {
-		igt_describe(seeds[i].describe);
-		igt_subtest(seeds[i].name)
-		{
-			seeds[i].run(igt_ferry_begin(fd));
-		}
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(hazards); i++) {
-		for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-			igt_describe(hazards[i].describe);
-			igt_subtest_f("%s-%s", hazards[i].name, kind->name)
-			{
-				hazards[i].run(igt_ferry_begin(fd), kind);
-			}
-		}
-	}
+	igt_ferry_run_tests(fd, tests);
 
 	igt_fixture
 	{
@@ -673,20 +548,5 @@ igt_main
 		igt_ferry_module_require();
 	}
 
-	igt_describe(
-		"Pages are mapped twice, and after the module was reloaded");
-	igt_subtest("nopage-multipage")
-	{
-		igt_ferry_clean(-1);
-		igt_ferry_module_restore();
-		test_nopage_multipage();
-	}
-
-	igt_describe("A driver that maps the BAR uncached comes first");
-	igt_subtest("pat-first-claim")
-	{
-		igt_ferry_clean(-1);
-		igt_ferry_module_restore();
-		test_pat_first_claim(bar);
-	}
+	igt_ferry_module_run_tests(module_tests);
 }
