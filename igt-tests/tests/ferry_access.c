@@ -2,7 +2,7 @@
 /**
  * TEST: ferry access
  * Category: Core
- * Description: Mappings touched by the kernel, by a debugger and by many threads at once
+ * Description: Accesses to mappings by the kernel, by a debugger and by many threads at once
  */
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -19,12 +19,13 @@
 #include "igt_ferry.h"
 
 IGT_TEST_DESCRIPTION(
-	"Mappings touched by the kernel, by a debugger and by many threads at once");
+	"Accesses to mappings by the kernel, by a debugger and by many threads at once");
 
-/* Touching and migrating at once goes on for this long */
+/* Duration of concurrent accesses and moves */
 #define SECONDS 2
 
-static void drop_ptes(struct igt_ferry_bo *bo)
+/* Map the BO again, so that the mapping has no entries. */
+static void drop_entries(struct igt_ferry_bo *bo)
 {
 	igt_assert_eq(munmap(bo->map, bo->size), 0);
 	bo->map = ferry_bo_mmap(bo->fd, bo->handle, bo->size);
@@ -33,7 +34,7 @@ static void drop_ptes(struct igt_ferry_bo *bo)
 /**
  * SUBTEST: proc-mem-%s
  * SUBTEST: proc-mem-huge-%s
- * Description: /proc/self/mem reads and writes a mapping, across pages, touched before or not
+ * Description: /proc/self/mem reads and writes a mapping, across pages, accessed before or not
  *
  * arg[1]:
  *
@@ -58,20 +59,20 @@ static void test_proc_mem(int fd, const struct igt_ferry_kind *kind,
 	for (int round = 0; round < 2; round++) {
 		igt_ferry_bo_fill(&bo);
 		if (round)
-			drop_ptes(&bo);
+			drop_entries(&bo);
 		igt_assert_eq(pread(mem, copy, bo.size, (uintptr_t)bo.map),
 			      (int)bo.size);
 		igt_ferry_check(copy, 0, pages, bo.id, bo.gen);
 
 		igt_ferry_fill(copy, 0, pages, bo.id, ++bo.gen);
 		if (round)
-			drop_ptes(&bo);
+			drop_entries(&bo);
 		igt_assert_eq(pwrite(mem, copy, bo.size, (uintptr_t)bo.map),
 			      (int)bo.size);
 		igt_ferry_bo_check(&bo);
 	}
 
-	/* a range that begins and ends inside of a page */
+	/* a range that begins and ends within a page */
 	odd = 3 * PAGE - 13;
 	memset(copy, 0x77, bo.size);
 	igt_assert_eq(pwrite(mem, copy, PAGE + 29, (uintptr_t)bo.map + odd),
@@ -89,7 +90,7 @@ static void test_proc_mem(int fd, const struct igt_ferry_kind *kind,
 /**
  * SUBTEST: ptrace-%s
  * SUBTEST: ptrace-huge-%s
- * Description: a debugger reads and writes the mapping of the program it debugs
+ * Description: A debugger reads and writes the mapping of the program that it debugs
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -137,7 +138,7 @@ static void test_ptrace(int fd, const struct igt_ferry_kind *kind, size_t pages)
 /**
  * SUBTEST: read-write-%s
  * SUBTEST: read-write-huge-%s
- * Description: read(2) into a mapping and write(2) out of it, at pages that nobody has touched
+ * Description: read(2) into a mapping and write(2) from it succeed, at pages without entries
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -159,19 +160,36 @@ static void test_read_write(int fd, const struct igt_ferry_kind *kind,
 	igt_ferry_bo_check(&bo);
 
 	igt_ferry_bo_fill(&bo);
-	drop_ptes(&bo);
+	drop_entries(&bo);
 	igt_assert_eq(pwrite(file, bo.map, bo.size, 0), (int)bo.size);
 	igt_assert_eq(pread(file, copy, bo.size, 0), (int)bo.size);
 	igt_ferry_check(copy, 0, pages, bo.id, bo.gen);
 
-	/* straight from one BO's mapping into itself at another place */
-	drop_ptes(&bo);
+	/* into an unaligned address, without entries */
+	drop_entries(&bo);
 	igt_assert_eq(pread(file, (char *)bo.map + 7 * PAGE + 5, 3 * PAGE, 0),
 		      (int)(3 * PAGE));
 	igt_assert_eq(memcmp((char *)bo.map + 7 * PAGE + 5, copy, 3 * PAGE), 0);
 	free(copy);
 	igt_ferry_bo_fini(&bo);
 	close(file);
+}
+
+/* @gup needs references to the pages of a mapping: with and without entries, it must fail. */
+static void check_gup(int fd, const struct igt_ferry_kind *kind,
+		      void (*gup)(struct igt_ferry_bo *))
+{
+	struct igt_ferry_bo bo;
+
+	igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
+	igt_ferry_bo_fill(&bo);
+	gup(&bo);
+	igt_ferry_bo_check(&bo);
+	drop_entries(&bo);
+	gup(&bo);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&bo);
+	errno = 0;
 }
 
 static void gup_vmsplice(struct igt_ferry_bo *bo)
@@ -184,6 +202,17 @@ static void gup_vmsplice(struct igt_ferry_bo *bo)
 	igt_assert_eq(errno, EFAULT);
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+/**
+ * SUBTEST: gup-vmsplice-%s
+ * Description: vmsplice() of a mapping fails with EFAULT, and the contents stay
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_gup_vmsplice(int fd, const struct igt_ferry_kind *kind)
+{
+	check_gup(fd, kind, gup_vmsplice);
 }
 
 static void gup_process_vm(struct igt_ferry_bo *bo)
@@ -199,7 +228,18 @@ static void gup_process_vm(struct igt_ferry_bo *bo)
 	igt_assert_eq(errno, EFAULT);
 }
 
-/* A futex that other processes may share is known by its page. */
+/**
+ * SUBTEST: gup-process-vm-%s
+ * Description: process_vm_readv() and process_vm_writev() on a mapping fail with EFAULT, and the contents stay
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_gup_process_vm(int fd, const struct igt_ferry_kind *kind)
+{
+	check_gup(fd, kind, gup_process_vm);
+}
+
+/* The key of a futex that processes can share is its page. */
 static void gup_futex(struct igt_ferry_bo *bo)
 {
 	struct timespec timeout = { .tv_sec = 1 };
@@ -211,6 +251,17 @@ static void gup_futex(struct igt_ferry_bo *bo)
 	igt_assert_eq(syscall(SYS_futex, bo->map, FUTEX_WAKE, 1, NULL, NULL, 0),
 		      -1);
 	igt_assert_eq(errno, EFAULT);
+}
+
+/**
+ * SUBTEST: gup-futex-%s
+ * Description: A futex that processes could share fails with EFAULT on a mapping, and the contents stay
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_gup_futex(int fd, const struct igt_ferry_kind *kind)
+{
+	check_gup(fd, kind, gup_futex);
 }
 
 static void gup_io_uring(struct igt_ferry_bo *bo)
@@ -228,7 +279,18 @@ static void gup_io_uring(struct igt_ferry_bo *bo)
 	close(ring);
 }
 
-/* A file that does direct I/O: a block device is the one that is always there. */
+/**
+ * SUBTEST: gup-io-uring-%s
+ * Description: A mapping as a fixed buffer of io_uring fails with EFAULT, and the contents stay
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_gup_io_uring(int fd, const struct igt_ferry_kind *kind)
+{
+	check_gup(fd, kind, gup_io_uring);
+}
+
+/* Open a block device, which supports direct I/O. */
 static int open_direct(void)
 {
 	static const char *const names[] = { "/dev/vda", "/dev/sda",
@@ -259,52 +321,33 @@ static void gup_direct_io(struct igt_ferry_bo *bo)
 }
 
 /**
- * SUBTEST: gup-%s-%s
- * Description: whoever wants the pages behind a mapping gets EFAULT, and the contents stay
+ * SUBTEST: gup-direct-io-%s
+ * Description: A read with O_DIRECT into a mapping fails with EFAULT, and the contents stay
  *
- * arg[1]:
- *
- * @vmsplice:		pages given to a pipe
- * @process-vm:		process_vm_readv and process_vm_writev
- * @futex:		a futex shared between processes
- * @io-uring:		fixed buffers
- * @direct-io:		O_DIRECT
- *
- * arg[2].values: system, system-wc, aperture, aperture-contiguous
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_gup(int fd, const struct igt_ferry_kind *kind,
-		     void (*gup)(struct igt_ferry_bo *))
+static void test_gup_direct_io(int fd, const struct igt_ferry_kind *kind)
 {
-	struct igt_ferry_bo bo;
-
-	igt_ferry_bo_init(&bo, fd, 600 * PAGE, kind);
-	igt_ferry_bo_fill(&bo);
-	gup(&bo);
-	igt_ferry_bo_check(&bo);
-	drop_ptes(&bo);
-	gup(&bo);
-	igt_ferry_bo_check(&bo);
-	igt_ferry_bo_fini(&bo);
-	errno = 0;
+	check_gup(fd, kind, gup_direct_io);
 }
 
-#define TOUCHERS 3
+#define WRITERS 3
 
-struct toucher {
+struct writer {
 	struct igt_ferry_bo *bo;
 	unsigned int first;
 	volatile bool *stop;
 	unsigned long rounds;
 };
 
-/* Every TOUCHERS-th page is this toucher's own. */
-static void touch_pages(struct toucher *t)
+/* Write and check every WRITERS-th page, from the first one of this writer on. */
+static void write_pages(struct writer *t)
 {
 	size_t pages = t->bo->size / PAGE;
 	uint32_t gen = 0;
 
 	while (!*t->stop) {
-		for (size_t page = t->first; page < pages; page += TOUCHERS) {
+		for (size_t page = t->first; page < pages; page += WRITERS) {
 			char *p = (char *)t->bo->map + page * PAGE;
 
 			if (gen)
@@ -320,9 +363,9 @@ static void touch_pages(struct toucher *t)
 	}
 }
 
-static void *touch_thread(void *arg)
+static void *write_thread(void *arg)
 {
-	touch_pages(arg);
+	write_pages(arg);
 	return NULL;
 }
 
@@ -333,8 +376,7 @@ static unsigned long migrate_for(struct igt_ferry_bo *bo, unsigned int seconds)
 
 	while (igt_seconds_elapsed(&start) < seconds) {
 		ferry_bo_migrate(bo->fd, bo->handle,
-				 moves & 1 ? DRM_FERRY_PLACEMENT_SYSTEM :
-					     DRM_FERRY_PLACEMENT_APERTURE);
+				 moves & 1 ? SYSTEM : APERTURE);
 		moves++;
 	}
 	return moves;
@@ -343,7 +385,7 @@ static unsigned long migrate_for(struct igt_ferry_bo *bo, unsigned int seconds)
 /**
  * SUBTEST: migrate-threads-%s
  * SUBTEST: migrate-threads-huge-%s
- * Description: threads write and verify their pages while the BO migrates to and fro
+ * Description: Threads write and verify their pages while the BO moves between both placements
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
@@ -352,44 +394,42 @@ static void test_migrate_threads(int fd, const struct igt_ferry_kind *kind,
 {
 	uint64_t oom = igt_ferry_stat(fd, "faults_oom");
 	int kmsg = igt_ferry_kmsg_open();
-	struct toucher touchers[TOUCHERS];
-	pthread_t threads[TOUCHERS];
+	struct writer writers[WRITERS];
+	pthread_t threads[WRITERS];
 	volatile bool stop = false;
 	struct igt_ferry_bo bo;
 	unsigned long moves;
 
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
-	for (unsigned int i = 0; i < TOUCHERS; i++) {
-		touchers[i] = (struct toucher){ .bo = &bo,
-						.first = i,
-						.stop = &stop };
-		igt_assert_eq(pthread_create(&threads[i], NULL, touch_thread,
-					     &touchers[i]),
+	for (unsigned int i = 0; i < WRITERS; i++) {
+		writers[i] =
+			(struct writer){ .bo = &bo, .first = i, .stop = &stop };
+		igt_assert_eq(pthread_create(&threads[i], NULL, write_thread,
+					     &writers[i]),
 			      0);
 	}
 	moves = migrate_for(&bo, SECONDS);
 	stop = true;
-	for (unsigned int i = 0; i < TOUCHERS; i++)
+	for (unsigned int i = 0; i < WRITERS; i++)
 		pthread_join(threads[i], NULL);
 
-	igt_info("%lu moves, %lu + %lu + %lu rounds of touching\n", moves,
-		 touchers[0].rounds, touchers[1].rounds, touchers[2].rounds);
+	igt_info("%lu moves, %lu + %lu + %lu rounds of writing\n", moves,
+		 writers[0].rounds, writers[1].rounds, writers[2].rounds);
 	igt_assert(moves > 2);
-	for (unsigned int i = 0; i < TOUCHERS; i++)
-		igt_assert_f(touchers[i].rounds, "thread %u never came round\n",
-			     i);
+	for (unsigned int i = 0; i < WRITERS; i++)
+		igt_assert_f(writers[i].rounds,
+			     "thread %u has completed no round\n", i);
 	igt_ferry_bo_fini(&bo);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "faults_oom"), oom);
-	igt_assert_f(
-		!igt_ferry_kmsg_has(kmsg, "VM_FAULT_OOM leaked"),
-		"a fault claimed to be out of memory: see the kernel log\n");
+	igt_assert_f(!igt_ferry_kmsg_has(kmsg, "VM_FAULT_OOM leaked"),
+		     "a fault returned VM_FAULT_OOM: see the kernel log\n");
 	close(kmsg);
 }
 
 /**
  * SUBTEST: migrate-processes-%s
  * SUBTEST: migrate-processes-huge-%s
- * Description: processes that share the mapping touch it, fork and unmap while the BO migrates
+ * Description: Processes that share a mapping access it, fork and unmap while the BO moves
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
@@ -403,14 +443,14 @@ static void test_migrate_processes(int fd, const struct igt_ferry_kind *kind,
 
 	igt_assert(stop != MAP_FAILED);
 	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
-	igt_fork(child, TOUCHERS)
+	igt_fork(child, WRITERS)
 	{
-		struct toucher t = { .bo = &bo, .first = child, .stop = stop };
+		struct writer t = { .bo = &bo, .first = child, .stop = stop };
 
-		/* one of them with page tables of its own making */
+		/* one of them with a mapping of its own */
 		if (child == 0)
-			drop_ptes(&bo);
-		touch_pages(&t);
+			drop_entries(&bo);
+		write_pages(&t);
 		igt_assert(t.rounds);
 	}
 	igt_fork(child, 1)
@@ -423,7 +463,7 @@ static void test_migrate_processes(int fd, const struct igt_ferry_kind *kind,
 				_exit(0);
 			}
 			igt_assert_eq(waitpid(pid, NULL, 0), pid);
-			drop_ptes(&bo);
+			drop_entries(&bo);
 		}
 	}
 	moves = migrate_for(&bo, SECONDS);
@@ -437,7 +477,7 @@ static void test_migrate_processes(int fd, const struct igt_ferry_kind *kind,
 
 /**
  * SUBTEST: proc-mem-migrating
- * Description: /proc/self/mem reads whole contents while the BO migrates
+ * Description: /proc/self/mem reads the contents of a BO while it moves
  */
 static void test_proc_mem_migrating(int fd)
 {
@@ -466,94 +506,47 @@ static void test_proc_mem_migrating(int fd)
 	close(mem);
 }
 
-struct gup_test {
-	const char *name;
-	void (*run)(struct igt_ferry_bo *bo);
-};
-
-struct kind_test {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd, const struct igt_ferry_kind *kind, size_t pages);
-	const struct igt_ferry_kind *kinds;
-	size_t small; /* pages */
-	size_t large; /* pages, more than two huge ones */
-};
-
-static const struct gup_test gups[] = {
-	{ "vmsplice", gup_vmsplice },	{ "process-vm", gup_process_vm },
-	{ "futex", gup_futex },		{ "io-uring", gup_io_uring },
-	{ "direct-io", gup_direct_io },
-};
-
-static const struct kind_test tests[] = {
-	{ "proc-mem", "/proc/self/mem reads and writes a mapping",
-	  test_proc_mem, igt_ferry_fixed_kinds, 20, 1100 },
+/* @huge_pages is more than two PMDs map. */
+static const struct igt_ferry_test tests[] = {
+	{ "proc-mem",
+	  "/proc/self/mem reads and writes a mapping, across pages, accessed before or not",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_proc_mem,
+	  .pages = 20, .huge_pages = 1100 },
 	{ "ptrace",
-	  "A debugger reads and writes the mapping of the program it debugs",
-	  test_ptrace, igt_ferry_fixed_kinds, 4, 1100 },
-	{ "read-write", "read(2) into a mapping and write(2) out of it",
-	  test_read_write, igt_ferry_fixed_kinds, 24, 1100 },
-	{ "migrate-threads", "Threads write and verify while the BO migrates",
-	  test_migrate_threads, igt_ferry_movable_kinds, 96, 1100 },
+	  "A debugger reads and writes the mapping of the program that it debugs",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_ptrace, .pages = 4,
+	  .huge_pages = 1100 },
+	{ "read-write",
+	  "read(2) into a mapping and write(2) from it succeed, at pages without entries",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_read_write,
+	  .pages = 24, .huge_pages = 1100 },
+	{ "migrate-threads",
+	  "Threads write and verify their pages while the BO moves between both placements",
+	  .kinds = igt_ferry_movable_kinds, .run_pages = test_migrate_threads,
+	  .pages = 96, .huge_pages = 1100 },
 	{ "migrate-processes",
-	  "Processes touch, fork and unmap while the BO migrates",
-	  test_migrate_processes, igt_ferry_movable_kinds, 96, 1100 },
+	  "Processes that share a mapping access it, fork and unmap while the BO moves",
+	  .kinds = igt_ferry_movable_kinds, .run_pages = test_migrate_processes,
+	  .pages = 96, .huge_pages = 1100 },
+	{ "gup-vmsplice",
+	  "vmsplice() of a mapping fails with EFAULT, and the contents stay",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_gup_vmsplice },
+	{ "gup-process-vm",
+	  "process_vm_readv() and process_vm_writev() on a mapping fail with EFAULT, and the contents stay",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_gup_process_vm },
+	{ "gup-futex",
+	  "A futex that processes could share fails with EFAULT on a mapping, and the contents stay",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_gup_futex },
+	{ "gup-io-uring",
+	  "A mapping as a fixed buffer of io_uring fails with EFAULT, and the contents stay",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_gup_io_uring },
+	{ "gup-direct-io",
+	  "A read with O_DIRECT into a mapping fails with EFAULT, and the contents stay",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_gup_direct_io },
+	{ "proc-mem-migrating",
+	  "/proc/self/mem reads the contents of a BO while it moves",
+	  test_proc_mem_migrating },
+	{}
 };
 
-static void subtests(int fd, const struct kind_test *test)
-{
-	const struct igt_ferry_kind *kind;
-
-	for (kind = test->kinds; kind->name; kind++) {
-		igt_describe(test->describe);
-		igt_subtest_f("%s-%s", test->name, kind->name)
-		{
-			test->run(igt_ferry_begin(fd), kind, test->small);
-		}
-
-		igt_describe_f("%s, with huge pages", test->describe);
-		igt_subtest_f("%s-huge-%s", test->name, kind->name)
-		{
-			test->run(igt_ferry_begin(fd), kind, test->large);
-		}
-	}
-}
-
-igt_main
-{
-	const struct igt_ferry_kind *kind;
-	int fd = -1;
-
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++)
-		subtests(fd, &tests[i]);
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(gups); i++) {
-		for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-			igt_describe(
-				"Whoever wants the pages behind a mapping gets EFAULT");
-			igt_subtest_f("gup-%s-%s", gups[i].name, kind->name)
-			{
-				test_gup(igt_ferry_begin(fd), kind,
-					 gups[i].run);
-			}
-		}
-	}
-
-	igt_describe(
-		"/proc/self/mem reads whole contents while the BO migrates");
-	igt_subtest("proc-mem-migrating")
-	{
-		test_proc_mem_migrating(igt_ferry_begin(fd));
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
-}
+igt_ferry_main(tests)
