@@ -2,7 +2,7 @@
 /**
  * TEST: ferry caching
  * Category: Core
- * Description: Every mapping of a page has one cache attribute, and whatever else is reported
+ * Description: Memory types: all mappings of a page agree, and the audit reports a mapping that does not
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -15,14 +15,14 @@
 #include "igt_ferry_module.h"
 
 IGT_TEST_DESCRIPTION(
-	"Every mapping of a page has one cache attribute, and whatever else is reported");
+	"Memory types: all mappings of a page agree, and the audit reports a mapping that does not");
 
 #define HUGE IGT_FERRY_HUGE
 #define HUGE_PAGES (HUGE / PAGE)
 #define RW (PROT_READ | PROT_WRITE)
 
-/* What the mapping of such a BO is to be */
-static uint32_t expected_cache(int fd, const struct igt_ferry_kind *kind)
+/* Memory type that a mapping of a BO must have */
+static uint32_t expected_memtype(int fd, const struct igt_ferry_kind *kind)
 {
 	struct drm_ferry_device_query query;
 
@@ -31,14 +31,15 @@ static uint32_t expected_cache(int fd, const struct igt_ferry_kind *kind)
 		return query.aperture_memtype;
 	if (kind->caching == DRM_FERRY_CACHING_CACHED)
 		return DRM_FERRY_MEMTYPE_WB;
-	/* without PAT there is no write-combining, and no huge entry either */
+	/* without PAT ferry supports neither write-combining nor PMDs */
 	return query.page_sizes == PAGE ? DRM_FERRY_MEMTYPE_UC_MINUS :
 					  DRM_FERRY_MEMTYPE_WC;
 }
 
-/* One BO of each kind, of which a part needs small entries, in all ways to map it */
+/* Mappings of a sample: aligned, unaligned, and populated */
 #define WAYS 3
 
+/* A BO with several mappings */
 struct sample {
 	struct igt_ferry_bo bo;
 	char *maps[WAYS];
@@ -53,7 +54,7 @@ static void sample_init(struct sample *s, int fd, size_t pages,
 	igt_ferry_bo_fill(&s->bo);
 	igt_assert_eq(munmap(s->bo.map, s->bo.size), 0);
 	ferry_bo_query(fd, s->bo.handle, &query);
-	igt_assert_eq_u32(query.memtype, expected_cache(fd, kind));
+	igt_assert_eq_u32(query.memtype, expected_memtype(fd, kind));
 }
 
 static void sample_map(struct sample *s)
@@ -87,7 +88,7 @@ static void sample_fini(struct sample *s)
 	igt_ferry_bo_fini(&s->bo);
 }
 
-/* Maps everything in every way, and has it audited. */
+/* Have BOs of every kind audited, with all their mappings. */
 static void audit_all(int fd)
 {
 	const struct igt_ferry_kind *kind;
@@ -113,7 +114,7 @@ static void audit_all(int fd)
 
 /**
  * SUBTEST: audit-processes
- * Description: mappings of every kind, made in every way, in several processes, all agree
+ * Description: The audit finds no disagreement in mappings of every kind, made in every way, in several processes
  */
 static void test_audit_processes(int fd)
 {
@@ -165,7 +166,7 @@ static void test_audit_processes(int fd)
 
 /**
  * SUBTEST: audit-moving
- * Description: the audit reports nothing while BOs move and processes come and go
+ * Description: The audit finds no disagreement while BOs move and processes start and end
  */
 static void test_audit_moving(int fd)
 {
@@ -203,40 +204,31 @@ static void test_audit_moving(int fd)
 	igt_assert_lt_u64(0, most);
 }
 
-/**
- * SUBTEST: broken-cache-%s
- * SUBTEST: broken-cache-huge-%s
- * SUBTEST: broken-page-%s
- * SUBTEST: broken-page-huge-%s
- * Description: an entry with another attribute, or of another page, is reported page by page
- *
- * arg[1]:
- *
- * @system:			cached system pages
- * @system-wc:			write-combined system pages
- * @aperture:			aperture
- * @aperture-contiguous:	one range of the aperture
+/*
+ * Have ferry_break change the entry of a page, or of 2 MiB, and have it audited. @memtype: change
+ * the memory type, and otherwise the PFN.
  */
-static void test_broken(int fd, const struct igt_ferry_kind *kind, bool huge,
-			bool cache)
+static void check_broken(int fd, const struct igt_ferry_kind *kind,
+			 size_t pages, bool memtype)
 {
+	const bool huge = pages == HUGE_PAGES;
 	const size_t span = huge ? HUGE_PAGES : 1, page = huge ? 0 : 7;
 	char options[128], says[64];
 	struct igt_ferry_audit audit;
 	struct igt_ferry_bo bo;
 	char *at;
 
-	/* a failed subtest may have left something broken */
+	/* a subtest that failed may have left ferry_break loaded */
 	igt_ferry_module_restore();
-	igt_ferry_bo_init(&bo, fd, huge ? HUGE : 40 * PAGE, kind);
+	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
 	igt_ferry_bo_fill(&bo);
 	if (huge) {
 		struct drm_ferry_bo_query query;
 
 		ferry_bo_query(fd, bo.handle, &query);
 		igt_require_f(query.huge_size,
-			      "nothing of the BO has huge entries\n");
-		/* it had no pages when it was filled: from the start again */
+			      "no part of the BO can be mapped with PMDs\n");
+		/* fault it in again: the BO had no pages when it was mapped, and took PTEs */
 		munmap(bo.map, bo.size);
 		bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 		igt_ferry_bo_check(&bo);
@@ -246,21 +238,23 @@ static void test_broken(int fd, const struct igt_ferry_kind *kind, bool huge,
 	at = (char *)bo.map + page * PAGE;
 	snprintf(options, sizeof(options), "pid=%d address=%" PRIuPTR " %s%d",
 		 getpid(), (uintptr_t)at,
-		 cache ? "uncached=" : "move=", cache ? 1 : (int)span);
+		 memtype ? "uncached=" : "move=", memtype ? 1 : (int)span);
 	igt_ferry_break_load(options);
 	igt_ferry_audit(fd, &audit);
 	igt_ferry_break_unload();
 	igt_info("%s", audit.first);
 	igt_assert_eq_u64(audit.disagreements, span);
 	snprintf(says, sizeof(says), " 0x%" PRIxPTR ": ", (uintptr_t)at);
-	igt_assert_f(strstr(audit.first, says), "it does not say%s\n", says);
+	igt_assert_f(strstr(audit.first, says), "the report does not have%s\n",
+		     says);
 	snprintf(says, sizeof(says), " page %zu ", page);
-	igt_assert_f(strstr(audit.first, says), "it does not say%s\n", says);
-	if (!cache) {
+	igt_assert_f(strstr(audit.first, says), "the report does not have%s\n",
+		     says);
+	if (!memtype) {
 		snprintf(says, sizeof(says), "user %s, ",
-			 igt_ferry_memtype_name(expected_cache(fd, kind)));
-		igt_assert_f(strstr(audit.first, says), "it does not say %s\n",
-			     says);
+			 igt_ferry_memtype_name(expected_memtype(fd, kind)));
+		igt_assert_f(strstr(audit.first, says),
+			     "the report does not have %s\n", says);
 	}
 
 	igt_ferry_audit_clean(fd, NULL);
@@ -268,53 +262,56 @@ static void test_broken(int fd, const struct igt_ferry_kind *kind, bool huge,
 	igt_ferry_bo_fini(&bo);
 }
 
-/* Which BAR it is, from debugfs */
-struct aperture {
-	int bar;
-	uint64_t base;
-	uint64_t size;
-};
-
-static void aperture_get(int fd, struct aperture *aperture)
+/**
+ * SUBTEST: broken-memtype-%s
+ * SUBTEST: broken-memtype-huge-%s
+ * Description: The audit reports each page that an entry maps with another memory type
+ *
+ * arg[1]:
+ *
+ * @system:			cached system pages
+ * @system-wc:			write-combined system pages
+ * @aperture:			aperture
+ * @aperture-contiguous:	one range of the aperture
+ */
+static void test_broken_memtype(int fd, const struct igt_ferry_kind *kind,
+				size_t pages)
 {
-	int dir = igt_debugfs_dir(fd);
-	char buf[4096], *at;
-	int len;
-
-	igt_assert(dir >= 0);
-	len = igt_debugfs_simple_read(dir, "ferry_aperture", buf,
-				      sizeof(buf) - 1);
-	close(dir);
-	igt_assert(len > 0);
-	buf[len] = '\0';
-	at = strstr(buf, "bar ");
-	igt_assert(at);
-	igt_assert_eq(sscanf(at, "bar %d base %" SCNx64 " size %" SCNu64,
-			     &aperture->bar, &aperture->base, &aperture->size),
-		      3);
-	errno = 0;
+	check_broken(fd, kind, pages, true);
 }
 
-/* Everything that PAT's list has of the aperture is of this type. */
+/**
+ * SUBTEST: broken-page-%s
+ * SUBTEST: broken-page-huge-%s
+ * Description: The audit reports each page of an entry that maps other pages
+ *
+ * arg[1].values: system, system-wc, aperture, aperture-contiguous
+ */
+static void test_broken_page(int fd, const struct igt_ferry_kind *kind,
+			     size_t pages)
+{
+	check_broken(fd, kind, pages, false);
+}
+
+/* Assert that all reservations of PAT for the aperture are of a memory type. */
 static void check_tracked(int fd, const char *type)
 {
 	FILE *file = fopen("/sys/kernel/debug/x86/pat_memtype_list", "r");
-	struct aperture aperture;
+	struct igt_ferry_bar bar;
 	unsigned int found = 0;
 	char line[256];
 
-	aperture_get(fd, &aperture);
+	igt_ferry_bar_get(fd, &bar);
 	igt_require_f(file, "no pat_memtype_list in debugfs: PAT is off\n");
 	while (fgets(line, sizeof(line), file)) {
 		uint64_t start, end;
-		char is[32];
+		char tracked[32];
 
 		if (sscanf(line, "PAT: [mem 0x%" SCNx64 "-0x%" SCNx64 "] %31s",
-			   &start, &end, is) != 3 ||
-		    start >= aperture.base + aperture.size ||
-		    end <= aperture.base)
+			   &start, &end, tracked) != 3 ||
+		    start >= bar.base + bar.size || end <= bar.base)
 			continue;
-		igt_assert_f(!strcmp(is, type), "not %s: %s", type, line);
+		igt_assert_f(!strcmp(tracked, type), "not %s: %s", type, line);
 		found++;
 	}
 	fclose(file);
@@ -322,14 +319,16 @@ static void check_tracked(int fd, const char *type)
 	errno = 0;
 }
 
-static void check_granted(int fd)
+/* Assert that the query, the audit and PAT have the same memory types for the aperture. */
+static void check_effective(int fd)
 {
 	struct drm_ferry_device_query query;
 	struct igt_ferry_audit audit;
 
 	ferry_device_query(fd, &query);
 	igt_ferry_audit_clean(fd, &audit);
-	igt_info("asked for %s, granted %s\n", audit.requested, audit.effective);
+	igt_info("requested %s, effective %s\n", audit.requested,
+		 audit.effective);
 	igt_assert(!strcmp(audit.effective,
 			   igt_ferry_memtype_name(query.aperture_memtype)));
 	igt_assert(!strcmp(
@@ -343,81 +342,91 @@ static void check_granted(int fd)
 }
 
 /**
- * SUBTEST: granted
- * Description: what the query says was granted is what PAT tracks, and what the kernel has mapped
+ * SUBTEST: effective
+ * Description: The effective memory type is that which PAT tracks, and that of the mapping of the kernel
  */
-static void test_granted(int fd)
+static void test_effective(int fd)
 {
-	check_granted(fd);
+	check_effective(fd);
 	audit_all(fd);
-	check_granted(fd);
+	check_effective(fd);
 }
 
-static int reopen(void)
-{
-	int fd = igt_ferry_open();
-
-	igt_assert_fd(fd);
-	return fd;
-}
-
-/**
- * SUBTEST: parameter-%s
- * Description: the attribute asked for is used for all, or another one and the log says why
- *
- * arg[1]:
- *
- * @auto:	what suits the device
- * @wc:		write-combining
- * @uc:		uncached
- * @wb:		write-back
- */
-static const struct {
-	const char *name;
-	int cache;
-} parameters[] = {
-	{ "auto", -1 },
-	{ "wc", DRM_FERRY_MEMTYPE_WC },
-	{ "uc", DRM_FERRY_MEMTYPE_UC_MINUS },
-	{ "wb", DRM_FERRY_MEMTYPE_WB },
-};
-
-static void test_parameter(const char *name, int cache)
+/* Load ferry with the parameter aperture_memtype; @memtype: what it requests, or -1. */
+static void check_parameter(int fd, const char *name, int memtype)
 {
 	struct drm_ferry_device_query query;
 	char options[64], text[128];
-	int kmsg, fd;
-	bool said;
+	bool logged;
+	int kmsg;
 
+	close(fd);
 	igt_ferry_module_unload();
 	kmsg = igt_ferry_kmsg_open();
 	snprintf(options, sizeof(options), "aperture_memtype=%s", name);
 	igt_ferry_module_load(options);
-	fd = reopen();
+	fd = igt_ferry_open();
 	ferry_device_query(fd, &query);
-	if (cache >= 0)
-		igt_assert_eq_u32(query.aperture_memtype_requested, cache);
+	if (memtype >= 0)
+		igt_assert_eq_u32(query.aperture_memtype_requested, memtype);
 	snprintf(text, sizeof(text), "requested %s, effective %s: ",
 		 igt_ferry_memtype_name(query.aperture_memtype_requested),
 		 igt_ferry_memtype_name(query.aperture_memtype));
-	said = igt_ferry_kmsg_has(kmsg, text);
-	igt_assert_eq(said, query.aperture_memtype !=
-				    query.aperture_memtype_requested);
+	logged = igt_ferry_kmsg_has(kmsg, text);
+	igt_assert_eq(logged, query.aperture_memtype !=
+				      query.aperture_memtype_requested);
 	close(kmsg);
-	check_granted(fd);
+	check_effective(fd);
 	audit_all(fd);
 	close(fd);
 	igt_ferry_module_start_over();
 }
 
 /**
- * SUBTEST: parameter-bogus
- * Description: an attribute that there is not leaves the device alone, and the log says what there is
+ * SUBTEST: parameter-auto
+ * Description: All mappings of the aperture have the memory type that is requested, or the log says why not
  */
-static void test_parameter_bogus(void)
+static void test_parameter_auto(int fd)
+{
+	check_parameter(fd, "auto", -1);
+}
+
+/**
+ * SUBTEST: parameter-wc
+ * Description: All mappings of the aperture have the memory type that is requested, or the log says why not
+ */
+static void test_parameter_wc(int fd)
+{
+	check_parameter(fd, "wc", DRM_FERRY_MEMTYPE_WC);
+}
+
+/**
+ * SUBTEST: parameter-uc
+ * Description: All mappings of the aperture have the memory type that is requested, or the log says why not
+ */
+static void test_parameter_uc(int fd)
+{
+	check_parameter(fd, "uc", DRM_FERRY_MEMTYPE_UC_MINUS);
+}
+
+/**
+ * SUBTEST: parameter-wb
+ * Description: All mappings of the aperture have the memory type that is requested, or the log says why not
+ */
+static void test_parameter_wb(int fd)
+{
+	check_parameter(fd, "wb", DRM_FERRY_MEMTYPE_WB);
+}
+
+/**
+ * SUBTEST: parameter-bogus
+ * Description: A memory type that does not exist makes the probe fail, and the log lists the valid ones
+ */
+static void test_parameter_bogus(int fd)
 {
 	static const char *const bad[] = { "bogus", "WC", "wcx", "2" };
 
+	close(fd);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		char options[64], text[128];
 		int kmsg;
@@ -427,13 +436,13 @@ static void test_parameter_bogus(void)
 		snprintf(options, sizeof(options), "aperture_memtype=%s",
 			 bad[i]);
 		igt_ferry_module_load(options);
-		igt_assert_f(!igt_ferry_module_is_bound(), "%s was taken\n",
+		igt_assert_f(!igt_ferry_module_is_bound(), "%s was accepted\n",
 			     options);
 		snprintf(text, sizeof(text),
 			 "aperture_memtype=%s is not auto, wb, wc or uc",
 			 bad[i]);
 		igt_assert_f(igt_ferry_kmsg_has(kmsg, text),
-			     "the log does not say: %s\n", text);
+			     "the log does not have: %s\n", text);
 		close(kmsg);
 	}
 	igt_ferry_module_start_over();
@@ -441,27 +450,27 @@ static void test_parameter_bogus(void)
 
 /**
  * SUBTEST: claimed-first
- * Description: somebody has the BAR mapped uncached before: it is noticed, said, exported and used
+ * Description: If the BAR was mapped uncached before, ferry logs, reports and uses that memory type
  */
-static void test_claimed_first(void)
+static void test_claimed_first(int fd)
 {
 	struct drm_ferry_device_query before, query;
-	struct aperture aperture;
+	struct igt_ferry_bar bar;
 	char options[128];
-	int fd = reopen(), kmsg;
+	int kmsg;
 
 	ferry_device_query(fd, &before);
 	igt_require_f(before.page_sizes != PAGE,
 		      "PAT is off: there are no claims\n");
-	aperture_get(fd, &aperture);
+	igt_ferry_bar_get(fd, &bar);
 	close(fd);
 	igt_ferry_module_unload();
 	snprintf(options, sizeof(options), "pci=%s bar=%d",
-		 igt_ferry_module_slot(), aperture.bar);
+		 igt_ferry_module_slot(), bar.number);
 	igt_ferry_break_load(options);
 	kmsg = igt_ferry_kmsg_open();
 	igt_ferry_module_load("");
-	fd = reopen();
+	fd = igt_ferry_open();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u32(query.aperture_memtype, DRM_FERRY_MEMTYPE_UC_MINUS);
 	igt_assert_eq_u32(query.aperture_memtype_requested,
@@ -471,30 +480,30 @@ static void test_claimed_first(void)
 				   "mapped the BAR first"),
 		     "the log does not say why\n");
 	close(kmsg);
-	check_granted(fd);
+	check_effective(fd);
 	audit_all(fd);
 	close(fd);
 
 	igt_ferry_module_unload();
 	igt_ferry_break_unload();
 	igt_ferry_module_load("");
-	fd = reopen();
+	fd = igt_ferry_open();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u32(query.aperture_memtype, before.aperture_memtype);
-	check_granted(fd);
+	check_effective(fd);
 	close(fd);
 }
 
 /**
  * SUBTEST: nopat
- * Description: without PAT everything works with small entries, and the aperture is not cached
+ * Description: Without PAT ferry inserts PTEs only, and the aperture is uncached
  */
-static void test_nopat(void)
+static void test_nopat(int fd)
 {
 	struct drm_ferry_device_query query;
 	struct igt_ferry_faults faults;
 	char cmdline[4096] = " ";
-	int fd, file, kmsg;
+	int file, kmsg;
 
 	file = open("/proc/cmdline", O_RDONLY);
 	igt_assert_fd(file);
@@ -504,10 +513,11 @@ static void test_nopat(void)
 	igt_require_f(strstr(cmdline, " nopat "),
 		      "boot with nopat: vm/run --append nopat\n");
 
+	close(fd);
 	igt_ferry_module_unload();
 	kmsg = igt_ferry_kmsg_open();
 	igt_ferry_module_load("");
-	fd = reopen();
+	fd = igt_ferry_open();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u64(query.page_sizes, PAGE);
 	igt_assert(query.aperture_memtype == DRM_FERRY_MEMTYPE_UC_MINUS ||
@@ -519,7 +529,7 @@ static void test_nopat(void)
 	igt_ferry_faults_since(fd, &faults);
 	igt_assert_lt_u64(0, faults.faults);
 	igt_assert_eq_u64(faults.huge, 0);
-	check_granted(fd);
+	check_effective(fd);
 	close(fd);
 }
 
@@ -541,78 +551,73 @@ static int try_map(const char *path, uint64_t offset)
 
 /**
  * SUBTEST: dev-mem
- * Description: while ferry holds the BAR nobody maps it by way of /dev/mem
+ * Description: /dev/mem does not map the BAR while ferry has claimed it
  */
 static void test_dev_mem(int fd)
 {
-	struct aperture aperture;
+	struct igt_ferry_bar bar;
 
-	aperture_get(fd, &aperture);
-	igt_assert_eq(try_map("/dev/mem", aperture.base), -EPERM);
-	igt_assert_eq(try_map("/dev/mem", aperture.base + aperture.size - PAGE),
-		      -EPERM);
+	igt_ferry_bar_get(fd, &bar);
+	igt_assert_eq(try_map("/dev/mem", bar.base), -EPERM);
+	igt_assert_eq(try_map("/dev/mem", bar.base + bar.size - PAGE), -EPERM);
 }
 
 /**
  * SUBTEST: resource-files
- * Description: while ferry holds the BAR nobody maps it by way of sysfs, and after that anybody may
+ * Description: sysfs does not map the BAR while ferry has claimed it, and does so after an unbind
  */
-static void test_resource_files(void)
+static void test_resource_files(int fd)
 {
 	static const char *const names[] = { "", "_wc" };
 	char path[PATH_MAX];
-	struct aperture aperture;
-	int fd = reopen();
+	struct igt_ferry_bar bar;
 
-	aperture_get(fd, &aperture);
+	igt_ferry_bar_get(fd, &bar);
 	close(fd);
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(path, sizeof(path),
 			 "/sys/bus/pci/devices/%s/resource%d%s",
-			 igt_ferry_module_slot(), aperture.bar, names[i]);
-		/* without PAT there is none for write-combining */
+			 igt_ferry_module_slot(), bar.number, names[i]);
+		/* without PAT there is no file for write-combining */
 		if (access(path, F_OK))
 			continue;
 		igt_assert_eq(try_map(path, 0), -EINVAL);
-		igt_assert_eq(try_map(path, aperture.size - PAGE), -EINVAL);
+		igt_assert_eq(try_map(path, bar.size - PAGE), -EINVAL);
 	}
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%d",
-		 igt_ferry_module_slot(), aperture.bar);
+		 igt_ferry_module_slot(), bar.number);
 	igt_assert_eq(igt_ferry_module_unbind(), 0);
 	igt_assert_eq(try_map(path, 0), 0);
 	igt_assert_eq(igt_ferry_module_bind(), 0);
-	fd = reopen();
-	check_granted(fd);
+	fd = igt_ferry_open();
+	check_effective(fd);
 	close(fd);
 }
 
 /**
  * SUBTEST: resource-files-first
- * Description: a program has the BAR mapped by way of sysfs when ferry comes: it loses that, or its
- *		type is noticed and used
+ * Description: An older mapping of the BAR by sysfs is zapped, or ferry uses its memory type
  *
- * With CONFIG_IO_STRICT_DEVMEM the kernel takes such mappings away from whoever has
- * them when a driver claims the BAR. From 6.16 on their claim of a type lasts until
- * they are unmapped all the same.
+ * With CONFIG_IO_STRICT_DEVMEM the kernel zaps such mappings when a driver claims the BAR.
+ * From Linux 6.16 on, PAT nevertheless tracks their memory type until munmap().
  */
-static void test_resource_files_first(void)
+static void test_resource_files_first(int fd)
 {
 	static const struct {
 		const char *suffix;
-		uint32_t granted;
+		uint32_t memtype;
 	} files[] = {
 		{ "", DRM_FERRY_MEMTYPE_UC_MINUS },
 		{ "_wc", DRM_FERRY_MEMTYPE_WC },
 	};
 	struct drm_ferry_device_query before, query;
-	struct aperture aperture;
+	struct igt_ferry_bar bar;
 	char path[PATH_MAX];
-	int fd = reopen();
 
 	ferry_device_query(fd, &before);
 	igt_require_f(before.page_sizes != PAGE,
 		      "PAT is off: there are no claims\n");
-	aperture_get(fd, &aperture);
+	igt_ferry_bar_get(fd, &bar);
 	close(fd);
 	for (unsigned int i = 0; i < ARRAY_SIZE(files); i++) {
 		bool gone;
@@ -621,74 +626,96 @@ static void test_resource_files_first(void)
 
 		snprintf(path, sizeof(path),
 			 "/sys/bus/pci/devices/%s/resource%d%s",
-			 igt_ferry_module_slot(), aperture.bar,
-			 files[i].suffix);
+			 igt_ferry_module_slot(), bar.number, files[i].suffix);
 		igt_assert_eq(igt_ferry_module_unbind(), 0);
 		file = open(path, O_RDWR | O_CLOEXEC);
 		igt_assert_fd(file);
-		map = mmap(NULL, aperture.size, PROT_READ, MAP_SHARED, file, 0);
+		map = mmap(NULL, bar.size, PROT_READ, MAP_SHARED, file, 0);
 		igt_assert_f(map != MAP_FAILED, "%s: %s\n", path,
 			     strerror(errno));
 		igt_assert_eq(igt_ferry_module_bind(), 0);
-		fd = reopen();
+		fd = igt_ferry_open();
 		ferry_device_query(fd, &query);
 		gone = igt_ferry_read_signal(map) == SIGBUS;
-		igt_info("%s: %s\n", path,
-			 gone ? "taken away" : "still mapped");
-		/* only what is gone may leave no trace */
+		igt_info("%s: %s\n", path, gone ? "zapped" : "still mapped");
+		/* only a mapping that was zapped may have no effect on the memory type */
 		if (!gone || query.aperture_memtype != before.aperture_memtype)
 			igt_assert_eq_u32(query.aperture_memtype,
-					  files[i].granted);
+					  files[i].memtype);
 		igt_assert_eq_u32(query.aperture_memtype_requested,
 				  before.aperture_memtype_requested);
-		check_granted(fd);
+		check_effective(fd);
 		audit_all(fd);
 		close(fd);
-		igt_assert_eq(munmap(map, aperture.size), 0);
+		igt_assert_eq(munmap(map, bar.size), 0);
 		close(file);
 	}
 	igt_assert_eq(igt_ferry_module_unbind(), 0);
 	igt_assert_eq(igt_ferry_module_bind(), 0);
-	fd = reopen();
+	fd = igt_ferry_open();
 	ferry_device_query(fd, &query);
 	igt_assert_eq_u32(query.aperture_memtype, before.aperture_memtype);
-	check_granted(fd);
+	check_effective(fd);
 	close(fd);
 	errno = 0;
 }
 
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd);
-} open_tests[] = {
-	{ "granted", "What was granted is what PAT tracks", test_granted },
-	{ "audit-processes", "Mappings in several processes agree",
+static const struct igt_ferry_test tests[] = {
+	{ "effective",
+	  "The effective memory type is that which PAT tracks, and that of the mapping of the kernel",
+	  test_effective },
+	{ "audit-processes",
+	  "The audit finds no disagreement in mappings of every kind, made in every way, in several processes",
 	  test_audit_processes },
-	{ "audit-moving", "The audit reports nothing while BOs move",
+	{ "audit-moving",
+	  "The audit finds no disagreement while BOs move and processes start and end",
 	  test_audit_moving },
-	{ "dev-mem", "Nobody maps the BAR by way of /dev/mem", test_dev_mem },
+	{ "dev-mem", "/dev/mem does not map the BAR while ferry has claimed it",
+	  test_dev_mem },
+	{ "broken-memtype",
+	  "The audit reports each page that an entry maps with another memory type",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_broken_memtype,
+	  .pages = 40, .huge_pages = HUGE_PAGES },
+	{ "broken-page",
+	  "The audit reports each page of an entry that maps other pages",
+	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_broken_page,
+	  .pages = 40, .huge_pages = HUGE_PAGES },
+	{}
 };
 
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(void);
-} tests[] = {
-	{ "resource-files", "Nobody maps the BAR by way of sysfs",
+static const struct igt_ferry_test module_tests[] = {
+	{ "parameter-auto",
+	  "All mappings of the aperture have the memory type that is requested, or the log says why not",
+	  test_parameter_auto },
+	{ "parameter-wc",
+	  "All mappings of the aperture have the memory type that is requested, or the log says why not",
+	  test_parameter_wc },
+	{ "parameter-uc",
+	  "All mappings of the aperture have the memory type that is requested, or the log says why not",
+	  test_parameter_uc },
+	{ "parameter-wb",
+	  "All mappings of the aperture have the memory type that is requested, or the log says why not",
+	  test_parameter_wb },
+	{ "resource-files",
+	  "sysfs does not map the BAR while ferry has claimed it, and does so after an unbind",
 	  test_resource_files },
-	{ "resource-files-first", "A program has mapped the BAR before",
+	{ "resource-files-first",
+	  "An older mapping of the BAR by sysfs is zapped, or ferry uses its memory type",
 	  test_resource_files_first },
-	{ "parameter-bogus", "An attribute that there is not is refused",
+	{ "parameter-bogus",
+	  "A memory type that does not exist makes the probe fail, and the log lists the valid ones",
 	  test_parameter_bogus },
-	{ "claimed-first", "A BAR that somebody has mapped before is noticed",
+	{ "claimed-first",
+	  "If the BAR was mapped uncached before, ferry logs, reports and uses that memory type",
 	  test_claimed_first },
-	{ "nopat", "Without PAT the aperture is not cached", test_nopat },
+	{ "nopat",
+	  "Without PAT ferry inserts PTEs only, and the aperture is uncached",
+	  test_nopat },
+	{}
 };
 
 igt_main
 {
-	const struct igt_ferry_kind *kind;
 	int fd = -1;
 
 	igt_fixture
@@ -697,26 +724,7 @@ igt_main
 		igt_ferry_module_begin(fd);
 	}
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(open_tests); i++) {
-		igt_describe(open_tests[i].describe);
-		igt_subtest(open_tests[i].name)
-		{
-			open_tests[i].run(igt_ferry_begin(fd));
-		}
-	}
-
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		for (int i = 0; i < 4; i++) {
-			igt_describe("A broken entry is reported");
-			igt_subtest_f("broken-%s%s-%s",
-				      i & 1 ? "page" : "cache",
-				      i & 2 ? "-huge" : "", kind->name)
-			{
-				test_broken(igt_ferry_begin(fd), kind, i & 2,
-					    !(i & 1));
-			}
-		}
-	}
+	igt_ferry_run_tests(fd, tests);
 
 	igt_fixture
 	{
@@ -724,24 +732,5 @@ igt_main
 		igt_ferry_module_require();
 	}
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(parameters); i++) {
-		igt_describe(
-			"The attribute asked for is used, or the log says why");
-		igt_subtest_f("parameter-%s", parameters[i].name)
-		{
-			igt_ferry_clean(-1);
-			igt_ferry_module_restore();
-			test_parameter(parameters[i].name, parameters[i].cache);
-		}
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].describe);
-		igt_subtest(tests[i].name)
-		{
-			igt_ferry_clean(-1);
-			igt_ferry_module_restore();
-			tests[i].run();
-		}
-	}
+	igt_ferry_module_run_tests(module_tests);
 }
