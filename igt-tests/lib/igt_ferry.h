@@ -164,6 +164,10 @@ int igt_ferry_read_signal(const volatile void *p);
 int igt_ferry_write_signal(volatile void *p, uint8_t value);
 void igt_ferry_touch(const void *map, size_t size);
 
+/* mmap() must fail with @err. */
+void igt_ferry_mmap_refused(int fd, uint64_t offset, size_t size, int prot,
+			    int flags, int err);
+
 /* /proc */
 long igt_ferry_field(const char *path, const char *field);
 void igt_ferry_smaps(const void *map, const char *field, char *value,

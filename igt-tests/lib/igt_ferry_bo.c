@@ -135,3 +135,20 @@ void igt_ferry_close_all(int fd, uint32_t *handles, unsigned int count)
 		gem_close(fd, handles[i]);
 	free(handles);
 }
+
+void igt_ferry_mmap_refused(int fd, uint64_t offset, size_t size, int prot,
+			    int flags, int err)
+{
+	void *map = mmap(NULL, size, prot, flags, fd, offset);
+	int got = errno;
+
+	igt_assert_f(map == MAP_FAILED,
+		     "size %#zx offset %#" PRIx64
+		     " prot %#x flags %#x: mapped\n",
+		     size, offset, prot, flags);
+	igt_assert_f(got == err,
+		     "size %#zx offset %#" PRIx64
+		     " prot %#x flags %#x: %s, not %s\n",
+		     size, offset, prot, flags, strerror(got), strerror(err));
+	errno = 0;
+}

@@ -2,7 +2,7 @@
 /**
  * TEST: ferry mmap
  * Category: Core
- * Description: Contents of mappings of BOs, and the calls of mmap() and mremap() that are refused
+ * Description: Contents of mappings of BOs, and their entries and flags
  */
 #include <fcntl.h>
 
@@ -10,8 +10,7 @@
 
 #include "igt_ferry.h"
 
-IGT_TEST_DESCRIPTION(
-	"Contents of mappings of BOs, and the calls of mmap() and mremap() that are refused");
+IGT_TEST_DESCRIPTION("Contents of mappings of BOs, and their entries and flags");
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -23,24 +22,6 @@ static void *map_at(int fd, uint64_t offset, size_t size, int prot, int flags)
 	void *map = mmap(NULL, size, prot, flags, fd, offset);
 
 	return map == MAP_FAILED ? NULL : map;
-}
-
-/* mmap() must fail with @err. */
-static void refused(int fd, uint64_t offset, size_t size, int prot, int flags,
-		    int err)
-{
-	void *map = mmap(NULL, size, prot, flags, fd, offset);
-	int got = errno;
-
-	igt_assert_f(map == MAP_FAILED,
-		     "size %#zx offset %#" PRIx64
-		     " prot %#x flags %#x: mapped\n",
-		     size, offset, prot, flags);
-	igt_assert_f(got == err,
-		     "size %#zx offset %#" PRIx64
-		     " prot %#x flags %#x: %s, not %s\n",
-		     size, offset, prot, flags, strerror(got), strerror(err));
-	errno = 0;
 }
 
 static void check_one_size(int fd, size_t pages,
@@ -317,241 +298,6 @@ static void test_mremap_move(int fd, const struct igt_ferry_kind *kind,
 }
 
 /**
- * SUBTEST: mremap-grow-%s
- * SUBTEST: mremap-grow-huge-%s
- * Description: mremap() does not grow a mapping, neither within its BO nor beyond the end
- *
- * arg[1].values: system, system-wc, aperture, aperture-contiguous
- */
-static void test_mremap_grow(int fd, const struct igt_ferry_kind *kind,
-			     size_t pages)
-{
-	const size_t size = pages * PAGE;
-	struct igt_ferry_bo bo;
-	char *part;
-
-	igt_ferry_bo_init(&bo, fd, size, kind);
-	igt_ferry_bo_fill(&bo);
-	igt_assert(mremap(bo.map, size, 2 * size, MREMAP_MAYMOVE) ==
-		   MAP_FAILED);
-	igt_assert_eq(errno, EFAULT);
-	igt_assert(mremap(bo.map, 0, 2 * size, MREMAP_MAYMOVE) == MAP_FAILED);
-	igt_ferry_bo_check(&bo);
-
-	part = map_at(fd, ferry_bo_mmap_offset(fd, bo.handle), size / 2, RW,
-		      MAP_SHARED);
-	igt_assert(part);
-	igt_assert(mremap(part, size / 2, size, MREMAP_MAYMOVE) == MAP_FAILED);
-	igt_assert_eq(errno, EFAULT);
-	igt_ferry_check(part, 0, size / 2 / PAGE, bo.id, bo.gen);
-	igt_assert_eq(munmap(part, size / 2), 0);
-	igt_ferry_bo_fini(&bo);
-	errno = 0;
-}
-
-/**
- * SUBTEST: map-private-%s
- * SUBTEST: map-private-huge-%s
- * Description: MAP_PRIVATE fails with EINVAL, with every protection and on every file
- *
- * arg[1].values: system, system-wc, aperture, aperture-contiguous
- */
-static void test_map_private(int fd, const struct igt_ferry_kind *kind,
-			     size_t pages)
-{
-	static const int flags[] = { 0, MAP_POPULATE, MAP_NORESERVE, MAP_LOCKED,
-				     MAP_NONBLOCK };
-	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t ro_handle =
-		ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
-				kind->placement, kind->caching, kind->flags);
-	uint64_t ro_offset = ferry_bo_mmap_offset(ro, ro_handle), offset;
-	struct igt_ferry_bo bo;
-
-	igt_ferry_bo_init(&bo, fd, pages * PAGE, kind);
-	offset = ferry_bo_mmap_offset(fd, bo.handle);
-	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
-		for (int prot = 0; prot <= RW; prot++) {
-			refused(fd, offset, bo.size, prot,
-				MAP_PRIVATE | flags[i], EINVAL);
-			refused(fd, offset + PAGE, PAGE, prot,
-				MAP_PRIVATE | flags[i], EINVAL);
-			refused(ro, ro_offset, bo.size, prot,
-				MAP_PRIVATE | flags[i], EINVAL);
-		}
-	}
-	igt_ferry_bo_check(&bo);
-	igt_ferry_bo_fini(&bo);
-	close(ro);
-}
-
-/**
- * SUBTEST: readonly-file-%s
- * SUBTEST: readonly-file-huge-%s
- * Description: A file opened for reading gives no writable mapping, neither by mmap() nor by mprotect()
- *
- * arg[1].values: system, system-wc, aperture, aperture-contiguous
- */
-static void test_readonly_file(int fd, const struct igt_ferry_kind *kind,
-			       size_t pages)
-{
-	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	uint32_t handle =
-		ferry_bo_create(ro, pages * PAGE, kind->allowed_placements,
-				kind->placement, kind->caching, kind->flags);
-	uint64_t offset = ferry_bo_mmap_offset(ro, handle);
-	char *map;
-
-	refused(ro, offset, pages * PAGE, RW, MAP_SHARED, EACCES);
-	refused(ro, offset, pages * PAGE, PROT_WRITE, MAP_SHARED, EACCES);
-	map = map_at(ro, offset, pages * PAGE, PROT_READ, MAP_SHARED);
-	igt_assert(map);
-	igt_assert_eq(mprotect(map, pages * PAGE, RW), -1);
-	igt_assert_eq(errno, EACCES);
-	igt_ferry_check_zero(map, pages * PAGE);
-	igt_assert_eq(mprotect(map + PAGE, PAGE, PROT_WRITE), -1);
-	igt_assert_eq(errno, EACCES);
-	igt_assert_eq(igt_ferry_write_signal(map, 1), SIGSEGV);
-	munmap(map, pages * PAGE);
-	close(ro);
-	errno = 0;
-}
-
-/**
- * SUBTEST: readonly-forced-%s
- * Description: /proc/self/mem does not write to a mapping of a file opened for reading
- *
- * arg[1].values: system, system-wc, aperture, aperture-contiguous
- */
-static void test_readonly_forced(int fd, const struct igt_ferry_kind *kind)
-{
-	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	int ro = igt_ferry_reopen(fd, O_RDONLY);
-	struct igt_ferry_bo bo = { .fd = ro, .size = 600 * PAGE };
-	char text[64] = "written to a read-only mapping";
-	ssize_t written;
-
-	igt_assert_fd(mem);
-	bo.handle = ferry_bo_create(ro, bo.size, kind->allowed_placements, 0,
-				    kind->caching, kind->flags);
-	bo.map = mmap(NULL, bo.size, PROT_READ, MAP_SHARED, ro,
-		      ferry_bo_mmap_offset(ro, bo.handle));
-	igt_assert(bo.map != MAP_FAILED);
-	igt_ferry_bo_check(&bo);
-	for (int mapped = 0; mapped < 2; mapped++) {
-		written = pwrite(mem, text, sizeof(text),
-				 (uintptr_t)bo.map + 5 * PAGE + 100);
-		igt_assert_f(written < 0, "%zd bytes were written\n", written);
-		igt_assert_eq(pread(mem, text, sizeof(text),
-				    (uintptr_t)bo.map + 5 * PAGE + 100),
-			      (int)sizeof(text));
-		igt_ferry_bo_check(&bo);
-	}
-	igt_ferry_bo_fini(&bo);
-	close(ro);
-	close(mem);
-	errno = 0;
-}
-
-/**
- * SUBTEST: foreign-offset
- * Description: mmap() at the offset of another client's BO fails with EACCES
- */
-static void test_foreign_offset(int fd)
-{
-	const struct igt_ferry_kind *kind;
-	struct igt_ferry_bo bo;
-	int other = igt_ferry_reopen(fd, O_RDWR);
-
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		uint64_t offset;
-
-		igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
-		offset = ferry_bo_mmap_offset(fd, bo.handle);
-		refused(other, offset, bo.size, RW, MAP_SHARED, EACCES);
-		refused(other, offset, bo.size, PROT_READ, MAP_SHARED, EACCES);
-		refused(other, offset + PAGE, PAGE, PROT_NONE, MAP_SHARED,
-			EACCES);
-
-		/* the other client may map the BO while it has a handle of its own */
-		if (kind == igt_ferry_fixed_kinds) {
-			uint32_t handle;
-			int prime;
-			void *map;
-
-			igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle,
-							 DRM_RDWR, &prime),
-				      0);
-			igt_assert_eq(drmPrimeFDToHandle(other, prime, &handle),
-				      0);
-			map = map_at(other, offset, bo.size, RW, MAP_SHARED);
-			igt_assert(map);
-			munmap(map, bo.size);
-			gem_close(other, handle);
-			close(prime);
-			refused(other, offset, bo.size, RW, MAP_SHARED, EACCES);
-		}
-		igt_ferry_bo_fini(&bo);
-	}
-	close(other);
-}
-
-/**
- * SUBTEST: closed-handle
- * Description: After a handle is closed, its mappings stay valid and mmap() at its offset fails
- */
-static void test_closed_handle(int fd)
-{
-	const struct igt_ferry_kind *kind;
-	struct igt_ferry_bo bo;
-	uint64_t offset;
-
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		igt_ferry_bo_init(&bo, fd, 8 * PAGE, kind);
-		igt_ferry_fill(bo.map, 0, 4, bo.id, 1);
-		offset = ferry_bo_mmap_offset(fd, bo.handle);
-		gem_close(fd, bo.handle);
-		refused(fd, offset, bo.size, RW, MAP_SHARED, EACCES);
-		igt_ferry_check(bo.map, 0, 4, bo.id, 1);
-		igt_ferry_check_zero((char *)bo.map + 4 * PAGE, 4 * PAGE);
-		igt_ferry_bo_fill(&bo);
-		igt_ferry_bo_check(&bo);
-		igt_assert_eq(munmap(bo.map, bo.size), 0);
-		refused(fd, offset, bo.size, RW, MAP_SHARED, EINVAL);
-	}
-}
-
-/**
- * SUBTEST: out-of-range
- * Description: mmap() of a range that is not within one BO fails with EINVAL
- */
-static void test_out_of_range(int fd)
-{
-	const struct igt_ferry_kind *kind;
-	struct igt_ferry_bo bo;
-	uint64_t offset;
-
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
-		offset = ferry_bo_mmap_offset(fd, bo.handle);
-		refused(fd, offset, bo.size + 1, RW, MAP_SHARED, EINVAL);
-		refused(fd, offset, bo.size + PAGE, RW, MAP_SHARED, EINVAL);
-		refused(fd, offset, bo.size * 1024, RW, MAP_SHARED, EINVAL);
-		refused(fd, offset + PAGE, bo.size, RW, MAP_SHARED, EINVAL);
-		refused(fd, offset + 3 * PAGE, 2 * PAGE, RW, MAP_SHARED,
-			EINVAL);
-		refused(fd, offset + 1, PAGE, RW, MAP_SHARED, EINVAL);
-		refused(fd, offset, 0, RW, MAP_SHARED, EINVAL);
-		igt_ferry_bo_check(&bo);
-		igt_ferry_bo_fini(&bo);
-	}
-	refused(fd, 0, PAGE, RW, MAP_SHARED, EINVAL);
-	refused(fd, 1ull << 42, PAGE, RW, MAP_SHARED, EINVAL);
-	refused(fd, INT64_MAX & ~(PAGE - 1), PAGE, PROT_READ, MAP_SHARED,
-		EINVAL);
-}
-
-/**
  * SUBTEST: vma-flags-%s
  * SUBTEST: vma-flags-huge-%s
  * Description: A mapping has VM_PFNMAP, VM_IO, VM_DONTEXPAND and VM_DONTDUMP, and madvise() clears none
@@ -650,9 +396,11 @@ static void test_populate(int fd, const struct igt_ferry_kind *kind,
 		igt_assert_eq(munmap(populated, size), 0);
 	}
 
-	refused(fd, offset, bo.size, RW, MAP_PRIVATE, EINVAL);
-	refused(fd, offset, bo.size + PAGE, RW, MAP_SHARED, EINVAL);
-	refused(fd, offset + PAGE, bo.size, RW, MAP_SHARED, EINVAL);
+	igt_ferry_mmap_refused(fd, offset, bo.size, RW, MAP_PRIVATE, EINVAL);
+	igt_ferry_mmap_refused(fd, offset, bo.size + PAGE, RW, MAP_SHARED,
+			       EINVAL);
+	igt_ferry_mmap_refused(fd, offset + PAGE, bo.size, RW, MAP_SHARED,
+			       EINVAL);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
 }
@@ -758,18 +506,6 @@ static const struct igt_ferry_test tests[] = {
 	  "A mapping that mremap() moves or shrinks shows the same pages, and the old range is unmapped",
 	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_mremap_move,
 	  .pages = 48, .huge_pages = 1543 },
-	{ "mremap-grow",
-	  "mremap() does not grow a mapping, neither within its BO nor beyond the end",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_mremap_grow,
-	  .pages = 8, .huge_pages = 1030 },
-	{ "map-private",
-	  "MAP_PRIVATE fails with EINVAL, with every protection and on every file",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_map_private,
-	  .pages = 4, .huge_pages = 1030 },
-	{ "readonly-file",
-	  "A file opened for reading gives no writable mapping, neither by mmap() nor by mprotect()",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_readonly_file,
-	  .pages = 4, .huge_pages = 1030 },
 	{ "vma-flags",
 	  "A mapping has VM_PFNMAP, VM_IO, VM_DONTEXPAND and VM_DONTDUMP, and madvise() clears none",
 	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_vma_flags,
@@ -778,24 +514,12 @@ static const struct igt_ferry_test tests[] = {
 	  "A populated mapping has entries for all pages at once, and shows the same bytes",
 	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_populate,
 	  .pages = 60, .huge_pages = 1100 },
-	{ "readonly-forced",
-	  "/proc/self/mem does not write to a mapping of a file opened for reading",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_readonly_forced },
 	{ "populate-moved",
 	  "A populated mapping shows the contents of its BO after each move",
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_populate_moved },
 	{ "huge",
 	  "The part of a BO that the query reports in huge_size is mapped with PMDs",
 	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_huge },
-	{ "foreign-offset",
-	  "mmap() at the offset of another client's BO fails with EACCES",
-	  test_foreign_offset },
-	{ "closed-handle",
-	  "After a handle is closed, its mappings stay valid and mmap() at its offset fails",
-	  test_closed_handle },
-	{ "out-of-range",
-	  "mmap() of a range that is not within one BO fails with EINVAL",
-	  test_out_of_range },
 	{ "offset-stable",
 	  "The mmap offset of a BO does not change, and the offsets of no two BOs overlap",
 	  test_offset_stable },
