@@ -15,7 +15,7 @@ static void ferry_signal_handler(int sig)
 	siglongjmp(ferry_signal_jmp, sig);
 }
 
-static int ferry_touch_signal(volatile uint8_t *p, int value)
+static int ferry_access_signal(volatile uint8_t *p, int value)
 {
 	static struct sigaction old_segv, old_bus;
 	struct sigaction sa = { .sa_handler = ferry_signal_handler };
@@ -38,13 +38,13 @@ static int ferry_touch_signal(volatile uint8_t *p, int value)
 /* Read one byte. Return 0, or the signal that it raised: SIGSEGV or SIGBUS. */
 int igt_ferry_read_signal(const volatile void *p)
 {
-	return ferry_touch_signal((volatile uint8_t *)p, -1);
+	return ferry_access_signal((volatile uint8_t *)p, -1);
 }
 
 /* Write one byte. Return 0, or the signal that it raised: SIGSEGV or SIGBUS. */
 int igt_ferry_write_signal(volatile void *p, uint8_t value)
 {
-	return ferry_touch_signal(p, value);
+	return ferry_access_signal(p, value);
 }
 
 /* Read one byte of each page. */

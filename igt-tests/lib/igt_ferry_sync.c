@@ -115,7 +115,7 @@ void igt_ferry_gate_require_closed(const struct igt_ferry_gate *gate)
 {
 	igt_require_f(
 		sync_fence_status(gate->file) == 0,
-		"this machine is too slow for fences of vgem, which signal after 10 seconds\n");
+		"this virtual machine is too slow for fences of vgem, which signal after 10 seconds\n");
 }
 
 /**

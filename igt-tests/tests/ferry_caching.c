@@ -120,7 +120,7 @@ static void check_broken(int fd, const struct igt_ferry_kind *kind,
 {
 	const bool huge = pages == HUGE_PAGES;
 	const size_t span = huge ? HUGE_PAGES : 1, page = huge ? 0 : 7;
-	char options[128], says[64];
+	char options[128], text[64];
 	struct igt_ferry_audit audit;
 	struct igt_ferry_bo bo;
 	char *at;
@@ -151,18 +151,18 @@ static void check_broken(int fd, const struct igt_ferry_kind *kind,
 	igt_ferry_break_unload();
 	igt_info("%s", audit.first);
 	igt_assert_eq_u64(audit.disagreements, span);
-	snprintf(says, sizeof(says), " 0x%" PRIxPTR ": ", (uintptr_t)at);
-	igt_assert_f(strstr(audit.first, says), "the report does not have%s\n",
-		     says);
-	snprintf(says, sizeof(says), " page %zu ", page);
-	igt_assert_f(strstr(audit.first, says), "the report does not have%s\n",
-		     says);
+	snprintf(text, sizeof(text), " 0x%" PRIxPTR ": ", (uintptr_t)at);
+	igt_assert_f(strstr(audit.first, text), "the report does not have%s\n",
+		     text);
+	snprintf(text, sizeof(text), " page %zu ", page);
+	igt_assert_f(strstr(audit.first, text), "the report does not have%s\n",
+		     text);
 	if (!memtype) {
-		snprintf(says, sizeof(says), "user %s, ",
+		snprintf(text, sizeof(text), "user %s, ",
 			 igt_ferry_memtype_name(
 				 igt_ferry_expected_memtype(fd, kind)));
-		igt_assert_f(strstr(audit.first, says),
-			     "the report does not have %s\n", says);
+		igt_assert_f(strstr(audit.first, text),
+			     "the report does not have %s\n", text);
 	}
 
 	igt_ferry_audit_clean(fd, NULL);

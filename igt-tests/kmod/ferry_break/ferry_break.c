@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Does on purpose what ferry must notice. Not part of ferry, and of no use but
- * for its tests.
+ * Test module that breaks an invariant of ferry, for tests that ferry notices it. It is not
+ * part of ferry.
  *
- * pid= and address=: changes the entry that maps the address in that process:
- * its cache attribute (uncached=1), or the page it points at (move=N, N pages
- * further). Unloading puts the entry back. The process must not touch the
- * address in between: translations that a CPU remembers are not flushed.
+ * pid= and address=: change the page table entry that maps the address in the process:
+ * its memory type (uncached=1), or its PFN (move=N, by N pages). Unloading the module
+ * restores the entry. The process must not access the address meanwhile, as TLBs are not
+ * flushed.
  *
- * pid=, address= and shift=N: lets the mapping at the address show what is N pages
- * further in its file. Nobody may move or unmap it in between.
+ * pid=, address= and shift=N: add N pages to the offset of the mapping at the address.
+ * The mapping must not be moved or unmapped while the module is loaded.
  *
- * pci= and bar=: maps that BAR uncached for as long as the module is loaded,
- * without claiming it, as a careless driver or the firmware's console would. And
- * claim=1: claims it without mapping it, as another driver would.
+ * pci= and bar=: map the BAR uncached while the module is loaded, without claiming it, as a
+ * driver or the console of the firmware might do. With claim=1, claim the BAR without
+ * mapping it, as another driver does.
  */
 #include <linux/io.h>
 #include <linux/ioport.h>
@@ -33,28 +33,27 @@ MODULE_PARM_DESC(address, "address that the entry maps");
 
 static bool uncached;
 module_param(uncached, bool, 0444);
-MODULE_PARM_DESC(uncached, "change the entry's cache attribute");
+MODULE_PARM_DESC(uncached, "change the memory type of the entry");
 
 static int move;
 module_param(move, int, 0444);
-MODULE_PARM_DESC(move, "let the entry point this many pages further");
+MODULE_PARM_DESC(move, "add this number of pages to the PFN of the entry");
 
 static int shift;
 module_param(shift, int, 0444);
-MODULE_PARM_DESC(shift, "let the mapping show this many pages further");
+MODULE_PARM_DESC(shift, "add this number of pages to the offset of the mapping");
 
 static char *pci;
 module_param(pci, charp, 0444);
-MODULE_PARM_DESC(pci,
-		 "address of a device, one BAR of which is mapped uncached");
+MODULE_PARM_DESC(pci, "PCI address of a device whose BAR is mapped uncached");
 
 static int bar;
 module_param(bar, int, 0444);
-MODULE_PARM_DESC(bar, "number of that BAR");
+MODULE_PARM_DESC(bar, "number of the BAR");
 
 static bool claim;
 module_param(claim, bool, 0444);
-MODULE_PARM_DESC(claim, "claim that BAR instead of mapping it");
+MODULE_PARM_DESC(claim, "claim the BAR instead of mapping it");
 
 static struct resource *ferry_break_claimed;
 static void __iomem *ferry_break_mem;
@@ -62,7 +61,7 @@ static struct mm_struct *ferry_break_mm;
 static u64 ferry_break_old;
 static u64 ferry_break_new;
 
-/* The entry that maps the address, as the number that it is, or NULL. */
+/* Return the page table entry that maps the address, at whatever level, or NULL. */
 static u64 *ferry_break_entry(struct mm_struct *mm)
 {
 	pgd_t *pgd = pgd_offset(mm, address);
@@ -91,7 +90,7 @@ static u64 *ferry_break_entry(struct mm_struct *mm)
 	return pte_present(*pte) ? (u64 *)pte : NULL;
 }
 
-/* The mapping that the address is in; nobody faults in it meanwhile. */
+/* Change the offset of the mapping; with the VMA locked for writing there are no faults. */
 static int ferry_break_shift(int pages)
 {
 	struct vm_area_struct *vma;
@@ -149,7 +148,7 @@ static int ferry_break_change(void)
 	return 0;
 }
 
-/* Only what is still as it was left here; but for what the CPU notes in it. */
+/* Restore the entry, unless it has changed; the CPU may have set its accessed and dirty bits. */
 static void ferry_break_restore(void)
 {
 	u64 *entry;
@@ -217,5 +216,5 @@ static void __exit ferry_break_exit(void)
 }
 module_exit(ferry_break_exit);
 
-MODULE_DESCRIPTION("Breaks what ferry must notice, for ferry's tests");
+MODULE_DESCRIPTION("Breaks invariants of ferry, for its tests");
 MODULE_LICENSE("Dual MIT/GPL");
