@@ -148,6 +148,8 @@ static int module_test_begin(int keep)
 {
 	igt_ferry_clean(keep);
 	igt_ferry_module_restore();
+	igt_assert_f(igt_ferry_module_is_bound(),
+		     "an earlier subtest left the device without ferry\n");
 	return igt_ferry_open();
 }
 

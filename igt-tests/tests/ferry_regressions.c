@@ -160,7 +160,7 @@ static unsigned long count_lines(const char *path)
 
 /**
  * SUBTEST: pat-sparse-pfnmap
- * Description: Sparse mappings at nonzero offsets, of RAM and of the BAR, keep the accounts of PAT right
+ * Description: Sparse mappings of RAM and of the BAR, at nonzero offsets, leave PAT's reservations as they are
  *
  * The report of 2009. The kernel took each PFN mapping with a nonzero offset for a contiguous
  * range of physical memory and tracked its memory type as such. At fork() and munmap() it
@@ -509,7 +509,7 @@ static const struct igt_ferry_test tests[] = {
 	  "A mapping is accessed before any ioctl for it, and outlives its file",
 	  test_mmap_offset_protocol },
 	{ "pat-sparse-pfnmap",
-	  "Sparse mappings at nonzero offsets, of RAM and of the BAR, keep the accounts of PAT right",
+	  "Sparse mappings of RAM and of the BAR, at nonzero offsets, leave PAT's reservations as they are",
 	  test_pat_sparse_pfnmap },
 	{ "remap-vs-fault",
 	  "A populated mapping and a faulted one show the same bytes, at any offset",
