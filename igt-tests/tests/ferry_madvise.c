@@ -2,7 +2,7 @@
 /**
  * TEST: ferry madvise
  * Category: Core
- * Description: Contents that nobody needs: who may give them up, when they go, and who goes first
+ * Description: DRM_FERRY_MADV_*: which BOs can be marked as not needed, when their contents are purged, and in which order
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@
 #include "igt_ferry_sync.h"
 
 IGT_TEST_DESCRIPTION(
-	"Contents that nobody needs: who may give them up, and when they go");
+	"DRM_FERRY_MADV_*: which BOs can be marked as not needed, when their contents are purged, and in which order");
 
 #define WILLNEED DRM_FERRY_MADV_WILLNEED
 #define DONTNEED DRM_FERRY_MADV_DONTNEED
@@ -32,12 +32,12 @@ static void bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
 	igt_ferry_bo_check(bo);
 }
 
-static bool give_up(struct igt_ferry_bo *bo)
+static bool set_dontneed(struct igt_ferry_bo *bo)
 {
 	return ferry_bo_madvise(bo->fd, bo->handle, DONTNEED);
 }
 
-static bool take_back(struct igt_ferry_bo *bo)
+static bool set_willneed(struct igt_ferry_bo *bo)
 {
 	return ferry_bo_madvise(bo->fd, bo->handle, WILLNEED);
 }
@@ -47,19 +47,20 @@ static uint32_t madv(const struct igt_ferry_bo *bo)
 	return ferry_bo_madv(bo->fd, bo->handle);
 }
 
-/* A BO that takes what is free in the aperture, and @more. */
-static void press(struct igt_ferry_bo *bo, int fd, size_t more)
+/* Create a BO in the aperture that is @more bytes larger than what is free there. */
+static void exceed_aperture(struct igt_ferry_bo *bo, int fd, size_t more)
 {
-	struct igt_ferry_kind above = igt_ferry_movable_kinds[0];
+	struct igt_ferry_kind in_aperture = igt_ferry_movable_kinds[0];
 
-	above.placement = APERTURE;
-	igt_ferry_bo_init(bo, fd, igt_ferry_aperture_free(fd) + more, &above);
+	in_aperture.placement = APERTURE;
+	igt_ferry_bo_init(bo, fd, igt_ferry_aperture_free(fd) + more,
+			  &in_aperture);
 	igt_assert_eq(ferry_bo_placement(fd, bo->handle), APERTURE);
 }
 
 /**
  * SUBTEST: retained-%s
- * Description: without pressure contents that nobody needs stay, and can be taken back
+ * Description: Without memory pressure a BO that is marked as not needed keeps its contents
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
@@ -71,18 +72,18 @@ static void test_retained(int fd, const struct igt_ferry_kind *kind)
 		bo_init(&bo, fd, SIZE, kind, placement);
 		igt_assert_eq_u32(madv(&bo), WILLNEED);
 		for (int i = 0; i < 3; i++) {
-			igt_assert(give_up(&bo));
-			igt_assert(give_up(&bo));
+			igt_assert(set_dontneed(&bo));
+			igt_assert(set_dontneed(&bo));
 			igt_assert_eq_u32(madv(&bo), DONTNEED);
 			igt_ferry_bo_check(&bo);
 			igt_ferry_bo_fill(&bo);
-			/* moves take them along */
+			/* a move copies the contents although they are not needed */
 			ferry_bo_migrate(fd, bo.handle, APERTURE);
 			igt_ferry_bo_check(&bo);
 			ferry_bo_migrate(fd, bo.handle, SYSTEM);
 			igt_assert_eq_u32(madv(&bo), DONTNEED);
-			igt_assert(take_back(&bo));
-			igt_assert(take_back(&bo));
+			igt_assert(set_willneed(&bo));
+			igt_assert(set_willneed(&bo));
 			igt_assert_eq_u32(madv(&bo), WILLNEED);
 			igt_ferry_bo_check(&bo);
 		}
@@ -91,21 +92,21 @@ static void test_retained(int fd, const struct igt_ferry_kind *kind)
 }
 
 /**
- * SUBTEST: fixed-%s
- * Description: BOs that may be at one place only take advice as well
+ * SUBTEST: one-placement-%s
+ * Description: BOs with one allowed placement can be marked as not needed
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
-static void test_fixed(int fd, const struct igt_ferry_kind *kind)
+static void test_one_placement(int fd, const struct igt_ferry_kind *kind)
 {
 	struct igt_ferry_bo bo, other;
 
 	bo_init(&bo, fd, SIZE, kind, kind->allowed_placements);
-	igt_assert(give_up(&bo));
+	igt_assert(set_dontneed(&bo));
 	igt_ferry_bo_check(&bo);
-	igt_assert(take_back(&bo));
+	igt_assert(set_willneed(&bo));
 	igt_ferry_drop_caches();
-	press(&other, fd, 0);
+	exceed_aperture(&other, fd, 0);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&other);
 	igt_ferry_bo_fini(&bo);
@@ -133,27 +134,22 @@ static void check_purged(struct igt_ferry_bo *bo)
 			      -ENODATA);
 		igt_assert_eq(__ferry_bo_migrate(bo->fd, bo->handle, SYSTEM),
 			      -ENODATA);
-		igt_assert_eq(__ferry_bo_migrate_sync(bo->fd, bo->handle, APERTURE,
-						      NULL, &out),
+		igt_assert_eq(__ferry_bo_migrate_sync(bo->fd, bo->handle,
+						      APERTURE, NULL, &out),
 			      -ENODATA);
 		igt_assert(drmPrimeHandleToFD(bo->fd, bo->handle, DRM_CLOEXEC,
 					      &dmabuf));
 		igt_assert_eq(__ferry_bo_wait(bo->fd, bo->handle, 0), 0);
-		/* no advice brings them back */
-		igt_assert(!(i ? give_up(bo) : take_back(bo)));
+		/* no later madvise call restores the contents */
+		igt_assert(!(i ? set_dontneed(bo) : set_willneed(bo)));
 	}
 	errno = 0;
 	close(mem);
 }
 
 /**
- * SUBTEST: purged-%s
- * Description: contents that went are gone for good, whatever is tried with the BO
- *
- * arg[1]:
- *
- * @aperture:	pushed out by another BO
- * @system:	taken by the shrinker
+ * SUBTEST: purged-aperture
+ * Description: Every use of a BO fails after it was purged to free space in the aperture
  */
 static void test_purged_aperture(int fd)
 {
@@ -164,8 +160,8 @@ static void test_purged_aperture(int fd)
 		struct igt_ferry_bo bo, other;
 
 		bo_init(&bo, fd, SIZE, kind, APERTURE);
-		igt_assert(give_up(&bo));
-		press(&other, fd, PAGE);
+		igt_assert(set_dontneed(&bo));
+		exceed_aperture(&other, fd, PAGE);
 		check_purged(&bo);
 		igt_ferry_bo_check(&other);
 		igt_ferry_bo_fini(&other);
@@ -175,6 +171,10 @@ static void test_purged_aperture(int fd)
 	}
 }
 
+/**
+ * SUBTEST: purged-system
+ * Description: Every use of a BO fails after the shrinker purged it
+ */
 static void test_purged_system(int fd)
 {
 	const struct igt_ferry_kind *kind;
@@ -186,7 +186,7 @@ static void test_purged_system(int fd)
 		bo_init(&bo, fd, SIZE, kind, SYSTEM);
 		igt_ferry_bo_purge(&bo);
 		check_purged(&bo);
-		/* what it had went back at once */
+		/* the purge has freed its pages, although the handle is still open */
 		igt_assert_eq_u64(igt_ferry_stat(fd, "system_pages"), pages);
 		igt_ferry_bo_fini(&bo);
 	}
@@ -194,29 +194,30 @@ static void test_purged_system(int fd)
 
 #define BOS 8
 
-/* BOs that fill the aperture, the first one the longest there */
+/* Fill the aperture with BOs; the first one has been there the longest. */
 static void fill_aperture(struct igt_ferry_bo *bo, int fd)
 {
 	size_t size = ALIGN(igt_ferry_aperture_free(fd) / BOS - PAGE, PAGE);
 
 	for (int i = 0; i < BOS; i++)
 		bo_init(&bo[i], fd, size, &igt_ferry_movable_kinds[0], SYSTEM);
-	/* touched last before: nothing but the way up counts */
+	/* their contents were written before: the order of these moves is the LRU order */
 	for (int i = 0; i < BOS; i++)
 		ferry_bo_migrate(fd, bo[i].handle, APERTURE);
 	for (int i = 0; i < BOS; i++)
 		igt_assert_eq(ferry_bo_placement(fd, bo[i].handle), APERTURE);
 }
 
-/* Those of @mask are still in the aperture, the others are not. */
-static void check_above(struct igt_ferry_bo *bo, int fd, unsigned int mask)
+/* Assert that exactly the BOs in @mask are in the aperture. */
+static void check_in_aperture(struct igt_ferry_bo *bo, int fd,
+			      unsigned int mask)
 {
-	unsigned int above = 0;
+	unsigned int in_aperture = 0;
 
 	for (int i = 0; i < BOS; i++)
 		if (ferry_bo_placement(fd, bo[i].handle) == APERTURE)
-			above |= 1u << i;
-	igt_assert_eq_u32(above, mask);
+			in_aperture |= 1u << i;
+	igt_assert_eq_u32(in_aperture, mask);
 }
 
 static void finish(struct igt_ferry_bo *bo)
@@ -230,35 +231,35 @@ static void finish(struct igt_ferry_bo *bo)
 
 /**
  * SUBTEST: purgeable-first
- * Description: for room in the aperture what nobody needs goes first, however new, and is not copied
+ * Description: Space in the aperture comes from BOs that are not needed first, without a copy, even if they are the newest
  */
 static void test_purgeable_first(int fd)
 {
 	struct igt_ferry_bo bo[BOS], other;
-	uint64_t evictions, down, purged;
+	uint64_t evictions, bytes, purged;
 
 	fill_aperture(bo, fd);
-	igt_assert(give_up(&bo[5]));
-	igt_assert(give_up(&bo[BOS - 1]));
+	igt_assert(set_dontneed(&bo[5]));
+	igt_assert(set_dontneed(&bo[BOS - 1]));
 	evictions = igt_ferry_stat(fd, "evictions");
-	down = igt_ferry_stat(fd, "bytes_to_system");
+	bytes = igt_ferry_stat(fd, "bytes_to_system");
 	purged = igt_ferry_stat(fd, "purged");
 
-	press(&other, fd, bo[0].size);
-	check_above(bo, fd, 0xff & ~(1u << 5));
+	exceed_aperture(&other, fd, bo[0].size);
+	check_in_aperture(bo, fd, 0xff & ~(1u << 5));
 	igt_assert_eq_u32(madv(&bo[5]), PURGED);
 	igt_assert_eq_u32(madv(&bo[BOS - 1]), DONTNEED);
 	igt_ferry_bo_fini(&other);
-	press(&other, fd, bo[0].size);
-	check_above(bo, fd, 0x7f & ~(1u << 5));
+	exceed_aperture(&other, fd, bo[0].size);
+	check_in_aperture(bo, fd, 0x7f & ~(1u << 5));
 	igt_assert_eq_u64(igt_ferry_stat(fd, "purged"), purged + 2);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "evictions"), evictions);
-	igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_to_system"), down);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bytes_to_system"), bytes);
 
 	/* then the oldest */
 	igt_ferry_bo_fini(&other);
-	press(&other, fd, bo[0].size);
-	check_above(bo, fd, 0x7e & ~(1u << 5));
+	exceed_aperture(&other, fd, bo[0].size);
+	check_in_aperture(bo, fd, 0x7e & ~(1u << 5));
 	igt_assert_eq_u64(igt_ferry_stat(fd, "evictions"), evictions + 1);
 	igt_ferry_bo_fini(&other);
 	finish(bo);
@@ -266,7 +267,7 @@ static void test_purgeable_first(int fd)
 
 /**
  * SUBTEST: taken-back
- * Description: what was taken back in time is as safe as what was never given up
+ * Description: A BO that is marked as needed again before it was purged is not purged
  */
 static void test_taken_back(int fd)
 {
@@ -275,12 +276,12 @@ static void test_taken_back(int fd)
 	bo_init(&system, fd, SIZE, &igt_ferry_movable_kinds[0], SYSTEM);
 	fill_aperture(bo, fd);
 	for (int i = 0; i < BOS; i++)
-		igt_assert(give_up(&bo[i]));
-	igt_assert(give_up(&system));
+		igt_assert(set_dontneed(&bo[i]));
+	igt_assert(set_dontneed(&system));
 	for (int i = 0; i < BOS; i++)
-		igt_assert(take_back(&bo[i]));
-	igt_assert(take_back(&system));
-	press(&other, fd, 2 * bo[0].size);
+		igt_assert(set_willneed(&bo[i]));
+	igt_assert(set_willneed(&system));
+	exceed_aperture(&other, fd, 2 * bo[0].size);
 	for (int i = 0; i < 3; i++)
 		igt_ferry_drop_caches();
 	for (int i = 0; i < BOS; i++)
@@ -292,26 +293,26 @@ static void test_taken_back(int fd)
 }
 
 /**
- * SUBTEST: touched-last
- * Description: of BOs that are needed the one that was touched last leaves last
+ * SUBTEST: accessed-last
+ * Description: Of the BOs that are needed, those accessed last are evicted last
  */
-static void test_touched_last(int fd)
+static void test_accessed_last(int fd)
 {
 	struct igt_ferry_bo bo[BOS], other;
 
 	fill_aperture(bo, fd);
 	igt_ferry_check(bo[0].map, 0, 1, bo[0].id, bo[0].gen);
 	igt_ferry_check(bo[2].map, 0, 1, bo[2].id, bo[2].gen);
-	/* three that were not touched, the oldest first */
-	press(&other, fd, 3 * bo[0].size);
-	check_above(bo, fd, 0xff & ~(1u << 1 | 1u << 3 | 1u << 4));
+	/* evicts the three oldest that were not accessed */
+	exceed_aperture(&other, fd, 3 * bo[0].size);
+	check_in_aperture(bo, fd, 0xff & ~(1u << 1 | 1u << 3 | 1u << 4));
 	igt_ferry_bo_fini(&other);
 	finish(bo);
 }
 
 /**
  * SUBTEST: scanout-never
- * Description: what is on the screen cannot be given up, and stays under any pressure
+ * Description: A BO that is scanned out cannot be marked as not needed, and memory pressure does not move it
  */
 static void test_scanout_never(int fd)
 {
@@ -334,8 +335,11 @@ static void test_scanout_never(int fd)
 	pitches[0] = mode->hdisplay * 4;
 	bo_init(&shown, fd, pitches[0] * mode->vdisplay,
 		&igt_ferry_movable_kinds[0], SYSTEM);
-	/* what is given up is not shown; a framebuffer counts as a handle */
-	igt_assert(give_up(&shown));
+	/*
+	 * A BO that is not needed cannot be scanned out. A framebuffer counts as a
+	 * handle: with it the BO cannot be marked any more.
+	 */
+	igt_assert(set_dontneed(&shown));
 	handles[0] = shown.handle;
 	igt_assert_eq(drmModeAddFB2(fd, mode->hdisplay, mode->vdisplay,
 				    DRM_FORMAT_XRGB8888, handles, pitches,
@@ -344,7 +348,7 @@ static void test_scanout_never(int fd)
 
 	igt_assert(drmModeSetCrtc(fd, res->crtcs[0], fb, 0, 0,
 				  &connector->connector_id, 1, mode));
-	igt_assert(take_back(&shown));
+	igt_assert(set_willneed(&shown));
 	igt_assert_eq(drmModeSetCrtc(fd, res->crtcs[0], fb, 0, 0,
 				     &connector->connector_id, 1, mode),
 		      0);
@@ -354,7 +358,7 @@ static void test_scanout_never(int fd)
 		      0);
 	igt_assert(retained);
 
-	press(&other, fd, 0);
+	exceed_aperture(&other, fd, 0);
 	igt_ferry_bo_fini(&other);
 	count = igt_ferry_aperture_fill(fd, 64 * PAGE, &more);
 	igt_ferry_drop_caches();
@@ -365,7 +369,7 @@ static void test_scanout_never(int fd)
 	igt_assert_eq(drmModeSetCrtc(fd, res->crtcs[0], 0, 0, 0, NULL, 0, NULL),
 		      0);
 	igt_assert_eq(drmModeRmFB(fd, fb), 0);
-	igt_assert(give_up(&shown));
+	igt_assert(set_dontneed(&shown));
 	drmModeFreeConnector(connector);
 	drmModeFreeResources(res);
 	igt_ferry_bo_fini(&shown);
@@ -379,14 +383,14 @@ static void check_busy(struct igt_ferry_bo *bo)
 					 &retained),
 		      -EBUSY);
 	igt_assert_eq_u32(madv(bo), WILLNEED);
-	igt_assert(take_back(bo));
+	igt_assert(set_willneed(bo));
 	igt_ferry_drop_caches();
 	igt_ferry_bo_check(bo);
 }
 
 /**
  * SUBTEST: shared-dma-buf
- * Description: what is or was a dma-buf cannot be given up, and what is given up becomes none
+ * Description: A BO that is or was a dma-buf cannot be marked as not needed, and one that is marked cannot be exported
  */
 static void test_shared_dma_buf(int fd)
 {
@@ -396,10 +400,10 @@ static void test_shared_dma_buf(int fd)
 	bool retained;
 
 	bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0], SYSTEM);
-	igt_assert(give_up(&bo));
+	igt_assert(set_dontneed(&bo));
 	igt_assert(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &dmabuf));
 	errno = 0;
-	igt_assert(take_back(&bo));
+	igt_assert(set_willneed(&bo));
 	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_CLOEXEC, &dmabuf),
 		      0);
 	check_busy(&bo);
@@ -417,7 +421,7 @@ static void test_shared_dma_buf(int fd)
 
 /**
  * SUBTEST: shared-handle
- * Description: what two clients have a handle of cannot be given up by one, until it is alone
+ * Description: A BO with handles of two clients cannot be marked as not needed until one of them closes its handle
  */
 static void test_shared_handle(int fd)
 {
@@ -437,7 +441,7 @@ static void test_shared_handle(int fd)
 					 &retained),
 		      -EBUSY);
 	gem_close(client, gem_open.handle);
-	igt_assert(give_up(&bo));
+	igt_assert(set_dontneed(&bo));
 	igt_ferry_bo_check(&bo);
 	close(client);
 	igt_ferry_bo_fini(&bo);
@@ -445,25 +449,26 @@ static void test_shared_handle(int fd)
 
 /**
  * SUBTEST: shrinker
- * Description: the shrinker takes what nobody needs, and nothing else
+ * Description: The shrinker purges the BOs in system memory that are not needed, and no others
  */
 static void test_shrinker(int fd)
 {
 	enum { MANY = 32 };
 	uint64_t purged = igt_ferry_stat(fd, "purged"), pages;
 	struct igt_ferry_bo bo[MANY];
-	unsigned int gone = 0;
+	unsigned int purges = 0;
 
 	for (int i = 0; i < MANY; i++)
 		bo_init(&bo[i], fd, (1 + i) * PAGE,
-			&igt_ferry_movable_kinds[i % 4], i % 5 ? SYSTEM : APERTURE);
+			&igt_ferry_movable_kinds[i % 4],
+			i % 5 ? SYSTEM : APERTURE);
 	pages = igt_ferry_stat(fd, "system_pages");
 	for (int i = 0; i < MANY; i += 2)
-		igt_assert(give_up(&bo[i]));
+		igt_assert(set_dontneed(&bo[i]));
 	for (int i = 0; i < 5; i++)
 		igt_ferry_drop_caches();
 	for (int i = 0; i < MANY; i++) {
-		/* those in the aperture hold no memory */
+		/* purging BOs in the aperture would free no system memory */
 		if (i % 2 || i % 5 == 0) {
 			igt_assert_eq_u32(madv(&bo[i]),
 					  i % 2 ? WILLNEED : DONTNEED);
@@ -471,21 +476,21 @@ static void test_shrinker(int fd)
 		} else {
 			igt_assert_eq_u32(madv(&bo[i]), PURGED);
 			pages -= bo[i].size / PAGE;
-			gone++;
+			purges++;
 		}
 		igt_ferry_bo_fini(&bo[i]);
 		if (i % 2 && i % 5)
 			pages -= (1 + i);
 	}
-	igt_assert_eq_u64(igt_ferry_stat(fd, "purged"), purged + gone);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "purged"), purged + purges);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "system_pages"), pages);
 }
 
 /**
- * SUBTEST: on-its-way
- * Description: a BO that nobody needs and whose bytes are on their way is not purged before they are there
+ * SUBTEST: async-move
+ * Description: A BO that is not needed is not purged before its asynchronous move has ended
  */
-static void test_on_its_way(int fd)
+static void test_async_move(int fd)
 {
 	struct drm_ferry_sync in, out = igt_ferry_sync_new(fd, 0);
 	struct igt_ferry_gate gate;
@@ -497,14 +502,15 @@ static void test_on_its_way(int fd)
 	igt_ferry_gate_init(&gate);
 	in = igt_ferry_gate_sync(&gate, fd, 0);
 	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, &in, &out);
-	igt_assert(give_up(&bo));
+	igt_assert(set_dontneed(&bo));
 	for (int i = 0; i < 3; i++)
 		igt_ferry_drop_caches();
 	now = madv(&bo);
 	closed = igt_ferry_sync_state(fd, out) == -ETIME;
 	igt_ferry_gate_open(&gate);
 	igt_ferry_sync_wait(fd, out);
-	igt_require_f(closed, "this machine is too slow\n");
+	igt_require_f(closed,
+		      "the gate opened by itself: this machine is too slow\n");
 	igt_assert_eq_u32(now, DONTNEED);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_purge(&bo);
@@ -515,18 +521,18 @@ static void test_on_its_way(int fd)
 
 /**
  * SUBTEST: never-had-pages
- * Description: a BO that was never touched has contents as well: zeros
+ * Description: A BO without backing store keeps its contents, zeros, when it is marked as not needed
  */
 static void test_never_had_pages(int fd)
 {
 	struct igt_ferry_bo bo;
 
 	igt_ferry_bo_init(&bo, fd, SIZE, &igt_ferry_movable_kinds[0]);
-	igt_assert(give_up(&bo));
+	igt_assert(set_dontneed(&bo));
 	for (int i = 0; i < 3; i++)
 		igt_ferry_drop_caches();
-	/* there was nothing to take */
-	igt_assert(take_back(&bo));
+	/* it had no pages that the shrinker could free */
+	igt_assert(set_willneed(&bo));
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
 }
@@ -548,11 +554,11 @@ static void *dropper_thread(void *arg)
 
 /**
  * SUBTEST: race
- * Description: while memory is taken all the time, what is said to be retained is there and right
+ * Description: While the shrinker runs, BOs reported as retained have their contents, and all others raise SIGBUS
  */
 static void test_race(int fd)
 {
-	unsigned int kept = 0, gone = 0;
+	unsigned int kept = 0, purges = 0;
 	struct timespec start = {};
 	volatile bool stop = false;
 	pthread_t thread;
@@ -566,55 +572,72 @@ static void test_race(int fd)
 
 		bo_init(&bo, fd, 16 * PAGE, &igt_ferry_movable_kinds[0],
 			i & 1 ? APERTURE : SYSTEM);
-		give_up(&bo);
+		set_dontneed(&bo);
 		if (i & 1)
 			__ferry_bo_migrate(fd, bo.handle, SYSTEM);
 		if (i & 2)
 			igt_ferry_read_signal(bo.map);
 		if (i & 4)
 			usleep(i % 977);
-		if (take_back(&bo)) {
+		if (set_willneed(&bo)) {
 			kept++;
 			igt_ferry_bo_check(&bo);
 		} else {
-			gone++;
+			purges++;
 			igt_assert_eq(igt_ferry_read_signal(bo.map), SIGBUS);
 		}
 		igt_ferry_bo_fini(&bo);
 	}
 	stop = true;
 	pthread_join(thread, NULL);
-	igt_info("%u were there, %u were not\n", kept, gone);
+	igt_info("%u BOs were retained, %u were purged\n", kept, purges);
 	igt_assert_lt(0, kept);
-	igt_assert_lt(0, gone);
+	igt_assert_lt(0, purges);
 }
 
 static const struct igt_ferry_test tests[] = {
-	{ "retained", "Without memory pressure contents stay",
+	{ "retained",
+	  "Without memory pressure a BO that is marked as not needed keeps its contents",
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_retained },
-	{ "fixed", "BOs with one allowed placement can be marked as not needed",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_fixed },
-	{ "purged-aperture", "What another BO has pushed out is gone for good",
+	{ "one-placement",
+	  "BOs with one allowed placement can be marked as not needed",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_one_placement },
+	{ "purged-aperture",
+	  "Every use of a BO fails after it was purged to free space in the aperture",
 	  test_purged_aperture },
-	{ "purged-system", "What the shrinker took is gone for good",
+	{ "purged-system",
+	  "Every use of a BO fails after the shrinker purged it",
 	  test_purged_system },
-	{ "purgeable-first", "What nobody needs goes first, without a copy",
+	{ "purgeable-first",
+	  "Space in the aperture comes from BOs that are not needed first, without a copy, even if they are the newest",
 	  test_purgeable_first },
-	{ "taken-back", "What was taken back in time is safe",
+	{ "taken-back",
+	  "A BO that is marked as needed again before it was purged is not purged",
 	  test_taken_back },
-	{ "touched-last", "What was touched last leaves last",
-	  test_touched_last },
-	{ "scanout-never", "What is on the screen stays", test_scanout_never },
-	{ "shared-dma-buf", "What is or was a dma-buf cannot be given up",
+	{ "accessed-last",
+	  "Of the BOs that are needed, those accessed last are evicted last",
+	  test_accessed_last },
+	{ "scanout-never",
+	  "A BO that is scanned out cannot be marked as not needed, and memory pressure does not move it",
+	  test_scanout_never },
+	{ "shared-dma-buf",
+	  "A BO that is or was a dma-buf cannot be marked as not needed, and one that is marked cannot be exported",
 	  test_shared_dma_buf },
-	{ "shared-handle", "What has two handles cannot be given up",
+	{ "shared-handle",
+	  "A BO with handles of two clients cannot be marked as not needed until one of them closes its handle",
 	  test_shared_handle },
-	{ "shrinker", "The shrinker takes what nobody needs, and nothing else",
+	{ "shrinker",
+	  "The shrinker purges the BOs in system memory that are not needed, and no others",
 	  test_shrinker },
-	{ "on-its-way", "What is on its way is not purged", test_on_its_way },
-	{ "never-had-pages", "A BO that was never touched can be given up",
+	{ "async-move",
+	  "A BO that is not needed is not purged before its asynchronous move has ended",
+	  test_async_move },
+	{ "never-had-pages",
+	  "A BO without backing store keeps its contents, zeros, when it is marked as not needed",
 	  test_never_had_pages },
-	{ "race", "What is said to be retained is there", test_race },
+	{ "race",
+	  "While the shrinker runs, BOs reported as retained have their contents, and all others raise SIGBUS",
+	  test_race },
 	{}
 };
 
@@ -625,7 +648,7 @@ igt_main
 	igt_fixture
 	{
 		fd = igt_ferry_open();
-		/* so that the client of scanout-never can become master */
+		/* the client of scanout-never has to become master */
 		drmDropMaster(fd);
 	}
 
