@@ -2,7 +2,7 @@
 /**
  * TEST: ferry account
  * Category: Core
- * Description: What clients are told of the memory that they have, and how much they may have
+ * Description: Accounting of clients: fdinfo, gputop, the trace event of moves, and the limit for aperture-only BOs
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -19,11 +19,11 @@
 #include "igt_ferry_trace.h"
 
 IGT_TEST_DESCRIPTION(
-	"What clients are told of the memory that they have, and how much they may have");
+	"Accounting of clients: fdinfo, gputop, the trace event of moves, and the limit for aperture-only BOs");
 
 #define MIB (1ull << 20)
 
-/* What stands behind "WHAT-REGION:" in the client's fdinfo, in bytes or nanoseconds */
+/* Return the value of the key "WHAT-REGION" in the client's fdinfo, in bytes or nanoseconds. */
 static uint64_t fdinfo(int fd, const char *what, const char *region)
 {
 	char path[64], want[64], line[256], unit[8] = "";
@@ -61,7 +61,7 @@ static void expect(int fd, const char *region, uint64_t total,
 
 /**
  * SUBTEST: fdinfo-regions
- * Description: fdinfo follows a BO through creation, touch, moves, sharing and advice
+ * Description: The regions in fdinfo are right after creation, first access, moves, sharing and madvise
  */
 static void test_fdinfo_regions(int fd)
 {
@@ -93,7 +93,7 @@ static void test_fdinfo_regions(int fd)
 	igt_assert(ferry_bo_madvise(client, handle, DRM_FERRY_MADV_WILLNEED));
 	expect(client, "system", size, size, 0, 0);
 
-	/* by another client */
+	/* shared with another client */
 	igt_assert_eq(drmPrimeHandleToFD(client, handle, DRM_CLOEXEC, &prime),
 		      0);
 	igt_assert_eq(drmPrimeFDToHandle(fd, prime, &other), 0);
@@ -109,7 +109,7 @@ static void test_fdinfo_regions(int fd)
 
 /**
  * SUBTEST: fdinfo-active
- * Description: fdinfo says which bytes are still on their way
+ * Description: fdinfo reports BOs with a pending asynchronous move as active
  */
 static void test_fdinfo_active(int fd)
 {
@@ -129,9 +129,9 @@ static void test_fdinfo_active(int fd)
 	};
 	struct igt_ferry_gate gate;
 
-	/* one that moves, and one that does not */
-	entry.handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH, SYSTEM,
-				       DRM_FERRY_CACHING_CACHED, 0);
+	/* one BO that moves, and one that does not */
+	entry.handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH,
+				       SYSTEM, DRM_FERRY_CACHING_CACHED, 0);
 	igt_ferry_touch(ferry_bo_mmap(client, entry.handle, size), size);
 	ferry_bo_create(client, other, FERRY_PLACEMENT_BOTH, APERTURE,
 			DRM_FERRY_CACHING_CACHED, 0);
@@ -155,7 +155,7 @@ static void test_fdinfo_active(int fd)
 
 /**
  * SUBTEST: fdinfo-huge
- * Description: fdinfo says which part huge entries can map
+ * Description: fdinfo reports how many bytes PMDs can map
  */
 static void test_fdinfo_huge(int fd)
 {
@@ -164,7 +164,8 @@ static void test_fdinfo_huge(int fd)
 	uint32_t handle;
 
 	ferry_device_query(fd, &device);
-	igt_require_f(device.page_sizes & (2 * MIB), "no huge entries here\n");
+	igt_require_f(device.page_sizes & (2 * MIB),
+		      "no PMD mappings on this device\n");
 	handle = ferry_bo_create(client, 4 * MIB + PAGE, FERRY_PLACEMENT_BOTH,
 				 APERTURE, DRM_FERRY_CACHING_CACHED, 0);
 	igt_assert_eq_u64(fdinfo(client, "ferry-huge", "aperture"), 4 * MIB);
@@ -175,19 +176,20 @@ static void test_fdinfo_huge(int fd)
 	close(client);
 }
 
-/* Time spent in moves for this client, and that for all: read while nothing moves */
+/* Time spent in moves for this client; stable only while nothing moves */
 static uint64_t copy_ns(int fd)
 {
 	return fdinfo(fd, "drm-engine", "copy");
 }
 
+/* Time spent in moves for all clients; stable only while nothing moves */
 static uint64_t move_ns(int fd)
 {
 	return igt_ferry_stat(fd, "move_ns_to_aperture") +
 	       igt_ferry_stat(fd, "move_ns_to_system");
 }
 
-/* A move that the client is charged for, in full */
+/* Move a BO; all of the time is accounted to the client @fd. */
 static void check_copy(int fd, uint32_t handle, uint32_t placement, bool wait)
 {
 	uint64_t mine = copy_ns(fd), all = move_ns(fd), moved;
@@ -205,8 +207,8 @@ static void check_copy(int fd, uint32_t handle, uint32_t placement, bool wait)
 	igt_assert_eq_u64(copy_ns(fd) - mine, moved);
 }
 
-/* Calls that move nothing */
-static void *query(void *arg)
+/* Call ioctls that move nothing. */
+static void *idle_calls(void *arg)
 {
 	volatile bool *stop = ((void **)arg)[1];
 	int fd = *(int *)((void **)arg)[0];
@@ -224,7 +226,7 @@ static void *query(void *arg)
 
 /**
  * SUBTEST: fdinfo-copy
- * Description: fdinfo says how long bytes were carried for a client, and not for another one
+ * Description: The time of copies is accounted to the client that requested the move, and to no other
  */
 static void test_fdinfo_copy(int fd)
 {
@@ -239,7 +241,7 @@ static void test_fdinfo_copy(int fd)
 	igt_assert_eq_u64(fdinfo(client, "drm-engine-capacity", "copy"),
 			  sysconf(_SC_NPROCESSORS_ONLN));
 	igt_assert_eq_u64(copy_ns(client), 0);
-	igt_assert_eq(pthread_create(&thread, NULL, query, arg), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, idle_calls, arg), 0);
 
 	handle = ferry_bo_create(client, MIB, FERRY_PLACEMENT_BOTH, APERTURE,
 				 DRM_FERRY_CACHING_CACHED, 0);
@@ -254,9 +256,9 @@ static void test_fdinfo_copy(int fd)
 	pthread_join(thread, &calls);
 	igt_assert(calls);
 
-	/* nothing to carry */
+	/* already there: nothing to copy */
 	ferry_bo_migrate(client, handle, APERTURE);
-	/* what was done is not undone */
+	/* closing the BO does not lower the sum */
 	gem_close(client, handle);
 	igt_assert_eq_u64(copy_ns(client), move_ns(fd) - all);
 	igt_assert_eq_u64(copy_ns(idle), 0);
@@ -266,7 +268,7 @@ static void test_fdinfo_copy(int fd)
 
 /**
  * SUBTEST: fdinfo-copy-evict
- * Description: who needs room pays for evictions, not who is evicted
+ * Description: The time of evictions is accounted to the client that caused them, not to the owner of the BO
  */
 static void test_fdinfo_copy_evict(int fd)
 {
@@ -279,13 +281,13 @@ static void test_fdinfo_copy_evict(int fd)
 	ferry_device_query(fd, &device);
 	handle = ferry_bo_create(evictor, MIB, FERRY_PLACEMENT_BOTH, SYSTEM,
 				 DRM_FERRY_CACHING_CACHED, 0);
-	/* the last of them evicts the first */
+	/* until creating one BO evicts another one */
 	others = calloc(device.aperture_size / MIB + 1, sizeof(*others));
 	while (igt_ferry_stat(fd, "evictions") == evictions) {
 		igt_assert_lte(count, device.aperture_size / MIB);
-		others[count++] = ferry_bo_create(victim, MIB,
-						  FERRY_PLACEMENT_BOTH, APERTURE,
-						  DRM_FERRY_CACHING_CACHED, 0);
+		others[count++] =
+			ferry_bo_create(victim, MIB, FERRY_PLACEMENT_BOTH,
+					APERTURE, DRM_FERRY_CACHING_CACHED, 0);
 	}
 	paid = copy_ns(victim);
 	all = move_ns(fd);
@@ -300,7 +302,7 @@ static void test_fdinfo_copy_evict(int fd)
 	paid = copy_ns(victim) - paid;
 	igt_assert_eq_u64(copy_ns(evictor) + paid, move_ns(fd) - all);
 
-	/* sent away: the evictions are not left to the job, and cost the same */
+	/* with an out-fence: the ioctl itself evicts, and the time is accounted in the same way */
 	evictions = igt_ferry_stat(fd, "evictions");
 	paid = copy_ns(victim);
 	check_copy(evictor, handle, APERTURE, false);
@@ -328,12 +330,13 @@ static void test_gputop(int fd)
 	int tty, status;
 	pid_t pid;
 
-	igt_require_f(!system("command -v gputop > /dev/null"),
-		      "no gputop here: it comes with Debian 13\n");
+	igt_require_f(
+		!system("command -v gputop > /dev/null"),
+		"gputop is not installed: Debian 13's intel-gpu-tools has it\n");
 	handle = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH, APERTURE,
 				 DRM_FERRY_CACHING_CACHED, 0);
 
-	/* it measures its terminal */
+	/* gputop needs a terminal with a size */
 	pid = forkpty(&tty, NULL, NULL, &size);
 	igt_assert_lte(0, pid);
 	if (!pid) {
@@ -350,7 +353,7 @@ static void test_gputop(int fd)
 			bytes = read(tty, text + len, sizeof(text) - 1 - len);
 			len += bytes > 0 ? bytes : 0;
 		}
-		/* EIO when it has ended */
+		/* read() fails with EIO once gputop has exited */
 	} while (bytes > 0);
 	close(tty);
 	igt_assert_eq(waitpid(pid, &status, 0), pid);
@@ -388,7 +391,7 @@ static void *read_fdinfo(void *arg)
 
 /**
  * SUBTEST: fdinfo-race
- * Description: fdinfo is read while the client's BOs move, and come and go; its times only grow
+ * Description: fdinfo can be read while BOs are created, moved and closed, and its times never decrease
  */
 static void test_fdinfo_race(int fd)
 {
@@ -399,9 +402,9 @@ static void test_fdinfo_race(int fd)
 
 	igt_assert_eq(pthread_create(&thread, NULL, read_fdinfo, arg), 0);
 	for (int i = 0; i < 200; i++) {
-		uint32_t handle = ferry_bo_create(client, 16 * PAGE,
-						  FERRY_PLACEMENT_BOTH, APERTURE,
-						  DRM_FERRY_CACHING_CACHED, 0);
+		uint32_t handle =
+			ferry_bo_create(client, 16 * PAGE, FERRY_PLACEMENT_BOTH,
+					APERTURE, DRM_FERRY_CACHING_CACHED, 0);
 
 		ferry_bo_migrate(client, handle, SYSTEM);
 		ferry_bo_migrate(client, handle, APERTURE);
@@ -409,14 +412,14 @@ static void test_fdinfo_race(int fd)
 	}
 	stop = true;
 	pthread_join(thread, &rounds);
-	igt_info("read %lu times\n", (unsigned long)rounds);
+	igt_info("fdinfo was read %lu times\n", (unsigned long)rounds);
 	igt_assert_lt(0, (unsigned long)rounds);
 	close(client);
 }
 
 /**
  * SUBTEST: trace-moves
- * Description: ferry_move tells of each move: which BO, from where to where, how much and why
+ * Description: The trace event ferry_move reports the BO, both placements, the bytes and the reason of each move
  */
 static void test_trace_moves(int fd)
 {
@@ -447,13 +450,13 @@ static void test_trace_moves(int fd)
 	igt_assert_eq(igt_ferry_trace_count(bo, "reason=request"), 3);
 	igt_assert_eq(igt_ferry_trace_count(bo, bytes), 3);
 
-	/* others that need all of the aperture push it out */
+	/* fill the aperture until the BO is evicted */
 	others = calloc(device.aperture_size / MIB, sizeof(*others));
 	while (ferry_bo_placement(fd, handle) == APERTURE) {
 		igt_assert_lt(count, device.aperture_size / MIB);
 		others[count++] = ferry_bo_create(fd, MIB, FERRY_PLACEMENT_BOTH,
-						  APERTURE, DRM_FERRY_CACHING_CACHED,
-						  0);
+						  APERTURE,
+						  DRM_FERRY_CACHING_CACHED, 0);
 	}
 	igt_assert_eq(igt_ferry_trace_count(bo, "reason=eviction"), 1);
 	while (count)
@@ -463,8 +466,8 @@ static void test_trace_moves(int fd)
 	igt_ferry_trace_end();
 }
 
-/* BOs of 1 MiB that may be in the aperture only, until there may be no more */
-static unsigned int fill(int fd, unsigned int max)
+/* Create aperture-only BOs of 1 MiB until ENOSPC, but at most @max. */
+static unsigned int fill_aperture_only(int fd, unsigned int max)
 {
 	unsigned int count;
 	uint32_t handle;
@@ -482,7 +485,7 @@ static unsigned int fill(int fd, unsigned int max)
 
 /**
  * SUBTEST: aperture-only-limit
- * Description: clients without privileges cannot keep all of the aperture from others
+ * Description: Aperture-only BOs of clients without CAP_SYS_ADMIN can fill at most half of the aperture
  */
 static void test_aperture_only_limit(int fd)
 {
@@ -501,10 +504,12 @@ static void test_aperture_only_limit(int fd)
 		struct igt_ferry_bo bo;
 
 		igt_drop_root();
-		/* not one file at a time either */
-		igt_assert_eq(fill(greedy, mib) + fill(more, mib), mib / 2);
+		/* the limit is for all files together */
+		igt_assert_eq(fill_aperture_only(greedy, mib) +
+				      fill_aperture_only(more, mib),
+			      mib / 2);
 
-		/* there is room for everybody else, again and again */
+		/* the other half can be used by movable BOs */
 		igt_ferry_bo_init(&bo, other, (mib / 8) * MIB,
 				  igt_ferry_movable_kinds);
 		igt_ferry_bo_fill(&bo);
@@ -517,64 +522,59 @@ static void test_aperture_only_limit(int fd)
 	}
 	igt_waitchildren();
 
-	/* what is freed counts no more */
+	/* the BOs above are freed and do not count any more */
 	igt_fork(child, 1)
 	{
 		int again = igt_ferry_reopen(fd, O_RDWR);
 
 		igt_drop_root();
-		igt_assert_eq(fill(again, mib), mib / 2);
+		igt_assert_eq(fill_aperture_only(again, mib), mib / 2);
 	}
 	igt_waitchildren();
 }
 
 /**
  * SUBTEST: aperture-only-privileged
- * Description: a client with CAP_SYS_ADMIN may have all of it
+ * Description: Aperture-only BOs of a client with CAP_SYS_ADMIN can fill the whole aperture
  */
 static void test_aperture_only_privileged(int fd)
 {
 	uint64_t free = igt_ferry_aperture_free(fd);
 	int client = igt_ferry_reopen(fd, O_RDWR);
 
-	igt_assert_eq(fill(client, free / MIB), free / MIB);
+	igt_assert_eq(fill_aperture_only(client, free / MIB), free / MIB);
 	close(client);
 }
 
-igt_main
-{
-	int fd = -1;
+static const struct igt_ferry_test tests[] = {
+	{ "fdinfo-regions",
+	  "The regions in fdinfo are right after creation, first access, moves, sharing and madvise",
+	  test_fdinfo_regions },
+	{ "fdinfo-active",
+	  "fdinfo reports BOs with a pending asynchronous move as active",
+	  test_fdinfo_active },
+	{ "fdinfo-huge", "fdinfo reports how many bytes PMDs can map",
+	  test_fdinfo_huge },
+	{ "fdinfo-copy",
+	  "The time of copies is accounted to the client that requested the move, and to no other",
+	  test_fdinfo_copy },
+	{ "fdinfo-copy-evict",
+	  "The time of evictions is accounted to the client that caused them, not to the owner of the BO",
+	  test_fdinfo_copy_evict },
+	{ "gputop", "gputop lists a client that moves its BOs", test_gputop },
+	{ "fdinfo-race",
+	  "fdinfo can be read while BOs are created, moved and closed, and its times never decrease",
+	  test_fdinfo_race },
+	{ "trace-moves",
+	  "The trace event ferry_move reports the BO, both placements, the bytes and the reason of each move",
+	  test_trace_moves },
+	{ "aperture-only-limit",
+	  "Aperture-only BOs of clients without CAP_SYS_ADMIN can fill at most half of the aperture",
+	  test_aperture_only_limit },
+	{ "aperture-only-privileged",
+	  "Aperture-only BOs of a client with CAP_SYS_ADMIN can fill the whole aperture",
+	  test_aperture_only_privileged },
+	{}
+};
 
-	igt_fixture fd = igt_ferry_open();
-
-	igt_describe(
-		"fdinfo follows a BO through creation, touch, moves, sharing and advice");
-	igt_subtest("fdinfo-regions") test_fdinfo_regions(igt_ferry_begin(fd));
-	igt_describe("fdinfo says which bytes are still on their way");
-	igt_subtest("fdinfo-active") test_fdinfo_active(igt_ferry_begin(fd));
-	igt_describe("fdinfo says which part huge entries can map");
-	igt_subtest("fdinfo-huge") test_fdinfo_huge(igt_ferry_begin(fd));
-	igt_describe(
-		"fdinfo says how long bytes were carried for a client, and not for another one");
-	igt_subtest("fdinfo-copy") test_fdinfo_copy(igt_ferry_begin(fd));
-	igt_describe("who needs room pays for evictions, not who is evicted");
-	igt_subtest("fdinfo-copy-evict")
-		test_fdinfo_copy_evict(igt_ferry_begin(fd));
-	igt_describe("gputop lists a client that moves its BOs");
-	igt_subtest("gputop") test_gputop(igt_ferry_begin(fd));
-	igt_describe(
-		"fdinfo is read while the client's BOs move, and come and go; its times only grow");
-	igt_subtest("fdinfo-race") test_fdinfo_race(igt_ferry_begin(fd));
-	igt_describe(
-		"ferry_move tells of each move: which BO, from where to where, how much and why");
-	igt_subtest("trace-moves") test_trace_moves(igt_ferry_begin(fd));
-	igt_describe(
-		"clients without privileges cannot keep all of the aperture from others");
-	igt_subtest("aperture-only-limit")
-		test_aperture_only_limit(igt_ferry_begin(fd));
-	igt_describe("a client with CAP_SYS_ADMIN may have all of it");
-	igt_subtest("aperture-only-privileged")
-		test_aperture_only_privileged(igt_ferry_begin(fd));
-
-	igt_fixture close(fd);
-}
+igt_ferry_main(tests)
