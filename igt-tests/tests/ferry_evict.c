@@ -2,7 +2,7 @@
 /**
  * TEST: ferry evict
  * Category: Core
- * Description: More buffer objects than the aperture holds: who leaves, and with what contents
+ * Description: Evictions: more BOs than fit in the aperture, their contents, and ENOSPC
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include "igt_ferry.h"
 
 IGT_TEST_DESCRIPTION(
-	"More buffer objects than the aperture holds: who leaves, and how");
+	"Evictions: more BOs than fit in the aperture, their contents, and ENOSPC");
 
 #define MAX_BOS 160
 
@@ -30,7 +30,7 @@ static uint64_t aperture_size(int fd)
 	return device.aperture_size;
 }
 
-/* BOs of an equal size that together are @times the aperture */
+/* Create BOs of equal size that together have @times the size of the aperture. */
 static void set_init(struct set *set, int fd, const struct igt_ferry_kind *kind,
 		     double times, unsigned int per_aperture)
 {
@@ -58,17 +58,21 @@ static void set_fini(struct set *set)
 	set->count = 0;
 }
 
-static unsigned int set_above(const struct set *set)
+/* Count the BOs that are in the aperture. */
+static unsigned int set_in_aperture(const struct set *set)
 {
-	unsigned int above = 0;
+	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < set->count; i++)
-		above += ferry_bo_placement(set->bo[i].fd, set->bo[i].handle) ==
+		count += ferry_bo_placement(set->bo[i].fd, set->bo[i].handle) ==
 			 APERTURE;
-	return above;
+	return count;
 }
 
-/* All go up in turn. Returns how many were still there at once, for others to push out. */
+/*
+ * Move all BOs to the aperture in turn. Return how many of them were there right after
+ * their move: other processes may have evicted some already.
+ */
 static unsigned int take_turns(struct set *set, unsigned int rounds)
 {
 	unsigned int stayed = 0;
@@ -78,7 +82,8 @@ static unsigned int take_turns(struct set *set, unsigned int rounds)
 			struct igt_ferry_bo *bo = &set->bo[i];
 
 			ferry_bo_migrate(bo->fd, bo->handle, APERTURE);
-			stayed += ferry_bo_placement(bo->fd, bo->handle) == APERTURE;
+			stayed += ferry_bo_placement(bo->fd, bo->handle) ==
+				  APERTURE;
 			igt_ferry_bo_check(bo);
 			if (n & 1)
 				igt_ferry_bo_fill(bo);
@@ -87,7 +92,7 @@ static unsigned int take_turns(struct set *set, unsigned int rounds)
 	return stayed;
 }
 
-/* The same where nobody else wants the aperture: all stay that long */
+/* The same if no other process uses the aperture: every BO is there after its move. */
 static void round_robin(struct set *set, unsigned int rounds)
 {
 	igt_assert_eq(take_turns(set, rounds), rounds * set->count);
@@ -95,7 +100,7 @@ static void round_robin(struct set *set, unsigned int rounds)
 
 /**
  * SUBTEST: fill-2x-%s
- * Description: BOs of twice the aperture go there in turn, and all keep their contents
+ * Description: BOs of twice the size of the aperture move there in turn and keep their contents
  *
  * arg[1]:
  *
@@ -113,7 +118,7 @@ static void test_fill_2x(int fd, const struct igt_ferry_kind *kind)
 	round_robin(&set, 2);
 	set_check(&set);
 	igt_info("%u BOs, %u in the aperture, %" PRIu64 " evictions\n",
-		 set.count, set_above(&set),
+		 set.count, set_in_aperture(&set),
 		 igt_ferry_stat(fd, "evictions") - evictions);
 	igt_assert_lt_u64(evictions + set.count,
 			  igt_ferry_stat(fd, "evictions"));
@@ -122,7 +127,7 @@ static void test_fill_2x(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: fill-4x
- * Description: the same with four times the aperture, in small BOs
+ * Description: Small BOs of four times the size of the aperture move there in turn and keep their contents
  */
 static void test_fill_4x(int fd)
 {
@@ -136,33 +141,33 @@ static void test_fill_4x(int fd)
 
 /**
  * SUBTEST: create-%s
- * Description: BOs created in the aperture push older ones out, and are zero
+ * Description: BOs created in a full aperture evict older ones, and are zero
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
 static void test_create(int fd, const struct igt_ferry_kind *kind)
 {
-	struct igt_ferry_kind above = *kind;
+	struct igt_ferry_kind in_aperture = *kind;
 	unsigned int count = 40;
 	struct set set = { .size = ALIGN(aperture_size(fd) / 20, PAGE) };
 
-	above.placement = APERTURE;
+	in_aperture.placement = APERTURE;
 	for (unsigned int i = 0; i < count; i++) {
 		struct igt_ferry_bo *bo = &set.bo[set.count++];
 
-		igt_ferry_bo_init(bo, fd, set.size, &above);
+		igt_ferry_bo_init(bo, fd, set.size, &in_aperture);
 		igt_assert_eq(ferry_bo_placement(fd, bo->handle), APERTURE);
 		igt_ferry_bo_check(bo);
 		igt_ferry_bo_fill(bo);
 	}
-	igt_assert_lt(set_above(&set), count);
+	igt_assert_lt(set_in_aperture(&set), count);
 	set_check(&set);
 	set_fini(&set);
 }
 
 /**
  * SUBTEST: mixed-sizes
- * Description: small and large BOs, contiguous and scattered, push each other out
+ * Description: Small and large, contiguous and scattered BOs evict each other and keep their contents
  */
 static void test_mixed_sizes(int fd)
 {
@@ -190,7 +195,7 @@ static void test_mixed_sizes(int fd)
 
 /**
  * SUBTEST: lru-order
- * Description: who came to the aperture first has to leave it first
+ * Description: BOs are evicted in the order in which they came to the aperture
  */
 static void test_lru_order(int fd)
 {
@@ -205,13 +210,13 @@ static void test_lru_order(int fd)
 			uint32_t where =
 				ferry_bo_placement(fd, set.bo[j].handle);
 
-			/* down: the oldest up to one, up: the rest up to @i, down: not yet up */
+			/* evicted: before @oldest; in the aperture: up to @i; not yet moved: after @i */
 			if (j > i || j < oldest) {
 				igt_assert_eq(where, SYSTEM);
 			} else if (where == SYSTEM) {
 				igt_assert_f(j == oldest,
-					     "BO %u left before BO %u\n", j,
-					     oldest);
+					     "BO %u was evicted before BO %u\n",
+					     j, oldest);
 				oldest++;
 				evicted = true;
 			}
@@ -219,25 +224,25 @@ static void test_lru_order(int fd)
 		igt_assert(oldest <= i);
 	}
 	igt_assert(evicted);
-	igt_info("%u of %u had to leave, in order\n", oldest, set.count);
+	igt_info("%u of %u BOs were evicted, in order\n", oldest, set.count);
 	set_check(&set);
 	set_fini(&set);
 }
 
 /**
- * SUBTEST: full-of-unmovable
- * Description: an aperture full of BOs that cannot leave gives ENOSPC, without any effect
+ * SUBTEST: full-of-aperture-only
+ * Description: If the aperture is full of unevictable BOs, create and migrate fail with ENOSPC and change nothing
  */
-static void test_full_of_unmovable(int fd)
+static void test_full_of_aperture_only(int fd)
 {
 	const size_t size = 64 * PAGE;
-	struct igt_ferry_kind above = igt_ferry_movable_kinds[0];
+	struct igt_ferry_kind in_aperture = igt_ferry_movable_kinds[0];
 	uint64_t bos, evictions;
 	struct igt_ferry_bo bo, other;
 	unsigned int count;
 	uint32_t *handles;
 
-	above.placement = APERTURE;
+	in_aperture.placement = APERTURE;
 	igt_ferry_bo_init(&bo, fd, size, &igt_ferry_movable_kinds[0]);
 	igt_ferry_bo_fill(&bo);
 	count = igt_ferry_aperture_fill(fd, size, &handles);
@@ -246,10 +251,12 @@ static void test_full_of_unmovable(int fd)
 	evictions = igt_ferry_stat(fd, "evictions");
 
 	for (int i = 0; i < 3; i++) {
-		igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, APERTURE), -ENOSPC);
+		igt_assert_eq(__ferry_bo_migrate(fd, bo.handle, APERTURE),
+			      -ENOSPC);
 		igt_assert_eq(ferry_bo_placement(fd, bo.handle), SYSTEM);
 		igt_ferry_bo_check(&bo);
-		igt_assert_eq(__igt_ferry_bo_init(&other, fd, size, &above),
+		igt_assert_eq(__igt_ferry_bo_init(&other, fd, size,
+						  &in_aperture),
 			      -ENOSPC);
 		igt_assert_eq(__igt_ferry_bo_init(&other, fd, size,
 						  &igt_ferry_fixed_kinds[2]),
@@ -266,10 +273,10 @@ static void test_full_of_unmovable(int fd)
 }
 
 /**
- * SUBTEST: unmovable-pushes-movable
- * Description: BOs that need the aperture push out all that do not, and no more
+ * SUBTEST: aperture-only-evicts-movable
+ * Description: Aperture-only BOs evict all movable BOs before they fail with ENOSPC
  */
-static void test_unmovable_pushes_movable(int fd)
+static void test_aperture_only_evicts_movable(int fd)
 {
 	struct set set;
 	unsigned int count;
@@ -278,10 +285,10 @@ static void test_unmovable_pushes_movable(int fd)
 	set_init(&set, fd, igt_ferry_movable_kinds, 1.5, 16);
 	for (unsigned int i = 0; i < set.count; i++)
 		ferry_bo_migrate(fd, set.bo[i].handle, APERTURE);
-	igt_assert_lt(0, set_above(&set));
+	igt_assert_lt(0, set_in_aperture(&set));
 	count = igt_ferry_aperture_fill(fd, set.size / 4, &handles);
 	igt_assert_lt(0, count);
-	igt_assert_eq(set_above(&set), 0);
+	igt_assert_eq(set_in_aperture(&set), 0);
 	set_check(&set);
 	igt_ferry_close_all(fd, handles, count);
 	round_robin(&set, 1);
@@ -291,7 +298,7 @@ static void test_unmovable_pushes_movable(int fd)
 
 /**
  * SUBTEST: contiguous
- * Description: a contiguous BO pushes out as many as it takes for one free range
+ * Description: A contiguous BO evicts as many BOs as it needs for one contiguous range
  */
 static void test_contiguous(int fd)
 {
@@ -300,7 +307,8 @@ static void test_contiguous(int fd)
 
 	set_init(&set, fd, igt_ferry_movable_kinds, 1.2, 64);
 	for (unsigned int i = 0; i < set.count; i++)
-		ferry_bo_migrate(fd, set.bo[i * 7 % set.count].handle, APERTURE);
+		ferry_bo_migrate(fd, set.bo[i * 7 % set.count].handle,
+				 APERTURE);
 	igt_ferry_bo_init(&big, fd, ALIGN(aperture_size(fd) / 4, PAGE),
 			  &igt_ferry_movable_kinds[2]);
 	igt_ferry_bo_fill(&big);
@@ -314,7 +322,7 @@ static void test_contiguous(int fd)
 
 /**
  * SUBTEST: processes
- * Description: eight clients, together with four times the aperture, push each other out
+ * Description: BOs of eight clients, four times the size of the aperture, evict each other and keep their contents
  */
 static void test_processes(int fd)
 {
@@ -328,7 +336,7 @@ static void test_processes(int fd)
 
 		set_init(&set, client, &igt_ferry_movable_kinds[child % 4], 0.5,
 			 24);
-		/* the others may push a BO out before it is looked at */
+		/* another client may evict a BO before its placement is read */
 		igt_assert_lt(0, take_turns(&set, 3));
 		set_check(&set);
 		set_fini(&set);
@@ -357,10 +365,10 @@ static void *reader_thread(void *arg)
 }
 
 /**
- * SUBTEST: touched-while-evicted
- * Description: a thread reads all BOs through their mappings while they are pushed in and out
+ * SUBTEST: accessed-while-evicted
+ * Description: A thread reads all BOs through their mappings while they are evicted and moved back
  */
-static void test_touched_while_evicted(int fd)
+static void test_accessed_while_evicted(int fd)
 {
 	struct reader reader = {};
 	struct timespec start = {};
@@ -375,93 +383,44 @@ static void test_touched_while_evicted(int fd)
 			ferry_bo_migrate(fd, set.bo[i].handle, APERTURE);
 	reader.stop = true;
 	pthread_join(thread, NULL);
-	igt_info("%lu times all BOs were read\n", reader.rounds);
+	igt_info("all BOs were read %lu times\n", reader.rounds);
 	igt_assert(reader.rounds);
 	set_check(&set);
 	set_fini(&set);
 }
 
-igt_main
-{
-	const struct igt_ferry_kind *kind;
-	int fd = -1;
+static const struct igt_ferry_test tests[] = {
+	{ "fill-2x",
+	  "BOs of twice the size of the aperture move there in turn and keep their contents",
+	  .kinds = igt_ferry_movable_kinds, .run_kind = test_fill_2x },
+	{ "create",
+	  "BOs created in a full aperture evict older ones, and are zero",
+	  .kinds = igt_ferry_movable_kinds, .run_kind = test_create },
+	{ "fill-4x",
+	  "Small BOs of four times the size of the aperture move there in turn and keep their contents",
+	  test_fill_4x },
+	{ "mixed-sizes",
+	  "Small and large, contiguous and scattered BOs evict each other and keep their contents",
+	  test_mixed_sizes },
+	{ "lru-order",
+	  "BOs are evicted in the order in which they came to the aperture",
+	  test_lru_order },
+	{ "full-of-aperture-only",
+	  "If the aperture is full of unevictable BOs, create and migrate fail with ENOSPC and change nothing",
+	  test_full_of_aperture_only },
+	{ "aperture-only-evicts-movable",
+	  "Aperture-only BOs evict all movable BOs before they fail with ENOSPC",
+	  test_aperture_only_evicts_movable },
+	{ "contiguous",
+	  "A contiguous BO evicts as many BOs as it needs for one contiguous range",
+	  test_contiguous },
+	{ "processes",
+	  "BOs of eight clients, four times the size of the aperture, evict each other and keep their contents",
+	  test_processes },
+	{ "accessed-while-evicted",
+	  "A thread reads all BOs through their mappings while they are evicted and moved back",
+	  test_accessed_while_evicted },
+	{}
+};
 
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-	}
-
-	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
-		igt_describe(
-			"BOs of twice the aperture go there in turn with their contents");
-		igt_subtest_f("fill-2x-%s", kind->name)
-		{
-			test_fill_2x(igt_ferry_begin(fd), kind);
-		}
-
-		igt_describe(
-			"BOs created in the aperture push older ones out, and are zero");
-		igt_subtest_f("create-%s", kind->name)
-		{
-			test_create(igt_ferry_begin(fd), kind);
-		}
-	}
-
-	igt_describe("Four times the aperture, in small BOs");
-	igt_subtest("fill-4x")
-	{
-		test_fill_4x(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"Small and large, contiguous and scattered BOs push each other out");
-	igt_subtest("mixed-sizes")
-	{
-		test_mixed_sizes(igt_ferry_begin(fd));
-	}
-
-	igt_describe("Who came to the aperture first has to leave it first");
-	igt_subtest("lru-order")
-	{
-		test_lru_order(igt_ferry_begin(fd));
-	}
-
-	igt_describe("An aperture full of BOs that cannot leave gives ENOSPC");
-	igt_subtest("full-of-unmovable")
-	{
-		test_full_of_unmovable(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"BOs that need the aperture push out all that do not, and no more");
-	igt_subtest("unmovable-pushes-movable")
-	{
-		test_unmovable_pushes_movable(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"A contiguous BO pushes out as many as it takes for one free range");
-	igt_subtest("contiguous")
-	{
-		test_contiguous(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"Eight clients, together with four times the aperture, push each other out");
-	igt_subtest("processes")
-	{
-		test_processes(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"All BOs are read through their mappings while they are pushed in and out");
-	igt_subtest("touched-while-evicted")
-	{
-		test_touched_while_evicted(igt_ferry_begin(fd));
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
-}
+igt_ferry_main(tests)
