@@ -2,7 +2,7 @@
 /**
  * TEST: ferry kept
  * Category: Core
- * Description: System pages that a BO keeps while it is in the aperture, for its way down
+ * Description: Kept pages: system pages that a BO in the aperture keeps so that moving back needs no allocation
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -13,14 +13,17 @@
 #include "igt_ferry_sync.h"
 
 IGT_TEST_DESCRIPTION(
-	"System pages that a BO keeps while it is in the aperture, for its way down");
+	"Kept pages: system pages that a BO in the aperture keeps so that moving back needs no allocation");
 
-/* Not a multiple of 2 MiB: runs of pages, and single ones */
+/* Not a multiple of 2 MiB: large pages and single ones */
 #define PAGES 600
 #define SIZE (PAGES * PAGE)
 
-/* Ask for kept pages until so many are left: the kernel stops early if others have no more. */
-static void press(int fd, uint64_t kept)
+/*
+ * Run the shrinkers until @kept kept pages are left. One run may end early, when other
+ * shrinkers have nothing to free.
+ */
+static void shrink_kept(int fd, uint64_t kept)
 {
 	for (int i = 0; i < 50 && igt_ferry_stat(fd, "kept_pages") != kept;
 	     i++) {
@@ -30,10 +33,10 @@ static void press(int fd, uint64_t kept)
 	igt_assert_eq_u64(igt_ferry_stat(fd, "kept_pages"), kept);
 }
 
-/* Others, such as the console, have such BOs too: what they keep is given back first. */
+/* Free the kept pages of other clients, such as the console, and count system pages. */
 static uint64_t begin(int fd)
 {
-	press(fd, 0);
+	shrink_kept(fd, 0);
 	return igt_ferry_stat(fd, "system_pages");
 }
 
@@ -45,7 +48,7 @@ static void expect(int fd, uint64_t kept, uint64_t system)
 
 /**
  * SUBTEST: to-and-fro-%s
- * Description: a BO that has had pages keeps them in the aperture, and has all bytes below again
+ * Description: A BO that moves to the aperture keeps its system pages and uses them when it moves back
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
@@ -62,7 +65,7 @@ static void test_to_and_fro(int fd, const struct igt_ferry_kind *kind)
 		ferry_bo_migrate(fd, bo.handle, APERTURE);
 		igt_ferry_bo_check(&bo);
 		expect(fd, PAGES, system);
-		/* what is written up there counts, and not what the pages have */
+		/* the move back has to overwrite the old contents of the kept pages */
 		igt_ferry_bo_fill(&bo);
 		ferry_bo_migrate(fd, bo.handle, SYSTEM);
 		igt_ferry_bo_check(&bo);
@@ -77,7 +80,7 @@ static void test_to_and_fro(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: none-to-keep
- * Description: a BO that begins in the aperture keeps no pages before it has had some
+ * Description: A BO created in the aperture has no kept pages
  */
 static void test_none_to_keep(int fd)
 {
@@ -97,7 +100,7 @@ static void test_none_to_keep(int fd)
 
 /**
  * SUBTEST: shrinker
- * Description: the shrinker takes kept pages, no byte is lost, and the next way up keeps again
+ * Description: The shrinker frees kept pages, the contents stay, and the next move to the aperture keeps pages again
  */
 static void test_shrinker(int fd)
 {
@@ -110,10 +113,10 @@ static void test_shrinker(int fd)
 		igt_ferry_bo_fill(&bo[i]);
 		ferry_bo_migrate(fd, bo[i].handle, APERTURE);
 	}
-	/* one of them is of no use any more: its contents stay, as they take no memory */
+	/* one BO is not needed: its contents take no system memory, and must stay */
 	ferry_bo_madvise(fd, bo[0].handle, DRM_FERRY_MADV_DONTNEED);
 	expect(fd, ARRAY_SIZE(bo) * PAGES, system);
-	press(fd, 0);
+	shrink_kept(fd, 0);
 	expect(fd, 0, system);
 	igt_assert(ferry_bo_madvise(fd, bo[0].handle, DRM_FERRY_MADV_WILLNEED));
 	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
@@ -130,7 +133,7 @@ static void test_shrinker(int fd)
 
 /**
  * SUBTEST: purged
- * Description: a BO that is purged in the aperture loses its kept pages too
+ * Description: Purging a BO in the aperture frees its kept pages
  */
 static void test_purged(int fd)
 {
@@ -144,7 +147,7 @@ static void test_purged(int fd)
 	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	ferry_bo_madvise(fd, bo.handle, DRM_FERRY_MADV_DONTNEED);
 	expect(fd, PAGES, system);
-	/* for want of room in the aperture, and not of memory */
+	/* purge by filling the aperture; system memory is not short */
 	count = igt_ferry_aperture_fill(fd, SIZE, &handles);
 	igt_assert_eq_u32(ferry_bo_madv(fd, bo.handle), DRM_FERRY_MADV_PURGED);
 	expect(fd, 0, system);
@@ -153,10 +156,10 @@ static void test_purged(int fd)
 }
 
 /**
- * SUBTEST: purged-below
- * Description: pages that a BO has taken back are purged like any others
+ * SUBTEST: purged-after-return
+ * Description: Purging a BO that moved back to system memory frees the pages that it had kept
  */
-static void test_purged_below(int fd)
+static void test_purged_after_return(int fd)
 {
 	uint64_t system = begin(fd);
 	struct igt_ferry_bo bo;
@@ -170,7 +173,8 @@ static void test_purged_below(int fd)
 	igt_ferry_bo_fini(&bo);
 }
 
-static int raw_down(const struct igt_ferry_bo *bo)
+/* Call the ioctl once: a signal makes it fail with EINTR. */
+static int migrate_to_system_once(const struct igt_ferry_bo *bo)
 {
 	struct drm_ferry_migrate_entry e = { bo->handle, SYSTEM };
 	struct drm_ferry_migrate args = {
@@ -187,7 +191,7 @@ static int raw_down(const struct igt_ferry_bo *bo)
 
 /**
  * SUBTEST: job
- * Description: pages that a job has yet to read are kept: from the shrinker, and from moves that fail
+ * Description: Neither the shrinker nor a failing move frees kept pages before the pending job has copied them
  */
 static void test_job(int fd)
 {
@@ -210,7 +214,7 @@ static void test_job(int fd)
 
 	igt_ferry_alarm_storm(20000);
 	for (unsigned int i = 0; i < 5; i++) {
-		int err = raw_down(&bo);
+		int err = migrate_to_system_once(&bo);
 
 		igt_ferry_gate_require_closed(&gate);
 		igt_assert_eq(err, EINTR);
@@ -218,7 +222,7 @@ static void test_job(int fd)
 	igt_ferry_alarm_storm(0);
 	expect(fd, PAGES, system);
 
-	/* down behind it: it takes the pages while they have yet to be read */
+	/* queue a move back: it takes the kept pages over while the first job still has to read them */
 	out.point = 0;
 	ferry_bo_migrate_sync(fd, bo.handle, SYSTEM, NULL, &out);
 	expect(fd, 0, system + PAGES);
@@ -227,10 +231,10 @@ static void test_job(int fd)
 	igt_ferry_sync_wait(fd, out);
 	igt_ferry_bo_check(&bo);
 
-	/* idle again */
+	/* without a pending job the shrinker frees them */
 	ferry_bo_migrate(fd, bo.handle, APERTURE);
 	expect(fd, PAGES, system);
-	press(fd, 0);
+	shrink_kept(fd, 0);
 	expect(fd, 0, system);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
@@ -239,7 +243,7 @@ static void test_job(int fd)
 
 /**
  * SUBTEST: job-closed
- * Description: a BO that is closed while a job has yet to read its pages gives them back afterwards
+ * Description: The kept pages of a BO that was closed are freed after the pending job has copied them
  */
 static void test_job_closed(int fd)
 {
@@ -266,51 +270,27 @@ static void test_job_closed(int fd)
 	igt_ferry_gate_fini(&gate);
 }
 
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd);
-} tests[] = {
-	{ "none-to-keep", "What has had no pages keeps none",
+static const struct igt_ferry_test tests[] = {
+	{ "to-and-fro",
+	  "A BO that moves to the aperture keeps its system pages and uses them when it moves back",
+	  .kinds = igt_ferry_movable_kinds, .run_kind = test_to_and_fro },
+	{ "none-to-keep", "A BO created in the aperture has no kept pages",
 	  test_none_to_keep },
-	{ "shrinker", "The shrinker takes kept pages, and no byte is lost",
+	{ "shrinker",
+	  "The shrinker frees kept pages, the contents stay, and the next move to the aperture keeps pages again",
 	  test_shrinker },
-	{ "purged", "What is purged loses its kept pages too", test_purged },
-	{ "purged-below", "Pages that were taken back are purged",
-	  test_purged_below },
-	{ "job", "Pages that a job has yet to read are kept", test_job },
-	{ "job-closed", "They outlive the BO's handle", test_job_closed },
+	{ "purged", "Purging a BO in the aperture frees its kept pages",
+	  test_purged },
+	{ "purged-after-return",
+	  "Purging a BO that moved back to system memory frees the pages that it had kept",
+	  test_purged_after_return },
+	{ "job",
+	  "Neither the shrinker nor a failing move frees kept pages before the pending job has copied them",
+	  test_job },
+	{ "job-closed",
+	  "The kept pages of a BO that was closed are freed after the pending job has copied them",
+	  test_job_closed },
+	{}
 };
 
-igt_main
-{
-	const struct igt_ferry_kind *kind;
-	int fd = -1;
-
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-	}
-
-	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
-		igt_describe(
-			"Pages are kept on the way up and taken back down");
-		igt_subtest_f("to-and-fro-%s", kind->name)
-		{
-			test_to_and_fro(igt_ferry_begin(fd), kind);
-		}
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].describe);
-		igt_subtest(tests[i].name)
-		{
-			tests[i].run(igt_ferry_begin(fd));
-		}
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
-}
+igt_ferry_main(tests)
