@@ -2,7 +2,7 @@
 /**
  * TEST: ferry prime
  * Category: Core
- * Description: Sharing buffer objects between clients as dma-bufs, and what fdinfo tells
+ * Description: Sharing BOs between clients as dma-bufs, and the identity of clients in fdinfo
  */
 #include <fcntl.h>
 #include <linux/udmabuf.h>
@@ -15,7 +15,7 @@
 #include "igt_ferry.h"
 
 IGT_TEST_DESCRIPTION(
-	"Sharing buffer objects between clients as dma-bufs, and what fdinfo tells");
+	"Sharing BOs between clients as dma-bufs, and the identity of clients in fdinfo");
 
 static int export_bo(int fd, uint32_t handle)
 {
@@ -39,7 +39,7 @@ static uint32_t import_bo(int fd, int prime)
 
 /**
  * SUBTEST: same-client-%s
- * Description: a client that imports its own BO gets the handle it has
+ * Description: A client that imports its own BO gets the handle that it already has
  *
  * arg[1].values: system, system-wc, aperture, aperture-contiguous
  */
@@ -58,7 +58,7 @@ static void test_same_client(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: other-client-%s
- * Description: a client that imports a BO sees the same object, contents and placement
+ * Description: A client that imports a BO of another client gets the same object, contents and placement
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
@@ -96,7 +96,7 @@ static void test_other_client(int fd, const struct igt_ferry_kind *kind)
 		igt_ferry_bo_check(&bo);
 	}
 
-	/* the importer keeps it */
+	/* the importer's handle keeps the BO alive */
 	igt_ferry_bo_fini(&bo);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
 	igt_ferry_bo_check(&shared);
@@ -107,7 +107,7 @@ static void test_other_client(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: dma-buf-mmap-%s
- * Description: a mapping of the dma-buf shows the BO's pages wherever they are, and none besides
+ * Description: A mapping of the dma-buf has the BO's contents at both placements, and cannot exceed the BO
  *
  * arg[1].values: cached, wc, cached-contiguous, wc-contiguous
  */
@@ -152,7 +152,7 @@ static void test_dma_buf_mmap(int fd, const struct igt_ferry_kind *kind)
 
 /**
  * SUBTEST: dma-buf-lifetime
- * Description: a dma-buf keeps its BO when all handles are closed, and gives it back
+ * Description: A dma-buf keeps its BO alive after all handles are closed, and can be imported again
  */
 static void test_dma_buf_lifetime(int fd)
 {
@@ -178,7 +178,7 @@ static void test_dma_buf_lifetime(int fd)
 
 /**
  * SUBTEST: invalid
- * Description: bad handles, flags and files are refused
+ * Description: Export and import fail for invalid handles, flags and files
  */
 static void test_invalid(int fd)
 {
@@ -203,7 +203,7 @@ static void test_invalid(int fd)
 	errno = 0;
 }
 
-/* A dma-buf of somebody else, with a pattern in it */
+/* Create a dma-buf of another driver, udmabuf, with a pattern in it. */
 static int foreign_dma_buf(size_t pages)
 {
 	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC,
@@ -232,7 +232,7 @@ static int foreign_dma_buf(size_t pages)
 
 /**
  * SUBTEST: foreign-dma-buf
- * Description: a dma-buf of another driver is refused, so nothing of it can be shown stale
+ * Description: Importing a dma-buf of another driver fails
  */
 static void test_foreign_dma_buf(int fd)
 {
@@ -241,7 +241,7 @@ static void test_foreign_dma_buf(int fd)
 	uint32_t handle = 0;
 
 	igt_assert_f(drmPrimeFDToHandle(fd, prime, &handle),
-		     "imported: then its pages must be shown as they are\n");
+		     "a dma-buf of another driver was imported\n");
 	igt_assert(errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS);
 	igt_assert_eq_u32(handle, 0);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);
@@ -250,14 +250,14 @@ static void test_foreign_dma_buf(int fd)
 }
 
 /**
- * SUBTEST: fd-not-told
- * Description: a dma-buf whose number cannot be told to its owner is whole, and goes when it is closed
+ * SUBTEST: fd-not-returned
+ * Description: If an export cannot return the file descriptor, the dma-buf is intact and closing it frees the BO
  */
 /*
- * DRM's core copies the result out when the ioctl has taken effect: the file is there, and
- * its owner can only guess its number.
+ * DRM's core copies the result to user space after the ioctl has taken effect. If that
+ * fails with EFAULT the file is open, and the process can only guess its number.
  */
-static void test_fd_not_told(int fd)
+static void test_fd_not_returned(int fd)
 {
 	struct drm_prime_handle *args;
 	uint64_t bos = igt_ferry_stat(fd, "bos");
@@ -297,7 +297,7 @@ static void test_fd_not_told(int fd)
 
 /**
  * SUBTEST: above-4g
- * Description: a dma-buf of more than 4 GiB has its size, and its own page at each place
+ * Description: A dma-buf of more than 4 GiB has the right size, and the right page at each offset
  */
 static void test_above_4g(int fd)
 {
@@ -313,17 +313,17 @@ static void test_above_4g(int fd)
 
 	igt_require_f((uint64_t)sysconf(_SC_PHYS_PAGES) * PAGE >
 			      size + (1ull << 29),
-		      "not so much memory: vm/run --memory 6G\n");
-	handle =
-		ferry_bo_create(fd, size, SYSTEM, 0, DRM_FERRY_CACHING_CACHED, 0);
+		      "needs 4.5 GiB of memory: vm/run --memory 6G\n");
+	handle = ferry_bo_create(fd, size, SYSTEM, 0, DRM_FERRY_CACHING_CACHED,
+				 0);
 	ferry_bo_query(fd, handle, &query);
 	igt_assert_eq_u64(query.size, size);
 	prime = export_bo(fd, handle);
 	igt_assert_eq_u64(lseek(prime, 0, SEEK_END), size);
 
 	/*
-	 * What another device gets is a list of pages with lengths. vgem has not told
-	 * the DMA layer that it takes long ones: a kernel that looks would warn.
+	 * The import also tests the scatterlist. vgem sets no maximum segment size, so
+	 * kernels with CONFIG_DMA_API_DEBUG would warn about the long segments.
 	 */
 	vgem = access("/sys/kernel/debug/dma-api", F_OK) ?
 		       __drm_open_driver(DRIVER_VGEM) :
@@ -334,7 +334,8 @@ static void test_above_4g(int fd)
 		gem_close(vgem, other);
 		close(vgem);
 	} else {
-		igt_info("nobody imports it\n");
+		igt_info(
+			"no other device imports the dma-buf: no vgem, or CONFIG_DMA_API_DEBUG\n");
 	}
 
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, prime, 0);
@@ -342,7 +343,7 @@ static void test_above_4g(int fd)
 	for (unsigned int i = 0; i < ARRAY_SIZE(spots); i++)
 		map[spots[i] / sizeof(*map)] = spots[i] + 1;
 	munmap(map, size);
-	/* through the device, each by itself */
+	/* read each page through a mapping of the device */
 	for (unsigned int i = 0; i < ARRAY_SIZE(spots); i++) {
 		map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd,
 			   ferry_bo_mmap_offset(fd, handle) + spots[i]);
@@ -369,14 +370,15 @@ static void *churn(void *arg)
 {
 	struct churner *c = arg;
 
-	/* a close by the other thread may take this one's handle away */
+	/* another thread may close the handle that this thread uses */
 	for (c->count = 0; c->count < 400; c->count++) {
 		uint32_t handle;
 		int prime;
 
 		if (drmPrimeFDToHandle(c->fd, c->prime, &handle))
 			continue;
-		__ferry_bo_migrate(c->fd, handle, c->count & 1 ? SYSTEM : APERTURE);
+		__ferry_bo_migrate(c->fd, handle,
+				   c->count & 1 ? SYSTEM : APERTURE);
 		if (drmPrimeHandleToFD(c->fd, handle, DRM_CLOEXEC, &prime) == 0)
 			close(prime);
 		__ferry_bo_close(c->fd, handle);
@@ -386,7 +388,7 @@ static void *churn(void *arg)
 
 /**
  * SUBTEST: import-close-race
- * Description: threads import, export, migrate and close one BO in one client, and nothing leaks
+ * Description: Threads import, export, migrate and close one BO in one client, and nothing leaks
  */
 static void test_import_close_race(int fd)
 {
@@ -415,7 +417,7 @@ static void test_import_close_race(int fd)
 	igt_ferry_wait_stat(fd, "bos", bos);
 }
 
-/* The value behind "key:" in the client's fdinfo, or false */
+/* Read the value of @key in the client's fdinfo; return whether it is there. */
 static bool fdinfo(int fd, const char *key, char *value, size_t size)
 {
 	size_t len = strlen(key);
@@ -461,85 +463,36 @@ static void test_fdinfo(int fd)
 	close(other);
 }
 
-igt_main
-{
-	const struct igt_ferry_kind *kind;
-	int fd = -1;
+static const struct igt_ferry_test tests[] = {
+	{ "same-client",
+	  "A client that imports its own BO gets the handle that it already has",
+	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_same_client },
+	{ "other-client",
+	  "A client that imports a BO of another client gets the same object, contents and placement",
+	  .kinds = igt_ferry_movable_kinds, .run_kind = test_other_client },
+	{ "dma-buf-mmap",
+	  "A mapping of the dma-buf has the BO's contents at both placements, and cannot exceed the BO",
+	  .kinds = igt_ferry_movable_kinds, .run_kind = test_dma_buf_mmap },
+	{ "dma-buf-lifetime",
+	  "A dma-buf keeps its BO alive after all handles are closed, and can be imported again",
+	  test_dma_buf_lifetime },
+	{ "invalid",
+	  "Export and import fail for invalid handles, flags and files",
+	  test_invalid },
+	{ "foreign-dma-buf", "Importing a dma-buf of another driver fails",
+	  test_foreign_dma_buf },
+	{ "fd-not-returned",
+	  "If an export cannot return the file descriptor, the dma-buf is intact and closing it frees the BO",
+	  test_fd_not_returned },
+	{ "above-4g",
+	  "A dma-buf of more than 4 GiB has the right size, and the right page at each offset",
+	  test_above_4g },
+	{ "import-close-race",
+	  "Threads import, export, migrate and close one BO in one client, and nothing leaks",
+	  test_import_close_race },
+	{ "fdinfo", "fdinfo names the driver, the device and the client",
+	  test_fdinfo },
+	{}
+};
 
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-	}
-
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
-		igt_describe(
-			"A client that imports its own BO gets the handle it has");
-		igt_subtest_f("same-client-%s", kind->name)
-		{
-			test_same_client(igt_ferry_begin(fd), kind);
-		}
-	}
-
-	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
-		igt_describe("A client that imports a BO sees the same object");
-		igt_subtest_f("other-client-%s", kind->name)
-		{
-			test_other_client(igt_ferry_begin(fd), kind);
-		}
-
-		igt_describe("A mapping of the dma-buf shows the BO's pages");
-		igt_subtest_f("dma-buf-mmap-%s", kind->name)
-		{
-			test_dma_buf_mmap(igt_ferry_begin(fd), kind);
-		}
-	}
-
-	igt_describe("A dma-buf keeps its BO when all handles are closed");
-	igt_subtest("dma-buf-lifetime")
-	{
-		test_dma_buf_lifetime(igt_ferry_begin(fd));
-	}
-
-	igt_describe("Bad handles, flags and files are refused");
-	igt_subtest("invalid")
-	{
-		test_invalid(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"A dma-buf of another driver is refused, and nothing is left");
-	igt_subtest("foreign-dma-buf")
-	{
-		test_foreign_dma_buf(igt_ferry_begin(fd));
-	}
-
-	igt_describe("A dma-buf whose number cannot be told is whole");
-	igt_subtest("fd-not-told")
-	{
-		test_fd_not_told(igt_ferry_begin(fd));
-	}
-
-	igt_describe("A dma-buf of more than 4 GiB");
-	igt_subtest("above-4g")
-	{
-		test_above_4g(igt_ferry_begin(fd));
-	}
-
-	igt_describe(
-		"Threads import, export, migrate and close one BO in one client");
-	igt_subtest("import-close-race")
-	{
-		test_import_close_race(igt_ferry_begin(fd));
-	}
-
-	igt_describe("fdinfo names the driver, the device and the client");
-	igt_subtest("fdinfo")
-	{
-		test_fdinfo(igt_ferry_begin(fd));
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
-}
+igt_ferry_main(tests)
