@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <dirent.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
@@ -11,7 +12,6 @@
 #include "igt_ferry.h"
 #include "igt_ferry_module.h"
 
-#define DRIVER_DIR "/sys/bus/pci/drivers/ferry"
 #define BREAK "ferry_break"
 
 static char module_slot[64];
@@ -45,25 +45,97 @@ bool igt_ferry_module_is_bound(void)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), DRIVER_DIR "/%s", module_slot);
+	snprintf(path, sizeof(path), IGT_FERRY_DRIVER_DIR "/%s", module_slot);
 	return access(path, F_OK) == 0;
 }
 
 int igt_ferry_module_unbind(void)
 {
-	return igt_ferry_write_file(DRIVER_DIR "/unbind", module_slot);
+	return igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/unbind",
+				    module_slot);
 }
 
 int igt_ferry_module_bind(void)
 {
-	return igt_ferry_write_file(DRIVER_DIR "/bind", module_slot);
+	return igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/bind", module_slot);
+}
+
+void igt_ferry_module_must_unbind(void)
+{
+	igt_assert_eq(igt_ferry_module_unbind(), 0);
+	igt_assert(!igt_ferry_module_is_bound());
+}
+
+void igt_ferry_module_must_bind(void)
+{
+	igt_assert_eq(igt_ferry_module_bind(), 0);
+	igt_assert(igt_ferry_module_is_bound());
+}
+
+/**
+ * igt_ferry_module_find_other - find another device that is bound to ferry
+ * @slot: its PCI address
+ * @size: bytes of @slot
+ */
+bool igt_ferry_module_find_other(char *slot, size_t size)
+{
+	DIR *dir = opendir(IGT_FERRY_DRIVER_DIR);
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		found = strchr(entry->d_name, ':') &&
+			strcmp(entry->d_name, module_slot);
+		if (found)
+			snprintf(slot, size, "%s", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Open the device, which must be bound. */
+int igt_ferry_module_open(void)
+{
+	int fd;
+
+	igt_assert(igt_ferry_module_is_bound());
+	fd = igt_ferry_open();
+	igt_assert_fd(fd);
+	return fd;
+}
+
+/* Create, write, move and verify BOs of all kinds. */
+void igt_ferry_module_exercise(int fd)
+{
+	const struct igt_ferry_kind *kind;
+	struct igt_ferry_bo bo;
+
+	for (kind = igt_ferry_movable_kinds; kind->name; kind++) {
+		igt_ferry_bo_init(&bo, fd, 300 * PAGE, kind);
+		igt_ferry_bo_fill(&bo);
+		ferry_bo_migrate(fd, bo.handle, APERTURE);
+		igt_ferry_bo_check(&bo);
+		ferry_bo_migrate(fd, bo.handle, SYSTEM);
+		igt_ferry_bo_check(&bo);
+		igt_ferry_bo_fini(&bo);
+	}
+}
+
+/* Assert that the device is bound and that a new client can use it. */
+void igt_ferry_module_check_works(void)
+{
+	int fd = igt_ferry_module_open();
+
+	igt_ferry_module_exercise(fd);
+	close(fd);
 }
 
 /* Skip if the module cannot be unloaded. */
 void igt_ferry_module_require(void)
 {
 	igt_require_f(
-		access(DRIVER_DIR "/unbind", W_OK) == 0,
+		access(IGT_FERRY_DRIVER_DIR "/unbind", W_OK) == 0,
 		"the device cannot be unbound: be root, with ferry as a module\n");
 }
 
@@ -148,9 +220,7 @@ static int module_test_begin(int keep)
 {
 	igt_ferry_clean(keep);
 	igt_ferry_module_restore();
-	igt_assert_f(igt_ferry_module_is_bound(),
-		     "an earlier subtest left the device without ferry\n");
-	return igt_ferry_open();
+	return igt_ferry_module_open();
 }
 
 /**

@@ -8,8 +8,11 @@
 #define IGT_FERRY_MODULE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "igt_ferry.h"
+
+#define IGT_FERRY_DRIVER_DIR "/sys/bus/pci/drivers/ferry"
 
 int igt_ferry_write_file(const char *path, const char *text);
 void igt_ferry_must_write_file(const char *path, const char *text);
@@ -20,6 +23,12 @@ bool igt_ferry_module_is_bound(void);
 void igt_ferry_module_require(void);
 int igt_ferry_module_unbind(void);
 int igt_ferry_module_bind(void);
+void igt_ferry_module_must_unbind(void);
+void igt_ferry_module_must_bind(void);
+bool igt_ferry_module_find_other(char *slot, size_t size);
+int igt_ferry_module_open(void);
+void igt_ferry_module_exercise(int fd);
+void igt_ferry_module_check_works(void);
 void igt_ferry_module_unbind_consoles(void);
 void igt_ferry_module_unload(void);
 void igt_ferry_module_load(const char *options);

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry probe
+ * Category: Core
+ * Description: Probing: BARs and devices that ferry cannot use, ids added at run time, and two devices
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+
+#include "igt.h"
+#include "igt_kmod.h"
+
+#include "igt_ferry.h"
+#include "igt_ferry_footprint.h"
+#include "igt_ferry_module.h"
+
+IGT_TEST_DESCRIPTION(
+	"Probing: BARs and devices that ferry cannot use, ids added at run time, and two devices");
+
+static bool no_driver(const char *device)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", device);
+	return access(path, F_OK) != 0;
+}
+
+/**
+ * struct bars - the memory BARs of a PCI device
+ * @best: number of the largest prefetchable one, or -1
+ * @best_size: its bytes
+ * @none: mask of those that are not memory at all
+ */
+struct bars {
+	int best;
+	uint64_t best_size;
+	unsigned int none;
+};
+
+static void bars_get(const char *device, struct bars *bars)
+{
+	const unsigned long long memory = 0x200, prefetch = 0x2000;
+	unsigned long long start, end, flags;
+	char path[PATH_MAX];
+	FILE *file;
+
+	*bars = (struct bars){ .best = -1 };
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource",
+		 device);
+	file = fopen(path, "r");
+	for (int i = 0; file && i < 6; i++) {
+		if (fscanf(file, "%llx %llx %llx", &start, &end, &flags) != 3)
+			break;
+		if (!(flags & memory))
+			bars->none |= 1u << i;
+		else if (flags & prefetch &&
+			 end - start + 1 > bars->best_size) {
+			bars->best = i;
+			bars->best_size = end - start + 1;
+		}
+	}
+	if (file)
+		fclose(file);
+}
+
+/* Find a device without a driver, with or without a BAR that ferry could use. */
+static bool find_device(bool with_memory, char *device, size_t size)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	struct dirent *entry;
+	bool found = false;
+
+	igt_assert(dir);
+	while (!found && (entry = readdir(dir))) {
+		struct bars bars;
+
+		if (entry->d_name[0] == '.' || !no_driver(entry->d_name) ||
+		    !strcmp(entry->d_name, igt_ferry_module_slot()))
+			continue;
+		bars_get(entry->d_name, &bars);
+		found = with_memory ? bars.best_size >= 1 << 20 : bars.best < 0;
+		if (found)
+			snprintf(device, size, "%s", entry->d_name);
+	}
+	closedir(dir);
+	return found;
+}
+
+/**
+ * SUBTEST: no-memory
+ * Description: Probe fails for a device without a prefetchable memory BAR and leaks nothing
+ */
+static void test_no_memory(int fd)
+{
+	char device[NAME_MAX + 1], path[PATH_MAX];
+	unsigned long vmalloc, iomem;
+	int err;
+
+	close(fd);
+	vmalloc = igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]");
+	iomem = igt_ferry_count_lines("/proc/iomem", "ferry");
+	igt_require_f(
+		find_device(false, device, sizeof(device)),
+		"every PCI device has a driver or a prefetchable memory BAR\n");
+	igt_info("trying %s\n", device);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
+		 device);
+	igt_assert_eq(igt_ferry_write_file(path, "ferry"), 0);
+	err = igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/bind", device);
+	igt_ferry_write_file(path, "\n");
+	igt_assert_f(err < 0,
+		     "ferry is bound to a device without a memory BAR\n");
+	igt_assert(no_driver(device));
+	igt_assert_eq_u64(igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]"),
+			  vmalloc);
+	igt_assert_eq_u64(igt_ferry_count_lines("/proc/iomem", "ferry"), iomem);
+	igt_ferry_module_check_works();
+}
+
+/* Open the card of a PCI device; return -1 if there is none. */
+static int open_device(const char *device)
+{
+	for (int i = 0; i < 16; i++) {
+		char path[64], its_slot[64];
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		igt_ferry_pci_slot(fd, its_slot, sizeof(its_slot));
+		if (!strcmp(its_slot, device))
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+/* Read the vendor and device id of a PCI device. */
+static void read_id(const char *device, unsigned int *vendor,
+		    unsigned int *product)
+{
+	char path[PATH_MAX], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uevent", device);
+	file = fopen(path, "r");
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "PCI_ID=%x:%x", vendor, product);
+	fclose(file);
+}
+
+/* driver_data in ferry's PCI id table for a device with a display, and its register BAR */
+#define DISPLAY "1"
+#define DISPLAY_BAR 2
+
+static void check_no_display(bool with_memory)
+{
+	unsigned long vmalloc =
+		igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]");
+	unsigned long iomem = igt_ferry_count_lines("/proc/iomem", "ferry");
+	unsigned int vendor = 0, product = 0;
+	char device[NAME_MAX + 1], id[128];
+	struct bars bars;
+	int kmsg;
+
+	igt_require_f(find_device(with_memory, device, sizeof(device)),
+		      "every PCI device %s has a driver\n",
+		      with_memory ? "with 1 MiB of prefetchable memory" :
+				    "without prefetchable memory");
+	bars_get(device, &bars);
+	read_id(device, &vendor, &product);
+	snprintf(id, sizeof(id), "%04x %04x ffffffff ffffffff 0 0 " DISPLAY,
+		 vendor, product);
+	igt_info("trying %s, %04x:%04x\n", device, vendor, product);
+	kmsg = igt_ferry_kmsg_open();
+	igt_assert_eq(igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/new_id", id),
+		      0);
+	id[strlen("vvvv pppp")] = '\0';
+	igt_assert_eq(
+		igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/remove_id", id), 0);
+	igt_assert(no_driver(device));
+	igt_assert(igt_ferry_kmsg_has(
+		kmsg, bars.none & 1u << DISPLAY_BAR ?
+			      "BAR 2 with the display registers is missing" :
+			      "no Bochs display behind BAR 2"));
+	close(kmsg);
+	igt_assert_eq_u64(igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]"),
+			  vmalloc);
+	igt_assert_eq_u64(igt_ferry_count_lines("/proc/iomem", "ferry"), iomem);
+}
+
+/**
+ * SUBTEST: no-display
+ * Description: Probe fails for a device that the id table wrongly gives a display, and leaks nothing
+ */
+static void test_no_display(int fd)
+{
+	close(fd);
+	check_no_display(true);
+	check_no_display(false);
+	igt_ferry_module_check_works();
+}
+
+/**
+ * SUBTEST: bar-in-use
+ * Description: Probe fails with EBUSY while another driver holds a BAR that ferry needs, and works after that
+ */
+static void test_bar_in_use(int fd)
+{
+	unsigned int tried = 0;
+	struct bars bars;
+
+	close(fd);
+	bars_get(igt_ferry_module_slot(), &bars);
+	for (int bar = 0; bar < 6; bar++) {
+		char options[128];
+		int kmsg;
+
+		/* ferry does not use other BARs */
+		if (bar != bars.best &&
+		    (bar != DISPLAY_BAR || bars.none & 1u << bar))
+			continue;
+		igt_ferry_module_unbind_consoles();
+		igt_ferry_module_must_unbind();
+		snprintf(options, sizeof(options), "pci=%s bar=%d claim=1",
+			 igt_ferry_module_slot(), bar);
+		igt_ferry_break_load(options);
+		kmsg = igt_ferry_kmsg_open();
+		igt_assert_eq(igt_ferry_module_bind(), -EBUSY);
+		igt_assert(!igt_ferry_module_is_bound());
+		igt_assert(igt_ferry_kmsg_has(kmsg, "is in use by another"));
+		close(kmsg);
+		igt_ferry_break_unload();
+		igt_ferry_footprint_check_none();
+		igt_ferry_module_must_bind();
+		igt_ferry_module_check_works();
+		tried++;
+	}
+	igt_info("%u BARs were in use\n", tried);
+	igt_assert_lt(0, tried);
+}
+
+static void drop_bochs(int sig)
+{
+	(void)sig;
+	igt_ferry_module_unbind_consoles();
+	igt_kmod_unload("bochs", 0);
+}
+
+/**
+ * SUBTEST: other-driver
+ * Description: While bochs is bound to the device ferry logs that and does not probe it; after that ferry can be bound
+ */
+static void test_other_driver(int fd)
+{
+	int kmsg, err;
+
+	close(fd);
+	igt_require_f(!igt_kmod_is_loaded("bochs"), "bochs is in use\n");
+	igt_ferry_module_unload();
+	err = igt_kmod_load("bochs", "");
+	igt_require_f(!err, "this kernel has no bochs: %s\n", strerror(-err));
+	igt_install_exit_handler(drop_bochs);
+	igt_require_f(!no_driver(igt_ferry_module_slot()),
+		      "bochs does not drive this device\n");
+	kmsg = igt_ferry_kmsg_open();
+	igt_ferry_module_load("");
+	igt_assert(!igt_ferry_module_is_bound());
+	igt_assert(igt_ferry_kmsg_has(
+		kmsg, "ferry could drive this device, but bochs"));
+	close(kmsg);
+	igt_assert(!no_driver(igt_ferry_module_slot()));
+	igt_ferry_footprint_check_none();
+	drop_bochs(0);
+	igt_assert(!igt_kmod_is_loaded("bochs"));
+	igt_ferry_module_must_bind();
+	igt_ferry_module_check_works();
+}
+
+/**
+ * SUBTEST: new-id
+ * Description: A device with a prefetchable memory BAR is probed after its id was written to new_id
+ */
+static void test_new_id(int fd)
+{
+	unsigned long cards = igt_ferry_count_entries("/dev/dri");
+	char device[NAME_MAX + 1], id[128];
+	unsigned int vendor = 0, product = 0;
+	struct drm_ferry_device_query query;
+	struct bars bars;
+
+	close(fd);
+	igt_require_f(
+		find_device(true, device, sizeof(device)),
+		"no PCI device without a driver has 1 MiB of prefetchable memory: "
+		"add one, such as QEMU's pci-testdev,membar=16M\n");
+	read_id(device, &vendor, &product);
+	snprintf(id, sizeof(id), "%04x %04x", vendor, product);
+	bars_get(device, &bars);
+
+	igt_assert_eq(igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/new_id", id),
+		      0);
+	igt_assert(!no_driver(device));
+	igt_assert_lt(cards, igt_ferry_count_entries("/dev/dri"));
+	fd = open_device(device);
+	igt_assert_fd(fd);
+	igt_assert(igt_ferry_is_device(fd));
+	ferry_device_query(fd, &query);
+	igt_assert_eq_u64(query.aperture_size, bars.best_size);
+	igt_assert_eq_u64(query.aperture_free, bars.best_size);
+	igt_assert_eq_u64(query.features, 0);
+	/* do not access the BO: the BAR of this device may have no memory behind it */
+	gem_close(fd, ferry_bo_create(fd, 1 << 20, APERTURE, 0, 0, 0));
+	close(fd);
+
+	igt_assert_eq(igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/unbind",
+					   device),
+		      0);
+	igt_assert_eq(
+		igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/remove_id", id), 0);
+	igt_assert_eq_u64(igt_ferry_count_entries("/dev/dri"), cards);
+}
+
+static void work_beside(int fd, volatile bool *stop)
+{
+	igt_fork(child, 2)
+	{
+		int client = igt_ferry_reopen(fd, O_RDWR);
+
+		do
+			igt_ferry_module_exercise(client);
+		while (!*stop);
+	}
+}
+
+/**
+ * SUBTEST: two-devices
+ * Description: Unbinding and binding one of two devices does not disturb clients of the other one
+ */
+static void test_two_devices(int fd)
+{
+	char other[NAME_MAX + 1];
+	const char *devices[2] = { igt_ferry_module_slot(), other };
+	volatile bool *stop;
+
+	close(fd);
+	igt_require_f(
+		igt_ferry_module_find_other(other, sizeof(other)),
+		"needs two devices: "
+		"vm/run --device bochs-display --device ivshmem-plain,size=64M\n");
+	stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	igt_assert(stop != MAP_FAILED);
+	for (int i = 0; i < 2; i++) {
+		struct igt_ferry_bo bo;
+		uint64_t evictions;
+
+		fd = open_device(devices[i]);
+		igt_assert_fd(fd);
+		igt_ferry_bo_init(&bo, fd, 300 * PAGE, igt_ferry_movable_kinds);
+		igt_ferry_bo_fill(&bo);
+		ferry_bo_migrate(fd, bo.handle, APERTURE);
+		evictions = igt_ferry_stat(fd, "evictions");
+		*stop = false;
+		work_beside(fd, stop);
+		for (int n = 0; n < 5; n++) {
+			int client = open_device(devices[!i]);
+
+			igt_assert_fd(client);
+			igt_ferry_module_exercise(client);
+			igt_assert_eq(igt_ferry_write_file(IGT_FERRY_DRIVER_DIR
+							   "/unbind",
+							   devices[!i]),
+				      0);
+			/* the BO of the other device has not moved */
+			igt_ferry_bo_check(&bo);
+			igt_assert_eq(ferry_bo_placement(fd, bo.handle),
+				      APERTURE);
+			igt_assert_eq_u64(igt_ferry_stat(fd, "evictions"),
+					  evictions);
+			close(client);
+			igt_assert_eq(igt_ferry_write_file(IGT_FERRY_DRIVER_DIR
+							   "/bind",
+							   devices[!i]),
+				      0);
+		}
+		*stop = true;
+		igt_waitchildren_timeout(
+			60, "clients of the device that stayed bound");
+		igt_ferry_module_exercise(fd);
+		igt_ferry_bo_check(&bo);
+		igt_ferry_bo_fini(&bo);
+		close(fd);
+	}
+	munmap((void *)stop, PAGE);
+}
+
+/**
+ * SUBTEST: aperture-bar
+ * Description: The parameter aperture_bar selects the BAR, and probe fails for a BAR that is not memory
+ */
+static void test_aperture_bar(int fd)
+{
+	char option[32];
+	struct bars bars;
+
+	close(fd);
+	bars_get(igt_ferry_module_slot(), &bars);
+	igt_assert(bars.best >= 0);
+	igt_ferry_module_unload();
+	snprintf(option, sizeof(option), "aperture_bar=%d", bars.best);
+	igt_ferry_module_load(option);
+	igt_ferry_module_check_works();
+	for (int i = 0; i < 6; i++) {
+		if (!(bars.none & 1u << i))
+			continue;
+		igt_ferry_module_unload();
+		snprintf(option, sizeof(option), "aperture_bar=%d", i);
+		igt_ferry_module_load(option);
+		igt_assert_f(
+			!igt_ferry_module_is_bound(),
+			"the device is bound with %s, which is no memory BAR\n",
+			option);
+		igt_ferry_footprint_check_none();
+	}
+	igt_ferry_module_unload();
+	igt_ferry_module_load("");
+	igt_ferry_module_check_works();
+}
+
+static const struct igt_ferry_test tests[] = {
+	{ "no-memory",
+	  "Probe fails for a device without a prefetchable memory BAR and leaks nothing",
+	  test_no_memory },
+	{ "no-display",
+	  "Probe fails for a device that the id table wrongly gives a display, and leaks nothing",
+	  test_no_display },
+	{ "bar-in-use",
+	  "Probe fails with EBUSY while another driver holds a BAR that ferry needs, and works after that",
+	  test_bar_in_use },
+	{ "other-driver",
+	  "While bochs is bound to the device ferry logs that and does not probe it; after that ferry can be bound",
+	  test_other_driver },
+	{ "new-id",
+	  "A device with a prefetchable memory BAR is probed after its id was written to new_id",
+	  test_new_id },
+	{ "two-devices",
+	  "Unbinding and binding one of two devices does not disturb clients of the other one",
+	  test_two_devices },
+	{ "aperture-bar",
+	  "The parameter aperture_bar selects the BAR, and probe fails for a BAR that is not memory",
+	  test_aperture_bar },
+	{}
+};
+
+igt_main
+{
+	igt_fixture
+	{
+		int fd = igt_ferry_open();
+
+		igt_ferry_module_begin(fd);
+		close(fd);
+		igt_ferry_module_require();
+	}
+
+	igt_ferry_module_run_tests(tests);
+}
