@@ -2,7 +2,7 @@
 /**
  * TEST: ferry pressure
  * Category: Core
- * Description: Memory runs short: who gives way, who is told no, and whose bytes are safe
+ * Description: Memory pressure: ENOMEM, purges, kept pages, swap, and the pool of write-combining pages
  */
 #include <fcntl.h>
 #include <sys/swap.h>
@@ -14,12 +14,12 @@
 #include "igt_ferry.h"
 
 IGT_TEST_DESCRIPTION(
-	"Memory runs short: who gives way, who is told no, whose bytes are safe");
+	"Memory pressure: ENOMEM, purges, kept pages, swap, and the pool of write-combining pages");
 
 #define BO_SIZE (2ul << 20)
 #define MAX_BOS 1024
 
-/* To fill a large machine takes too long; and somebody else may need its memory. */
+/* Do not fill the memory of a large machine: that takes long and disturbs other processes. */
 #define SMALL_KIB (1024 * 1024)
 #define WANTED "vm/run --memory 640M --swap 1G"
 
@@ -40,7 +40,7 @@ static long vmstat(const char *field)
 	return igt_ferry_field("/proc/vmstat", field);
 }
 
-/* Swap space that is turned off */
+/* Swap areas that swap_off() has turned off */
 static char swaps[4][128];
 static unsigned int swap_count;
 
@@ -68,12 +68,11 @@ static void swap_off(void)
 	fclose(file);
 }
 
-/* Little memory, with the machine's swap space or without any */
+/* Skip if the machine has much memory; turn its swap space on or off. */
 static void require_small(bool swap)
 {
 	igt_require_f(meminfo("MemTotal") <= SMALL_KIB,
-		      "fills all of memory, and this machine has a lot: " WANTED
-		      "\n");
+		      "would fill all memory of a large machine: " WANTED "\n");
 	if (swap) {
 		swap_on(0);
 		igt_require_f(igt_get_total_swap_mb(),
@@ -85,18 +84,18 @@ static void require_small(bool swap)
 }
 
 /*
- * A BO with pages in system memory: it begins in the aperture, and its way down is
- * what allocates them, in a call that can fail.
+ * Create a BO with pages in system memory. It starts in the aperture, so that migrate
+ * allocates the pages and can return -ENOMEM; a fault could not.
  */
 static int add(int fd, const struct igt_ferry_kind *kind)
 {
-	struct igt_ferry_kind up = *kind;
+	struct igt_ferry_kind in_aperture = *kind;
 	struct igt_ferry_bo *bo = &set.bo[set.count];
 	int err;
 
 	igt_assert(set.count < MAX_BOS);
-	up.placement = APERTURE;
-	err = __igt_ferry_bo_init(bo, fd, BO_SIZE, &up);
+	in_aperture.placement = APERTURE;
+	err = __igt_ferry_bo_init(bo, fd, BO_SIZE, &in_aperture);
 	if (err)
 		return err;
 	err = __ferry_bo_migrate(fd, bo->handle, SYSTEM);
@@ -110,7 +109,7 @@ static int add(int fd, const struct igt_ferry_kind *kind)
 	return 0;
 }
 
-/* What was freed is not counted as free at once: processors keep some pages for themselves. */
+/* Retry for 3 seconds: freed pages may be on the per-CPU lists of the page allocator. */
 static int add_soon(int fd, const struct igt_ferry_kind *kind)
 {
 	struct timespec start = {};
@@ -134,7 +133,7 @@ static long set_kib(void)
 	return set.count * (BO_SIZE >> 10);
 }
 
-/* Whether a process can still have and use so much memory of its own. */
+/* Whether another process can allocate and use @kib of memory. */
 static bool others_can_have(long kib)
 {
 	pid_t child = fork();
@@ -170,7 +169,7 @@ static uint32_t madvise_bo(const struct igt_ferry_bo *bo, uint32_t madv)
 
 /**
  * SUBTEST: enomem-%s
- * Description: BOs fill memory until one is told ENOMEM; nobody is killed, and no byte is lost
+ * Description: When BOs have filled memory migrate fails with ENOMEM; the OOM killer does not run, and all contents stay
  *
  * arg[1].values: cached, wc
  */
@@ -186,12 +185,13 @@ static void test_enomem(int fd, const struct igt_ferry_kind *kind)
 		err = add(fd, kind);
 	} while (!err);
 	igt_assert_eq(err, -ENOMEM);
-	igt_info("%ld MiB of BOs, of %ld that were free, of %ld in all\n",
-		 set_kib() >> 10, available >> 10, meminfo("MemTotal") >> 10);
-	/* as much as there is, but for the reserve */
+	igt_info(
+		"%ld MiB of BOs, of %ld MiB that were available, of %ld MiB in total\n",
+		set_kib() >> 10, available >> 10, meminfo("MemTotal") >> 10);
+	/* all but the reserve of the page allocator could be used */
 	igt_assert_lt(available / 100 * 85, set_kib());
 
-	/* and so on, without hanging; the kernel may find a little that others had */
+	/* further calls fail, too, and do not hang; reclaim from others may let a few succeed */
 	for (int refused = 0, more = 0; refused < 5;) {
 		err = add(fd, kind);
 		if (err) {
@@ -207,19 +207,20 @@ static void test_enomem(int fd, const struct igt_ferry_kind *kind)
 		igt_ferry_bo_check(&set.bo[i]);
 	igt_assert_eq(vmstat("oom_kill"), kills);
 
-	/* room again when some go */
+	/* freed memory can be used again */
 	available = meminfo("MemAvailable");
 	for (int i = 0; i < 8; i++)
 		igt_ferry_bo_fini(&set.bo[--set.count]);
-	igt_info("%ld KiB are free, and %ld after eight BOs are gone\n",
-		 available, meminfo("MemAvailable"));
+	igt_info(
+		"%ld KiB are available, and %ld KiB after eight BOs are freed\n",
+		available, meminfo("MemAvailable"));
 	for (int i = 0; i < 4; i++)
 		igt_assert_eq(add_soon(fd, kind), 0);
 	clear();
 	igt_assert_eq(vmstat("oom_kill"), kills);
 }
 
-/* Processor time of a process so far */
+/* Return the CPU time of a process so far. */
 static double seconds_used(pid_t pid)
 {
 	unsigned long user = 0, kernel = 0;
@@ -239,14 +240,14 @@ static double seconds_used(pid_t pid)
 }
 
 /**
- * SUBTEST: touch
- * Description: who touches a BO that there is no memory for sleeps, is not killed, and goes on
+ * SUBTEST: fault
+ * Description: A process that faults on a BO while no memory is free waits without using the CPU, and goes on later
  */
 /*
- * A fault may say that there is no memory, or that the page is not there for good. The
- * kernel repeats the first for as long as it takes.
+ * The fault handler returns VM_FAULT_OOM or VM_FAULT_SIGBUS. For the first one, the kernel
+ * repeats the access without a limit.
  */
-static void test_touch(int fd)
+static void test_fault(int fd)
 {
 	long kills = vmstat("oom_kill");
 	struct igt_ferry_bo bo;
@@ -257,7 +258,7 @@ static void test_touch(int fd)
 
 	require_small(false);
 	igt_ferry_bo_init(&bo, fd, 16 * BO_SIZE, &igt_ferry_fixed_kinds[0]);
-	/* before there are other BOs: it would share them */
+	/* fork before the other BOs exist: the child would inherit their mappings */
 	igt_assert_eq(pipe(start_it), 0);
 	child = fork();
 	igt_assert(child >= 0);
@@ -277,24 +278,27 @@ static void test_touch(int fd)
 	used = seconds_used(child);
 	sleep(2);
 	used = seconds_used(child) - used;
-	igt_info("waiting took %.2f of 2 seconds of a processor\n", used);
-	igt_assert_f(!waitpid(child, &status, WNOHANG),
-		     "there was memory, or the one who touched ended: %#x\n",
-		     status);
-	/* sanitizers make each try long; without a pause it is nearly all of the two seconds */
-	igt_assert_f(used < 1, "it waits by trying without a pause\n");
+	igt_info("the process used %.2f s of CPU time in 2 s\n", used);
+	igt_assert_f(
+		!waitpid(child, &status, WNOHANG),
+		"the process ended with status %#x before memory was freed\n",
+		status);
+	/* a retry without a pause uses nearly 2 s; sanitizers make each retry longer */
+	igt_assert_f(used < 1, "the fault is retried without a pause\n");
 	for (unsigned int i = 0; i < set.count; i++)
 		igt_ferry_bo_check(&set.bo[i]);
 	igt_assert_eq(vmstat("oom_kill"), kills);
 
-	/* there is memory again */
+	/* free the memory */
 	clear();
 	igt_nsec_elapsed(&start);
 	while (!waitpid(child, &status, WNOHANG)) {
 		if (igt_seconds_elapsed(&start) > 60) {
 			kill(child, SIGKILL);
 			waitpid(child, NULL, 0);
-			igt_assert_f(0, "the touch never ends\n");
+			igt_assert_f(
+				0,
+				"the access has not ended 60 s after memory was freed\n");
 		}
 		usleep(10000);
 	}
@@ -307,7 +311,7 @@ static void test_touch(int fd)
 
 /**
  * SUBTEST: purgeable-first
- * Description: under pressure from others BOs that nobody needs go, and those that are needed stay
+ * Description: When another process needs memory, BOs that are not needed are purged and needed ones stay
  */
 static void test_purgeable_first(int fd)
 {
@@ -320,7 +324,7 @@ static void test_purgeable_first(int fd)
 	for (unsigned int i = 0; i < set.count; i += 2)
 		igt_assert_eq_u32(
 			madvise_bo(&set.bo[i], DRM_FERRY_MADV_DONTNEED), 1);
-	/* more than is free, less than that and what can be purged */
+	/* more than is free, but less than with the purgeable BOs */
 	igt_assert(others_can_have(total / 2));
 	for (unsigned int i = 0; i < set.count; i++) {
 		struct igt_ferry_bo *bo = &set.bo[i];
@@ -337,7 +341,7 @@ static void test_purgeable_first(int fd)
 		igt_assert_eq(igt_ferry_read_signal(bo->map), SIGBUS);
 		igt_assert_eq_u32(madvise_bo(bo, DRM_FERRY_MADV_WILLNEED), 0);
 	}
-	igt_info("%u of %u were purged\n", purged, (set.count + 1) / 2);
+	igt_info("%u of %u BOs were purged\n", purged, (set.count + 1) / 2);
 	igt_assert_lt(0, purged);
 	igt_assert_eq(vmstat("oom_kill"), kills);
 	clear();
@@ -345,7 +349,7 @@ static void test_purgeable_first(int fd)
 
 /**
  * SUBTEST: purged-for-bos
- * Description: a BO that finds no memory gets that of purgeable ones
+ * Description: When memory is full, creating a BO purges BOs that are not needed
  */
 static void test_purged_for_bos(int fd)
 {
@@ -360,7 +364,8 @@ static void test_purged_for_bos(int fd)
 	while (!add(fd, &igt_ferry_movable_kinds[0]))
 		;
 	needed = set.count - before;
-	igt_info("%u BOs took the place of %u\n", needed, before / 2);
+	igt_info("%u BOs use the memory of %u purged ones\n", needed,
+		 before / 2);
 	igt_assert_lt(before / 2 - before / 10, needed);
 	for (unsigned int i = before / 2; i < set.count; i++)
 		igt_ferry_bo_check(&set.bo[i]);
@@ -369,51 +374,52 @@ static void test_purged_for_bos(int fd)
 
 /**
  * SUBTEST: kept-first
- * Description: a BO that finds no memory gets what BOs in the aperture keep, before any contents go
+ * Description: When memory is full, creating a BO frees kept pages before it purges contents
  */
 static void test_kept_first(int fd)
 {
-	struct igt_ferry_bo up[4];
+	struct igt_ferry_bo bo[4];
 	uint64_t purged;
 	int err;
 
 	require_small(false);
-	for (unsigned int i = 0; i < ARRAY_SIZE(up); i++) {
-		igt_ferry_bo_init(&up[i], fd, BO_SIZE,
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
+		igt_ferry_bo_init(&bo[i], fd, BO_SIZE,
 				  &igt_ferry_movable_kinds[i & 1]);
-		igt_ferry_bo_fill(&up[i]);
-		ferry_bo_migrate(fd, up[i].handle, APERTURE);
+		igt_ferry_bo_fill(&bo[i]);
+		ferry_bo_migrate(fd, bo[i].handle, APERTURE);
 	}
 	igt_assert_eq(add(fd, &igt_ferry_movable_kinds[0]), 0);
 	igt_assert_eq_u32(madvise_bo(&set.bo[0], DRM_FERRY_MADV_DONTNEED), 1);
-	igt_assert_lte_u64(ARRAY_SIZE(up) * BO_SIZE / PAGE,
+	igt_assert_lte_u64(ARRAY_SIZE(bo) * BO_SIZE / PAGE,
 			   igt_ferry_stat(fd, "kept_pages"));
 	purged = igt_ferry_stat(fd, "purged");
 	do {
 		err = add(fd, &igt_ferry_movable_kinds[0]);
 	} while (!err && igt_ferry_stat(fd, "purged") == purged);
-	igt_info("%u BOs, and then %d\n", set.count, err);
+	igt_info("%u BOs until the first purge; last error %d\n", set.count,
+		 err);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "purged"), purged + 1);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "kept_pages"), 0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(up); i++)
-		igt_ferry_bo_check(&up[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++)
+		igt_ferry_bo_check(&bo[i]);
 	for (unsigned int i = 1; i < set.count; i++)
 		igt_ferry_bo_check(&set.bo[i]);
 	clear();
-	for (unsigned int i = 0; i < ARRAY_SIZE(up); i++) {
-		ferry_bo_migrate(fd, up[i].handle, SYSTEM);
-		igt_ferry_bo_check(&up[i]);
-		igt_ferry_bo_fini(&up[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
+		ferry_bo_migrate(fd, bo[i].handle, SYSTEM);
+		igt_ferry_bo_check(&bo[i]);
+		igt_ferry_bo_fini(&bo[i]);
 	}
 }
 
-/* What this leaves of memory is soon full. */
+/* MiB of memory that igt_lock_mem() leaves, so that little is needed to fill it */
 #define LEFT_MIB 48
 static bool locked;
 
 /**
  * SUBTEST: swap-%s
- * Description: with swap space idle BOs go there, more than memory holds, and come back whole
+ * Description: BOs that exceed memory are swapped out and come back with their contents
  *
  * arg[1].values: cached, wc
  */
@@ -429,13 +435,13 @@ static void test_swap(int fd, const struct igt_ferry_kind *kind)
 		locked = true;
 		left = LEFT_MIB;
 	}
-	/* there may be more than that, in TTM's pool for one */
+	/* more may be free than was measured, for example pages in TTM's pool */
 	while (set_kib() < left * 1024 / 10 * 13 ||
 	       vmstat("pswpout") - out < (LEFT_MIB / 4) << 8)
 		igt_assert_eq(add(fd, kind), 0);
 	for (unsigned int i = 0; i < set.count; i++)
 		igt_ferry_bo_check(&set.bo[i]);
-	/* and up, from there */
+	/* move some from swap to the aperture */
 	for (unsigned int i = 0; i < set.count; i += 16) {
 		ferry_bo_migrate(fd, set.bo[i].handle, APERTURE);
 		igt_ferry_bo_check(&set.bo[i]);
@@ -443,7 +449,7 @@ static void test_swap(int fd, const struct igt_ferry_kind *kind)
 	out = vmstat("pswpout") - out;
 	in = vmstat("pswpin") - in;
 	igt_info(
-		"%ld MiB of BOs in %ld MiB of memory; %ld MiB went out and %ld came in\n",
+		"%ld MiB of BOs in %ld MiB of memory; %ld MiB swapped out, %ld MiB swapped in\n",
 		set_kib() >> 10, left, out >> 8, in >> 8);
 	igt_assert_lt(0, out);
 	igt_assert_lt(0, in);
@@ -451,7 +457,7 @@ static void test_swap(int fd, const struct igt_ferry_kind *kind)
 	clear();
 }
 
-/* Each subtest begins with all of the memory, however the last one ended. */
+/* Free the memory that a failed subtest has locked. */
 static int begin(int fd)
 {
 	set.count = 0;
@@ -461,7 +467,7 @@ static int begin(int fd)
 	return igt_ferry_begin(fd);
 }
 
-/* Pages that TTM keeps for later, of all kinds, devices and, since Linux 7, nodes */
+/* Count the pages in TTM's pools, of all caching modes, devices and, since Linux 7, NUMA nodes. */
 static long pool_pages(void)
 {
 	FILE *file = fopen("/sys/kernel/debug/ttm/page_pool", "r");
@@ -501,7 +507,7 @@ static void wc_round(int fd, unsigned int count)
 
 /**
  * SUBTEST: wc-pool
- * Description: pages of write-combining BOs are kept for the next ones, and given back when memory is short
+ * Description: TTM's pool reuses pages of write-combining BOs, and frees them when memory is short
  */
 static void test_wc_pool(int fd)
 {
@@ -510,7 +516,7 @@ static void test_wc_pool(int fd)
 	unsigned int count;
 
 	require_small(false);
-	/* an empty pool to begin with */
+	/* start with an empty pool */
 	igt_assert(others_can_have(
 		(meminfo("MemAvailable") + pool_pages() * 4) / 10 * 9));
 	available = meminfo("MemAvailable");
@@ -527,7 +533,7 @@ static void test_wc_pool(int fd)
 		"direct map: %+ld KiB in 4 KiB pages, %ld splits; five times more: %ld splits\n",
 		then.kib_4k - first.kib_4k, then.splits - first.splits,
 		later.splits - then.splits);
-	/* the pool serves them, and the direct map is not split again and again */
+	/* later BOs use pages of the pool, and do not split the direct map again */
 	igt_assert_lt(before, full);
 	igt_assert_lte(later.splits - then.splits,
 		       (then.splits - first.splits) / 4 + 4);
@@ -538,76 +544,52 @@ static void test_wc_pool(int fd)
 	after = pool_pages();
 	direct_map_get(&later);
 	igt_info(
-		"pool: %ld MiB, and %ld after others needed %ld MiB and had %ld; DirectMap4k %ld KiB, DirectMap2M %ld KiB\n",
+		"pool: %ld MiB, and %ld MiB after a process used %ld MiB while %ld MiB were available; DirectMap4k %ld KiB, DirectMap2M %ld KiB\n",
 		full >> 8, after >> 8, wanted >> 10, available >> 10,
 		later.kib_4k, later.kib_2m);
-	/* what was not free without that; pages are of 4 KiB */
+	/* the pool has freed what was not available, with a margin of 16 MiB */
 	igt_assert_lte(wanted - available, (full - after) * 4 + 16384);
 	igt_assert_lt(after, full);
 	igt_assert_eq(vmstat("oom_kill"), kills);
 }
 
+/* cached and wc: pages of contiguous BOs are not different in system memory */
+static const struct igt_ferry_kind kinds[] = {
+	{ "cached", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_CACHED, 0 },
+	{ "wc", FERRY_PLACEMENT_BOTH, 0, DRM_FERRY_CACHING_WC, 0 },
+	{}
+};
+
+static const struct igt_ferry_test tests[] = {
+	{ "enomem",
+	  "When BOs have filled memory migrate fails with ENOMEM; the OOM killer does not run, and all contents stay",
+	  .kinds = kinds, .run_kind = test_enomem },
+	{ "swap",
+	  "BOs that exceed memory are swapped out and come back with their contents",
+	  .kinds = kinds, .run_kind = test_swap },
+	{ "fault",
+	  "A process that faults on a BO while no memory is free waits without using the CPU, and goes on later",
+	  test_fault },
+	{ "purgeable-first",
+	  "When another process needs memory, BOs that are not needed are purged and needed ones stay",
+	  test_purgeable_first },
+	{ "purged-for-bos",
+	  "When memory is full, creating a BO purges BOs that are not needed",
+	  test_purged_for_bos },
+	{ "kept-first",
+	  "When memory is full, creating a BO frees kept pages before it purges contents",
+	  test_kept_first },
+	{ "wc-pool",
+	  "TTM's pool reuses pages of write-combining BOs, and frees them when memory is short",
+	  test_wc_pool },
+	{}
+};
+
 igt_main
 {
 	int fd = -1;
 
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-	}
-
-	for (int i = 0; i < 2; i++) {
-		const struct igt_ferry_kind *kind = &igt_ferry_movable_kinds[i];
-
-		igt_describe("BOs fill memory until one is told ENOMEM");
-		igt_subtest_f("enomem-%s", kind->name)
-		{
-			test_enomem(begin(fd), kind);
-		}
-
-		igt_describe(
-			"With swap space idle BOs go there, and come back whole");
-		igt_subtest_f("swap-%s", kind->name)
-		{
-			test_swap(begin(fd), kind);
-		}
-	}
-
-	igt_describe(
-		"Who touches a BO that there is no memory for waits, and goes on");
-	igt_subtest("touch")
-	{
-		test_touch(begin(fd));
-	}
-
-	igt_describe(
-		"BOs that nobody needs go, and those that are needed stay");
-	igt_subtest("purgeable-first")
-	{
-		test_purgeable_first(begin(fd));
-	}
-
-	igt_describe("A BO that finds no memory gets that of purgeable ones");
-	igt_subtest("purged-for-bos")
-	{
-		test_purged_for_bos(begin(fd));
-	}
-
-	igt_describe("What BOs in the aperture keep goes before any contents");
-	igt_subtest("kept-first")
-	{
-		test_kept_first(begin(fd));
-	}
-
-	igt_describe(
-		"Pages of write-combining BOs are given back when memory is short");
-	igt_subtest("wc-pool")
-	{
-		test_wc_pool(begin(fd));
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
+	igt_fixture fd = igt_ferry_open();
+	__igt_ferry_run_tests(tests, begin, fd);
+	igt_fixture close(fd);
 }
