@@ -2,7 +2,7 @@
 /**
  * TEST: ferry soak
  * Category: Stress
- * Description: Everything at once in several processes, some of which are killed, for as long as it is told
+ * Description: Random operations in several processes, some of which are killed, for a given time
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -17,27 +17,27 @@
 #include "igt_ferry.h"
 
 IGT_TEST_DESCRIPTION(
-	"Everything at once in several processes, some of which are killed");
+	"Random operations in several processes, some of which are killed, for a given time");
 
 #define MAX_WORKERS 16
 #define SLOTS 24
 #define PROGRESS_S 5
 
-/* What may be gone at the end, for good: free memory moves by some megabytes by itself. */
+/* Limit for leaked slabs: their size varies by some hundred KiB by itself. */
 #define LEAK_SLAB_KIB 2048
 
 static unsigned int seconds = 12, workers = 5, seed = 1;
 
-/* What the workers can do, and how often they did */
+/* Operations of the workers */
 enum operation {
 	OP_CREATE,
 	OP_FILL,
 	OP_CHECK,
-	OP_UP,
-	OP_DOWN,
+	OP_TO_APERTURE,
+	OP_TO_SYSTEM,
 	OP_MANY,
 	OP_REMAP,
-	OP_CUT,
+	OP_UNMAP_PAGE,
 	OP_CLOSE,
 	OP_ORPHAN,
 	OP_EXPORT,
@@ -48,18 +48,19 @@ enum operation {
 };
 
 static const char *const operation_names[OP_COUNT] = {
-	"create", "fill",  "check",  "up",     "down", "many",	  "remap",
-	"cut",	  "close", "orphan", "export", "fork", "madvise", "flip",
+	"create", "fill",  "check",	 "to-aperture", "to-system",
+	"many",	  "remap", "unmap-page", "close",	"orphan",
+	"export", "fork",  "madvise",	 "flip",
 };
 
 /**
- * struct shared - what the workers tell
- * @stop: end now
- * @done: operations by kind
- * @pages: pages that were verified
- * @full: how often there was no space or no memory
- * @purged: BOs that were found purged
- * @error: the first thing that was wrong
+ * struct shared - state that the workers and the main process share
+ * @stop: the workers have to end
+ * @done: number of operations by kind
+ * @pages: number of pages that were verified
+ * @full: number of ENOSPC and ENOMEM errors
+ * @purged: number of BOs that were purged
+ * @error: the first failure, or ""
  */
 static volatile struct shared {
 	bool stop;
@@ -70,6 +71,19 @@ static volatile struct shared {
 	char error[512];
 } * shared;
 
+/**
+ * struct worker - one process
+ * @fd: its client
+ * @number: its index
+ * @ids: id of its next BO
+ * @random: state of its random number generator
+ * @aperture: size of the aperture
+ * @bo: its BOs; slots without a mapping are free
+ * @unneeded: whether the BO of a slot is marked as not needed
+ * @shown: BOs of the framebuffers, if the worker is master of the display
+ * @fb: ids of the framebuffers
+ * @crtc: the CRTC, or 0
+ */
 struct worker {
 	int fd;
 	unsigned int number;
@@ -78,15 +92,14 @@ struct worker {
 	size_t aperture;
 	struct igt_ferry_bo bo[SLOTS];
 	bool unneeded[SLOTS];
-	/* what is on the display, if this one has it */
 	struct igt_ferry_bo shown[2];
 	uint32_t fb[2];
 	uint32_t crtc;
 };
 
 /*
- * A worker may be killed at any moment, so it is no child of IGT's, and its own
- * judge: it must not come back into the program.
+ * Record a failure and end the worker. Workers are killed at random, so they are not
+ * children of igt_fork(), and must not return to the subtest by siglongjmp().
  */
 static _Noreturn void fail(struct worker *w, const char *format, ...)
 {
@@ -108,7 +121,7 @@ static unsigned int pick(struct worker *w, unsigned int below)
 	return (w->random >> 33) % below;
 }
 
-/* No room is no error, everything else is. */
+/* Fail for errors other than ENOSPC and ENOMEM; return whether there was none. */
 static bool worked(struct worker *w, const char *what, int err)
 {
 	if (!err)
@@ -168,10 +181,10 @@ static bool create(struct worker *w, struct igt_ferry_bo *bo)
 		return false;
 	bo->id = w->ids++ & 0xffff;
 	bo->map = map_bo(w, bo->handle, bo->size);
-	/* generation 0: all zero */
+	/* a new BO is zero */
 	for (size_t i = 0; i < bo->size / sizeof(uint64_t); i += 509)
 		if (((volatile uint64_t *)bo->map)[i])
-			fail(w, "BO %u is not zero at first", bo->id);
+			fail(w, "the new BO %u is not zero", bo->id);
 	fill(bo);
 	return true;
 }
@@ -219,8 +232,8 @@ static void move_many(struct worker *w)
 		       __ferry_migrate(w->fd, entries, count));
 }
 
-/* A piece is cut out, the rest is there; then the whole is mapped anew. */
-static void cut(struct worker *w, struct igt_ferry_bo *bo)
+/* Unmap one page, verify the others, and map the BO again. */
+static void unmap_page(struct worker *w, struct igt_ferry_bo *bo)
 {
 	size_t pages = bo->size / PAGE, at = pick(w, pages);
 	char *map = bo->map;
@@ -251,7 +264,7 @@ static void export(struct worker *w, struct igt_ferry_bo *bo)
 	close(prime);
 }
 
-/* A child sees the same bytes; it dies without cleaning up. */
+/* Verify a BO in a child process, which exits without unmapping it. */
 static void check_in_child(struct worker *w, const struct igt_ferry_bo *bo)
 {
 	pid_t child = fork();
@@ -281,7 +294,7 @@ static int madvise_bo(struct worker *w, const struct igt_ferry_bo *bo,
 	return err;
 }
 
-/* Not needed now; later it is, or it is gone. */
+/* Mark a BO as not needed, or as needed again; destroy it if it was purged. */
 static void toggle_need(struct worker *w, unsigned int slot)
 {
 	struct igt_ferry_bo *bo = &w->bo[slot];
@@ -292,7 +305,7 @@ static void toggle_need(struct worker *w, unsigned int slot)
 			 w->unneeded[slot] ? DRM_FERRY_MADV_WILLNEED :
 					     DRM_FERRY_MADV_DONTNEED,
 			 &retained);
-	/* a dma-buf, once */
+	/* the BO was exported before */
 	if (err == -EBUSY && !w->unneeded[slot])
 		return;
 	if (err)
@@ -307,13 +320,13 @@ static void toggle_need(struct worker *w, unsigned int slot)
 	}
 }
 
-/* The display belongs to whoever opens the device first. */
+/* Set a mode with two framebuffers to flip, if the worker can become master. */
 static void display_init(struct worker *w)
 {
-	static const struct igt_ferry_kind kind = { "framebuffer",
-						    FERRY_PLACEMENT_BOTH, SYSTEM,
-						    DRM_FERRY_CACHING_CACHED,
-						    DRM_FERRY_BO_CONTIGUOUS };
+	static const struct igt_ferry_kind kind = {
+		"framebuffer", FERRY_PLACEMENT_BOTH, SYSTEM,
+		DRM_FERRY_CACHING_CACHED, DRM_FERRY_BO_CONTIGUOUS
+	};
 	drmModeConnector *connector;
 	drmModeModeInfo mode;
 	drmModeRes *res;
@@ -388,10 +401,10 @@ static void operate(struct worker *w, enum operation op, unsigned int slot)
 	case OP_FILL:
 		fill(bo);
 		break;
-	case OP_UP:
+	case OP_TO_APERTURE:
 		move_one(w, bo, APERTURE);
 		break;
-	case OP_DOWN:
+	case OP_TO_SYSTEM:
 		move_one(w, bo, SYSTEM);
 		break;
 	case OP_MANY:
@@ -401,8 +414,8 @@ static void operate(struct worker *w, enum operation op, unsigned int slot)
 		munmap(bo->map, bo->size);
 		bo->map = map_bo(w, bo->handle, bo->size);
 		break;
-	case OP_CUT:
-		cut(w, bo);
+	case OP_UNMAP_PAGE:
+		unmap_page(w, bo);
 		break;
 	case OP_CLOSE:
 		verify_all(w, bo);
@@ -432,7 +445,7 @@ static void operate(struct worker *w, enum operation op, unsigned int slot)
 	}
 }
 
-/* Interrupts ioctls. */
+/* The signal only has to interrupt ioctls. */
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -491,7 +504,7 @@ static pid_t start(int fd, unsigned int number, unsigned int life)
 	return child;
 }
 
-/* Ended well, or by our own hand */
+/* Wait for a worker that has exited successfully, or was @killed. */
 static void reap(pid_t child, bool killed)
 {
 	int status;
@@ -524,14 +537,15 @@ static void progress(int fd, unsigned int elapsed, unsigned int kills)
 
 	for (int i = 0; i < OP_COUNT; i++)
 		all += shared->done[i];
-	igt_info("%5u s: %lu operations, %lu MiB verified, %" PRIu64
-		 " BOs, %" PRIu64 " moves, %" PRIu64
-		 " evictions, %lu times no room, %lu purged, %u killed\n",
-		 elapsed, all, shared->pages >> 8, igt_ferry_stat(fd, "bos"),
-		 igt_ferry_stat(fd, "moves_to_aperture") +
-			 igt_ferry_stat(fd, "moves_to_system"),
-		 igt_ferry_stat(fd, "evictions"), shared->full, shared->purged,
-		 kills);
+	igt_info(
+		"%5u s: %lu operations, %lu MiB verified, %" PRIu64
+		" BOs, %" PRIu64 " moves, %" PRIu64
+		" evictions, %lu times ENOSPC or ENOMEM, %lu BOs purged, %u workers killed\n",
+		elapsed, all, shared->pages >> 8, igt_ferry_stat(fd, "bos"),
+		igt_ferry_stat(fd, "moves_to_aperture") +
+			igt_ferry_stat(fd, "moves_to_system"),
+		igt_ferry_stat(fd, "evictions"), shared->full, shared->purged,
+		kills);
 	fflush(stdout);
 }
 
@@ -594,7 +608,7 @@ static void stop_at_exit(int sig)
 
 /**
  * SUBTEST: everything
- * Description: create, write, verify, migrate, share, cut, flip, give up, and die, at random
+ * Description: Workers create, write, verify, migrate, share, unmap, flip and purge BOs at random and are killed, without lost bytes or leaks
  */
 static void test_everything(int fd)
 {
@@ -611,13 +625,13 @@ static void test_everything(int fd)
 	igt_assert_lt(0, kills);
 	igt_assert_lt_u64(0, shared->pages);
 
-	/* nothing is left of all that */
+	/* all resources of the workers are freed */
 	igt_ferry_wait_stat(fd, "bos", bos);
-	/* the console's picture may have been put aside meanwhile: more is free then */
+	/* the console's framebuffer may have been evicted: then more is free than before */
 	igt_assert_lte_u64(room, igt_ferry_aperture_free(fd));
 	usleep(500000);
 	igt_info("%+ld KiB of slabs\n", unreclaimable_kib() - slab);
-	/* kmemleak names what is lost, and KASAN keeps what was freed for a while */
+	/* a kernel with KASAN keeps freed objects for a while; there kmemleak finds leaks */
 	if (access("/sys/kernel/debug/kmemleak", F_OK))
 		igt_assert_lt(unreclaimable_kib() - slab, LEAK_SLAB_KIB);
 }
@@ -648,9 +662,9 @@ static const struct option options[] = {
 };
 
 igt_main_args("", options,
-	      "  --seconds N\thow long\n"
-	      "  --workers N\thow many processes at a time\n"
-	      "  --seed N\twhat they do\n",
+	      "  --seconds N\trun time\n"
+	      "  --workers N\tnumber of processes at a time\n"
+	      "  --seed N\tseed of the random operations\n",
 	      option, NULL)
 {
 	int fd = -1;
@@ -658,7 +672,7 @@ igt_main_args("", options,
 	igt_fixture
 	{
 		fd = igt_ferry_open();
-		/* the display is for a worker */
+		/* the first worker becomes master */
 		if (drmIsMaster(fd))
 			drmDropMaster(fd);
 		shared = mmap(NULL, ALIGN(sizeof(*shared), PAGE),
@@ -668,8 +682,9 @@ igt_main_args("", options,
 		igt_install_exit_handler(stop_at_exit);
 	}
 
+	/* not in a table: its runner opens a client, which would be master in place of a worker */
 	igt_describe(
-		"Create, write, verify, migrate, share, flip and die, at random");
+		"Workers create, write, verify, migrate, share, unmap, flip and purge BOs at random and are killed, without lost bytes or leaks");
 	igt_subtest("everything")
 	{
 		igt_ferry_clean(fd);

@@ -2,7 +2,7 @@
 /**
  * TEST: ferry suspend
  * Category: Power management
- * Description: Suspend to idle, to memory and to disk, with clients at work and a picture on the screen
+ * Description: Suspend to idle, to memory and to disk while clients move BOs and a framebuffer is scanned out
  */
 #include <fcntl.h>
 
@@ -15,19 +15,19 @@
 #include "igt_ferry.h"
 
 IGT_TEST_DESCRIPTION(
-	"Suspend to idle, to memory and to disk, with clients at work");
+	"Suspend to idle, to memory and to disk while clients move BOs and a framebuffer is scanned out");
 
 #define MAX_DEVICES 4
 #define MAX_BOS 24
 #define CLIENTS 3
 
 /**
- * struct device - a ferry device and what is in it
- * @fd: its file
+ * struct device - a ferry device and the BOs in it
+ * @fd: client of the device
  * @bo: BOs of every kind, with contents
- * @where: their placements
- * @count: their number
- * @crtc: the CRTC that shows @fb, or 0
+ * @where: placements of @bo before the suspend
+ * @count: number of BOs
+ * @crtc: the CRTC that scans out @fb, or 0
  * @fb: id of the framebuffer
  * @shown: BO of the framebuffer
  */
@@ -75,7 +75,7 @@ static void add(struct device *dev, size_t size,
 	dev->where[dev->count++] = ferry_bo_placement(dev->fd, bo->handle);
 }
 
-/* Something of everything; together most of the aperture */
+/* Create BOs of every kind, which together fill most of the aperture. */
 static void fill(struct device *dev)
 {
 	struct drm_ferry_device_query query;
@@ -93,7 +93,7 @@ static void fill(struct device *dev)
 		add(dev, part, kind, SYSTEM);
 		add(dev, 5 * PAGE, kind, APERTURE);
 	}
-	/* never touched: must come back as zeros */
+	/* a BO that was never accessed must be zero after the suspend */
 	igt_ferry_bo_init(&dev->bo[dev->count], dev->fd, 7 * PAGE,
 			  &igt_ferry_fixed_kinds[2]);
 	dev->where[dev->count++] = APERTURE;
@@ -101,10 +101,10 @@ static void fill(struct device *dev)
 
 static void show(struct device *dev)
 {
-	static const struct igt_ferry_kind kind = { "framebuffer",
-						    FERRY_PLACEMENT_BOTH, SYSTEM,
-						    DRM_FERRY_CACHING_CACHED,
-						    DRM_FERRY_BO_CONTIGUOUS };
+	static const struct igt_ferry_kind kind = {
+		"framebuffer", FERRY_PLACEMENT_BOTH, SYSTEM,
+		DRM_FERRY_CACHING_CACHED, DRM_FERRY_BO_CONTIGUOUS
+	};
 	struct drm_ferry_device_query query;
 	uint32_t handles[4] = {}, pitches[4] = {}, offsets[4] = {};
 	drmModeConnector *connector;
@@ -161,7 +161,7 @@ static void check(struct device *dev)
 		struct drm_ferry_bo_query query;
 
 		ferry_bo_query(dev->fd, bo->handle, &query);
-		/* what may be at one place only is there */
+		/* a BO with one allowed placement must be there */
 		if (query.allowed_placements != FERRY_PLACEMENT_BOTH)
 			igt_assert_eq(query.placement, dev->where[i]);
 		igt_ferry_bo_check(bo);
@@ -169,7 +169,7 @@ static void check(struct device *dev)
 	check_shown(dev);
 }
 
-/* After that everything works as before. */
+/* Write, move and verify all BOs after the suspend. */
 static void use(struct device *dev)
 {
 	for (unsigned int i = 0; i < dev->count; i++) {
@@ -194,7 +194,7 @@ static void clear(struct device *dev)
 	close(dev->fd);
 }
 
-/* A client that never rests. It is frozen wherever it happens to be. */
+/* Move, verify and write BOs until @stop; the suspend freezes this process at any point. */
 static void client(int fd, int number, volatile bool *stop,
 		   volatile unsigned long *rounds)
 {
@@ -223,7 +223,7 @@ struct state {
 	enum igt_suspend_test test;
 };
 
-/* In the virtual machine somebody has to press a key: its clock does not wake it from idle. */
+/* The RTC of the virtual machine does not wake it from idle: let vm-wake press a key. */
 static void arrange_wake(const struct state *s)
 {
 	if (s->state != SUSPEND_STATE_FREEZE || s->test != SUSPEND_TEST_NONE)
@@ -231,23 +231,23 @@ static void arrange_wake(const struct state *s)
 	if (system("command -v vm-wake > /dev/null"))
 		return;
 	igt_require_f(!system("vm-wake 8"),
-		      "nothing could wake this machine from idle\n");
+		      "vm-wake cannot wake this machine from idle\n");
 }
 
 /**
  * SUBTEST: %s
- * Description: after a suspend of this kind every page of every BO is as it was
+ * Description: After a suspend of this kind all BOs have their contents and clients go on
  *
  * arg[1]:
  *
- * @idle-devices:	devices are suspended and resumed, as for idle
+ * @idle-devices:	suspend and resume of devices, as for suspend to idle
  * @idle:		suspend to idle
- * @memory-devices:	devices are suspended and resumed, as for S3
- * @memory-core:	all but the last step of S3
- * @memory:		suspend to memory
- * @disk-devices:	devices are frozen and thawed, as for hibernation
- * @disk-core:		all but writing the image
- * @disk:		hibernation, and a new boot that goes on from there
+ * @memory-devices:	suspend and resume of devices, as for S3
+ * @memory-core:	all steps of S3 but the last one
+ * @memory:		suspend to memory (S3)
+ * @disk-devices:	freeze and thaw of devices, as for hibernation
+ * @disk-core:		all steps of hibernation but writing the image
+ * @disk:		hibernation, and a new boot that resumes from the image
  */
 static void test_suspend(const struct state *s)
 {
@@ -261,7 +261,7 @@ static void test_suspend(const struct state *s)
 
 	igt_ferry_require_sleep();
 	igt_require_f(s->state != SUSPEND_STATE_DISK || igt_get_total_swap_mb(),
-		      "nothing to hibernate to: " IGT_FERRY_SLEEPER "\n");
+		      "no swap space to hibernate to: " IGT_FERRY_SLEEPER "\n");
 	count = open_all(devices);
 	igt_assert_lt(0, count);
 	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
@@ -286,8 +286,8 @@ static void test_suspend(const struct state *s)
 	usleep(500000);
 	igt_assert_lt_u64(before, shared->rounds);
 	shared->stop = true;
-	igt_waitchildren_timeout(60, "clients after a suspend");
-	igt_info("%u devices, %lu moves of the clients\n", count,
+	igt_waitchildren_timeout(60, "clients after the suspend");
+	igt_info("%u devices; the clients moved %lu BOs\n", count,
 		 shared->rounds);
 
 	for (unsigned int i = 0; i < count; i++) {
@@ -315,14 +315,15 @@ igt_main
 	igt_fixture
 	{
 		fd = igt_ferry_open();
-		/* the first file is the display's master: that shall be a subtest's */
+		/* the client of a subtest has to become master */
 		if (drmIsMaster(fd))
 			drmDropMaster(fd);
 	}
 
+	/* not in a table: its runner opens a client, which would be master of the display */
 	for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
 		igt_describe(
-			"After a suspend of this kind every page is as it was");
+			"After a suspend of this kind all BOs have their contents and clients go on");
 		igt_subtest(states[i].name)
 		{
 			igt_ferry_clean(fd);
