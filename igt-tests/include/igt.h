@@ -2,11 +2,11 @@
 /*
  * The part of IGT's public interface that the tests of ferry use.
  *
- * Distributions ship the library, libigt.so, but none of its headers. This
- * file declares what the tests call, with the names, the types and the control
- * flow of IGT 1.27, so that the same test sources also compile against the
- * headers of an IGT tree (see ../README.rst). Nothing here has code of its own:
- * every macro ends in a function of the library.
+ * Distributions ship the library, libigt.so, without its headers. This file
+ * declares the functions and macros that the tests use, with the names, the
+ * types and the control flow of IGT 1.27, so that the same test sources also
+ * compile with the headers of an IGT tree (see ../README.rst). Every macro calls
+ * a function of the library.
  *
  * Structures of IGT are not declared: their layout is not a stable interface.
  */
@@ -39,7 +39,7 @@
 
 extern const char *__igt_test_description __attribute__((weak));
 
-/* What --help-description and --describe print for the whole program */
+/* Text that --help-description and --describe print for the whole program */
 #define IGT_TEST_DESCRIPTION(str) const char *__igt_test_description = str
 
 /* Names that are unique to a line */
@@ -183,7 +183,7 @@ __attribute__((format(printf, 1, 2))) void igt_describe_f(const char *fmt, ...);
 			igt_debug("Test requirement passed: %s\n", #expr); \
 	} while (0)
 
-/* Child processes whose failure is the subtest's failure */
+/* Child processes; if one fails, the subtest fails */
 bool __igt_fork(void);
 void igt_waitchildren(void);
 void igt_waitchildren_timeout(int seconds, const char *reason);

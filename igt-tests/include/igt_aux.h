@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Suspending the machine, and its memory: the part of IGT's igt_aux.h that the tests of ferry
- * use. See igt.h for what this is and is not.
+ * Suspend and memory: the part of IGT's igt_aux.h and igt_os.h that the tests of ferry
+ * use. See igt.h.
  */
 #ifndef IGT_AUX_H
 #define IGT_AUX_H

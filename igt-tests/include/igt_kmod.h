@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernel modules: the part of IGT's igt_kmod.h that the tests of ferry use.
- * See igt.h for what this is and is not.
+ * See igt.h.
  */
 #ifndef IGT_KMOD_H
 #define IGT_KMOD_H

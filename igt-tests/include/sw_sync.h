@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sync files, and the kernel's fences for tests: the part of IGT's sw_sync.h
- * that the tests of ferry use. See igt.h for what this is and is not.
+ * that the tests of ferry use. See igt.h.
  */
 #ifndef SW_SYNC_H
 #define SW_SYNC_H
