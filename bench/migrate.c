@@ -20,6 +20,7 @@
  */
 #include "common.h"
 #include "scanout.h"
+#include "../libdrm-ext/examples/pattern_word.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -39,21 +40,21 @@
 
 static void fill(void *map, size_t size, uint32_t seed)
 {
-	uint32_t *p = map;
+	uint64_t *p = map;
 
-	for (size_t i = 0; i < size / 4; i++)
-		p[i] = seed + i * 2654435761u;
+	for (size_t i = 0; i < size / sizeof(*p); i++)
+		p[i] = pattern_word(seed, 0, i);
 }
 
 static void check(const void *map, size_t size, uint32_t seed)
 {
-	const uint32_t *p = map;
+	const uint64_t *p = map;
 
-	for (size_t i = 0; i < size / 4; i++) {
-		if (p[i] != seed + (uint32_t)i * 2654435761u) {
+	for (size_t i = 0; i < size / sizeof(*p); i++) {
+		if (p[i] != pattern_word(seed, 0, i)) {
 			errno = 0;
 			die("wrong contents at byte %zu after migration",
-			    i * 4);
+			    i * sizeof(*p));
 		}
 	}
 }

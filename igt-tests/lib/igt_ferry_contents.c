@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "igt.h"
 
+#include "../../libdrm-ext/examples/pattern_word.h"
 #include "igt_ferry.h"
 
 #define WORDS_PER_PAGE (FERRY_PAGE_SIZE / sizeof(uint64_t))
 
 /* Words to compare before each branch: branches are slow in emulation */
 #define LINE 8
-
-static uint64_t ferry_word(uint32_t id, uint32_t gen, size_t page)
-{
-	return (uint64_t)(id & 0xffff) << 48 | (uint64_t)(gen & 0xffff) << 32 |
-	       (uint64_t)page * WORDS_PER_PAGE;
-}
 
 /**
  * igt_ferry_fill - write the contents of some pages of a BO
@@ -28,7 +23,7 @@ void igt_ferry_fill(void *map, size_t first_page, size_t pages, uint32_t id,
 	volatile uint64_t *p = map;
 
 	for (size_t page = first_page; page < first_page + pages; page++) {
-		uint64_t word = ferry_word(id, gen, page);
+		uint64_t word = pattern_word(id, gen, page * WORDS_PER_PAGE);
 
 		for (size_t i = 0; i < WORDS_PER_PAGE; i += LINE)
 #pragma GCC unroll 8
@@ -70,7 +65,7 @@ bool __igt_ferry_check(const void *map, size_t first_page, size_t pages,
 	const volatile uint64_t *p = map;
 
 	for (size_t page = first_page; page < first_page + pages; page++) {
-		uint64_t word = ferry_word(id, gen, page);
+		uint64_t word = pattern_word(id, gen, page * WORDS_PER_PAGE);
 
 		for (size_t i = 0; i < WORDS_PER_PAGE; i += LINE, p += LINE) {
 			uint64_t got[LINE];

@@ -2,23 +2,16 @@
 /* See pattern.h. The words of a page are consecutive numbers; each page has its own first. */
 
 #include "pattern.h"
+#include "pattern_word.h"
 
 #define WORDS (PATTERN_PAGE / sizeof(uint64_t))
-
-static uint64_t first_word(uint64_t page, int bo, int generation)
-{
-	uint64_t x = ((uint64_t)bo << 40) ^ ((uint64_t)generation << 32) ^ page;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	return x ^ (x >> 27);
-}
 
 void pattern_write(void *map, uint64_t size, int bo, int generation)
 {
 	uint64_t *words = map;
 
 	for (uint64_t page = 0; page < size / PATTERN_PAGE; page++) {
-		uint64_t value = first_word(page, bo, generation);
+		uint64_t value = pattern_word(bo, generation, page * WORDS);
 
 		for (unsigned int w = 0; w < WORDS; w++)
 			*words++ = value + w;
@@ -31,7 +24,7 @@ bool pattern_check(const void *map, uint64_t size, int bo, int generation,
 	const uint64_t *words = map;
 
 	for (uint64_t page = 0; page < size / PATTERN_PAGE; page++) {
-		uint64_t value = first_word(page, bo, generation);
+		uint64_t value = pattern_word(bo, generation, page * WORDS);
 
 		for (unsigned int w = 0; w < WORDS; w++) {
 			uint64_t is = *words++;
