@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <sys/mman.h>
 
+#include "../examples/pattern_word.h"
 #include "check.h"
 
 bool device_is_bound(void)
@@ -44,10 +45,7 @@ bool is_mapped(const void *address)
 /* The 64-bit words of a BO differ from their neighbours and between seeds. */
 static uint64_t word(uint64_t seed, uint64_t index)
 {
-	uint64_t x = (seed << 32) ^ index;
-
-	x *= 0x9e3779b97f4a7c15ull;
-	return x ^ (x >> 29);
+	return pattern_word(seed >> 16, seed, index);
 }
 
 void fill(void *map, uint64_t size, uint64_t seed)
