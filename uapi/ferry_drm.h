@@ -355,8 +355,9 @@ struct drm_ferry_migrate {
 	/** @flags: in: must be zero */
 	__u32 flags;
 	/**
-	 * @failed_entry: out: the index of the entry that made the call fail, or @count if
-	 * no single entry did; ignored on input
+	 * @failed_entry: out: index of the entry that made the call fail; @count if the
+	 * call succeeded or failed for another reason. Not valid after ENODEV, and after
+	 * EFAULT for this structure itself. Ignored on input.
 	 */
 	__u32 failed_entry;
 	/** @pad: in: must be zero */

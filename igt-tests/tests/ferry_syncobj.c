@@ -2,16 +2,14 @@
 /**
  * TEST: ferry syncobj
  * Category: Core
- * Description: What syncobjs and sync files do with the fences of moves, and every bad input of such a move
+ * Description: Syncobjs and sync files with the fences of asynchronous moves
  */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 
-#include <drm_fourcc.h>
 #include <linux/sync_file.h>
-#include <xf86drmMode.h>
 
 #include "igt.h"
 #include "sw_sync.h"
@@ -20,7 +18,7 @@
 #include "igt_ferry_sync.h"
 
 IGT_TEST_DESCRIPTION(
-	"What syncobjs do with the fences of moves, and bad input of such a move");
+	"Syncobjs and sync files with the fences of asynchronous moves");
 
 #define SIZE (64 * PAGE)
 
@@ -31,7 +29,7 @@ static void bo_init(struct igt_ferry_bo *bo, int fd, uint32_t placement)
 	ferry_bo_migrate(fd, bo->handle, placement);
 }
 
-/* A move whose bytes wait at the gate, and whose out-sync is @out. */
+/* Start a move to the aperture that waits for a gate, with out-sync @out. */
 static void bo_init_held(struct igt_ferry_bo *bo, int fd,
 			 struct igt_ferry_gate *gate, struct drm_ferry_sync out)
 {
@@ -64,7 +62,7 @@ static int wait_two(int fd, const struct drm_ferry_sync *syncs, uint32_t flags,
 
 /**
  * SUBTEST: wait-any-all
- * Description: a wait for any ends with the first fence, a wait for all with the last
+ * Description: a wait for any fence ends with the first one, a wait for all with the last one
  */
 static void test_wait_any_all(int fd)
 {
@@ -77,7 +75,7 @@ static void test_wait_any_all(int fd)
 	uint32_t first = 9;
 	int any, all;
 
-	/* of another file: it is not held up */
+	/* moves of another file do not wait for those of this one */
 	igt_assert_eq(drmSyncobjHandleToFD(fd, syncs[1].handle, &shared), 0);
 	igt_assert_eq(drmSyncobjFDToHandle(client, shared, &free.handle), 0);
 	close(shared);
@@ -124,7 +122,7 @@ static void *waiter_thread(void *arg)
 
 /**
  * SUBTEST: wait-for-submit
- * Description: who waits for a fence that is still to come gets that of the move
+ * Description: a thread that waits for a fence to be submitted gets the fence of the move
  */
 static void test_wait_for_submit(int fd)
 {
@@ -153,7 +151,7 @@ static void test_wait_for_submit(int fd)
 
 /**
  * SUBTEST: wait-available
- * Description: a point is available when the call returns, and signals when the bytes are there
+ * Description: a point is available when the call returns, and signals when the copy has ended
  */
 static void test_wait_available(int fd)
 {
@@ -190,7 +188,7 @@ static uint64_t query(int fd, struct drm_ferry_sync sync, uint32_t flags)
 
 /**
  * SUBTEST: query
- * Description: a timeline tells the point that was reached, and the last that was submitted
+ * Description: a timeline reports the last point that has signalled, and the last that was submitted
  */
 static void test_query(int fd)
 {
@@ -217,7 +215,7 @@ static void test_query(int fd)
 
 /**
  * SUBTEST: points-in-order
- * Description: a point whose move has ended does not count before all earlier points have
+ * Description: a point whose move has ended does not signal before all earlier points have
  */
 static void test_points_in_order(int fd)
 {
@@ -248,7 +246,7 @@ static void test_points_in_order(int fd)
 
 /**
  * SUBTEST: transfer
- * Description: the fence of a move goes from binary to timeline and back, and stays the same
+ * Description: the fence of a move can be transferred from a binary syncobj to a timeline and back
  */
 static void test_transfer(int fd)
 {
@@ -276,7 +274,7 @@ static void test_transfer(int fd)
 
 /**
  * SUBTEST: reset-and-signal
- * Description: a syncobj that is reset or signalled leaves the move alone
+ * Description: resetting or signalling a syncobj has no effect on the move
  */
 static void test_reset_and_signal(int fd)
 {
@@ -304,7 +302,7 @@ static void test_reset_and_signal(int fd)
 
 /**
  * SUBTEST: sync-file
- * Description: a move as a sync file: its names, poll(), merging, and import
+ * Description: the sync file of a move has its names, and can be polled, merged and imported
  */
 static void test_sync_file(int fd)
 {
@@ -347,7 +345,7 @@ static void test_sync_file(int fd)
 
 /**
  * SUBTEST: merged-in
- * Description: an in-sync that is several fences in one waits for all of them
+ * Description: a move waits for all fences of a merged in-sync
  */
 static void test_merged_in(int fd)
 {
@@ -376,7 +374,7 @@ static void test_merged_in(int fd)
 
 /**
  * SUBTEST: other-client
- * Description: the out-sync of one client is the in-sync of another
+ * Description: the out-sync of one client can be the in-sync of another
  */
 static void test_other_client(int fd)
 {
@@ -404,7 +402,7 @@ static void test_other_client(int fd)
 
 /**
  * SUBTEST: same-in-and-out
- * Description: a syncobj that is in-sync and out-sync of one call first holds, then ends the move
+ * Description: one syncobj can be in-sync and out-sync of the same call
  */
 static void test_same_in_and_out(int fd)
 {
@@ -426,7 +424,7 @@ static void test_same_in_and_out(int fd)
 
 /**
  * SUBTEST: many-outs
- * Description: as many out-syncs as one call takes, one syncobj twice and one with two points among them
+ * Description: one call takes as many out-syncs as DRM_FERRY_SYNCS_MAX, also a syncobj that is named twice and two points of one timeline
  */
 static void test_many_outs(int fd)
 {
@@ -455,309 +453,43 @@ static void test_many_outs(int fd)
 	igt_ferry_bo_fini(&bo);
 }
 
-/*
- * Bad input: a good call of three BOs, with two in-syncs and two out-syncs. Each
- * case spoils one thing.
- */
-#define BOS 3
-
-static struct {
-	int fd;
-	struct igt_ferry_bo bo[BOS];
-	struct igt_ferry_bo extra;
-	uint32_t dead;
-	char *half; /* a page with nothing mapped behind it */
-	struct drm_ferry_migrate_entry entries[BOS];
-	struct drm_ferry_sync in[2], out[2];
-	struct drm_ferry_migrate args;
-	uint32_t fb;
-} f;
-
-static struct drm_ferry_sync too_many[DRM_FERRY_SYNCS_MAX + 1];
-
-static void good(void)
-{
-	for (int i = 0; i < BOS; i++)
-		f.entries[i] =
-			(struct drm_ferry_migrate_entry){ f.bo[i].handle,
-							  i & 1 ? SYSTEM : APERTURE };
-	f.args = (struct drm_ferry_migrate){
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
-		.entries = to_user_pointer(f.entries),
-		.count = BOS,
-		.in_syncs = to_user_pointer(f.in),
-		.out_syncs = to_user_pointer(f.out),
-		.in_count = 2,
-		.out_count = 2,
-	};
-	for (int i = 0; i < 2; i++)
-		f.in[i].flags = f.out[i].flags = 0;
-}
-
-static void bad_begin(int fd)
-{
-	struct drm_ferry_sync dead;
-
-	memset(&f, 0, sizeof(f));
-	f.fd = igt_ferry_begin(fd);
-	for (int i = 0; i < BOS; i++)
-		bo_init(&f.bo[i], f.fd, i & 1 ? APERTURE : SYSTEM);
-	dead = igt_ferry_sync_new(f.fd, 0);
-	for (int i = 0; i < 2; i++) {
-		f.in[i] = igt_ferry_sync_new(f.fd, i ? 3 : 0);
-		f.out[i] = igt_ferry_sync_new(f.fd, i ? 8 : 0);
-	}
-	igt_assert_eq(drmSyncobjSignal(f.fd, &f.in[0].handle, 1), 0);
-	igt_assert_eq(drmSyncobjTimelineSignal(f.fd, &f.in[1].handle,
-					       &(uint64_t){ f.in[1].point }, 1),
-		      0);
-	igt_assert_eq(drmSyncobjDestroy(f.fd, dead.handle), 0);
-	f.dead = dead.handle;
-
-	f.half = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	igt_assert(f.half != MAP_FAILED);
-	igt_assert_eq(munmap(f.half + PAGE, PAGE), 0);
-	good();
-}
-
-static void check_unmoved(int err)
-{
-	uint64_t up = igt_ferry_stat(f.fd, "moves_to_aperture"),
-		 down = igt_ferry_stat(f.fd, "moves_to_system");
-	struct drm_ferry_migrate before = f.args;
-
-	igt_assert_eq(__ferry_ioctl(f.fd, DRM_IOCTL_FERRY_MIGRATE, &f.args),
-		      -err);
-	/* the only output of a call that fails */
-	before.failed_entry = f.args.failed_entry;
-	igt_assert(!memcmp(&before, &f.args, sizeof(before)));
-	igt_assert_eq_u64(igt_ferry_stat(f.fd, "moves_to_aperture"), up);
-	igt_assert_eq_u64(igt_ferry_stat(f.fd, "moves_to_system"), down);
-	for (int i = 0; i < BOS; i++) {
-		igt_assert_eq(ferry_bo_placement(f.fd, f.bo[i].handle),
-			      i & 1 ? APERTURE : SYSTEM);
-		igt_assert_eq(__ferry_bo_wait(f.fd, f.bo[i].handle, 0), 0);
-		igt_ferry_bo_check(&f.bo[i]);
-	}
-}
-
-static void bad_end(int err, const struct drm_ferry_sync *out)
-{
-	check_unmoved(err);
-	/* the same where the call would have waited */
-	if (f.args.out_count == 2 &&
-	    f.args.out_syncs == to_user_pointer(f.out) &&
-	    !memcmp(f.out, out, sizeof(f.out))) {
-		f.args.out_count = 0;
-		check_unmoved(err);
-	}
-}
-
-/* It was this one thing: without it the call works. */
-static void bad_good(const struct drm_ferry_sync *in,
-		     const struct drm_ferry_sync *out)
-{
-	memcpy(f.in, in, sizeof(f.in));
-	memcpy(f.out, out, sizeof(f.out));
-	good();
-	igt_assert_eq(igt_ferry_sync_state(f.fd, f.out[0]), -EINVAL);
-	igt_assert_eq(igt_ferry_sync_state(f.fd, f.out[1]), -EINVAL);
-	igt_assert_eq(__ferry_ioctl(f.fd, DRM_IOCTL_FERRY_MIGRATE, &f.args), 0);
-	igt_ferry_sync_wait(f.fd, f.out[0]);
-	igt_ferry_sync_wait(f.fd, f.out[1]);
-	for (int i = 0; i < BOS; i++)
-		igt_ferry_bo_check(&f.bo[i]);
-	munmap(f.half, PAGE);
-}
-
-/* BOs that cannot go where the last entry sends them */
-static void extra(size_t size, const struct igt_ferry_kind *kind,
-		  uint32_t placement)
-{
-	igt_ferry_bo_init(&f.extra, f.fd, size, kind);
-	f.entries[BOS - 1] =
-		(struct drm_ferry_migrate_entry){ f.extra.handle, placement };
-}
-
-static void extra_purged(void)
-{
-	extra(SIZE, &igt_ferry_movable_kinds[0], APERTURE);
-	igt_ferry_bo_fill(&f.extra);
-	igt_ferry_bo_purge(&f.extra);
-}
-
-static uint64_t aperture_size(void)
-{
-	struct drm_ferry_device_query device;
-
-	ferry_device_query(f.fd, &device);
-	return device.aperture_size;
-}
-
-static void extra_pinned(void)
-{
-	uint32_t handles[4] = {}, pitches[4] = {}, offsets[4] = {};
-	drmModeConnector *connector;
-	drmModeModeInfo *mode;
-	drmModeRes *res;
-
-	igt_ferry_require_display(f.fd);
-	igt_assert_eq(drmSetMaster(f.fd), 0);
-	res = drmModeGetResources(f.fd);
-	igt_assert(res);
-	connector = drmModeGetConnector(f.fd, res->connectors[0]);
-	igt_assert(connector && connector->count_modes);
-	mode = &connector->modes[0];
-	pitches[0] = mode->hdisplay * 4;
-	extra(pitches[0] * mode->vdisplay, &igt_ferry_movable_kinds[0], SYSTEM);
-	handles[0] = f.extra.handle;
-	igt_assert_eq(drmModeAddFB2(f.fd, mode->hdisplay, mode->vdisplay,
-				    DRM_FORMAT_XRGB8888, handles, pitches,
-				    offsets, &f.fb, 0),
-		      0);
-	igt_assert_eq(drmModeSetCrtc(f.fd, res->crtcs[0], f.fb, 0, 0,
-				     &connector->connector_id, 1, mode),
-		      0);
-	drmModeFreeConnector(connector);
-	drmModeFreeResources(res);
-}
-
-static void half_mapped(uint64_t *pointer, const void *what, size_t first)
-{
-	memcpy(f.half + PAGE - first, what, first);
-	*pointer = to_user_pointer(f.half + PAGE - first);
-}
-
-#define BAD(name, err, spoil)                                            \
-	do {                                                             \
-		igt_describe("This alone makes the call fail with " #err \
-			     ", without effect");                        \
-		igt_subtest("bad-" name)                                 \
-		{                                                        \
-			struct drm_ferry_sync in_[2], out_[2];           \
-                                                                         \
-			bad_begin(fd);                                   \
-			memcpy(in_, f.in, sizeof(in_));                  \
-			memcpy(out_, f.out, sizeof(out_));               \
-			spoil;                                           \
-			bad_end(err, out_);                              \
-			bad_good(in_, out_);                             \
-		}                                                        \
-	} while (0)
-
-/**
- * SUBTEST: bad-%s
- * Description: one bad input gives the documented errno; no BO has moved, and no out-sync has a fence
- *
- * arg[1]: the bad input, see --list-subtests
- */
-static void bad_input(int fd)
-{
-	struct drm_ferry_sync empty;
-
-	BAD("in-dead", ENOENT, f.in[1].handle = f.dead);
-	BAD("in-handle-0", ENOENT, f.in[1].handle = 0);
-	BAD("in-handle-all-ones", ENOENT, f.in[0].handle = UINT32_MAX);
-	BAD("in-empty", EINVAL, empty = igt_ferry_sync_new(f.fd, 0);
-	    f.in[0].handle = empty.handle);
-	BAD("in-empty-timeline", EINVAL, empty = igt_ferry_sync_new(f.fd, 0);
-	    f.in[1].handle = empty.handle);
-	BAD("in-point-to-come", EINVAL, f.in[1].point = 4);
-	BAD("in-point-max", EINVAL, f.in[1].point = UINT64_MAX);
-	BAD("in-flag", EINVAL, f.in[1].flags = 1);
-	BAD("in-high-flag", EINVAL, f.in[0].flags = 1u << 31);
-	BAD("in-count-over-max", EINVAL,
-	    f.args.in_syncs = to_user_pointer(too_many);
-	    f.args.in_count = DRM_FERRY_SYNCS_MAX + 1);
-	BAD("in-count-all-ones", EINVAL, f.args.in_count = UINT32_MAX);
-	BAD("in-null", EFAULT, f.args.in_syncs = 0);
-	BAD("in-half-mapped", EFAULT,
-	    half_mapped((uint64_t *)&f.args.in_syncs, f.in, sizeof(f.in[0])));
-	BAD("in-half-a-sync", EFAULT,
-	    half_mapped((uint64_t *)&f.args.in_syncs, f.in, sizeof(f.in) - 4));
-	BAD("out-dead", ENOENT, f.out[1].handle = f.dead);
-	BAD("out-handle-0", ENOENT, f.out[0].handle = 0);
-	BAD("out-flag", EINVAL, f.out[1].flags = 1);
-	BAD("out-high-flag", EINVAL, f.out[0].flags = 1u << 31);
-	BAD("out-count-over-max", EINVAL,
-	    f.args.out_syncs = to_user_pointer(too_many);
-	    f.args.out_count = DRM_FERRY_SYNCS_MAX + 1);
-	BAD("out-count-all-ones", EINVAL, f.args.out_count = UINT32_MAX);
-	BAD("out-null", EFAULT, f.args.out_syncs = 0);
-	BAD("out-half-mapped", EFAULT,
-	    half_mapped((uint64_t *)&f.args.out_syncs, f.out,
-			sizeof(f.out[0])));
-	BAD("entries-half-mapped", EFAULT,
-	    half_mapped((uint64_t *)&f.args.entries, f.entries,
-			sizeof(f.entries) - 4));
-	BAD("entries-null", EFAULT, f.args.entries = 0);
-	BAD("count-0", EINVAL, f.args.count = 0);
-	BAD("count-over-max", EINVAL, f.args.count = DRM_FERRY_MIGRATE_MAX + 1);
-	BAD("flag", EINVAL, f.args.flags = 1);
-	BAD("handle-dead", ENOENT, f.entries[BOS - 1].handle = 0x7fffffff);
-	BAD("duplicate", EINVAL, f.entries[BOS - 1].handle = f.bo[0].handle);
-	BAD("not-allowed-up", EINVAL,
-	    extra(PAGE, &igt_ferry_fixed_kinds[0], APERTURE));
-	BAD("not-allowed-down", EINVAL,
-	    extra(PAGE, &igt_ferry_fixed_kinds[2], SYSTEM));
-	BAD("larger-than-aperture", ENOSPC,
-	    extra(aperture_size() + PAGE, &igt_ferry_movable_kinds[0], APERTURE));
-	BAD("larger-together", ENOSPC,
-	    extra(aperture_size(), &igt_ferry_movable_kinds[0], APERTURE));
-	BAD("purged", ENODATA, extra_purged());
-	BAD("pinned", EBUSY, extra_pinned());
-}
-
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd);
-} tests[] = {
-	{ "wait-any-all", "Waiting for any, and for all", test_wait_any_all },
-	{ "wait-for-submit", "Waiting for a fence that is still to come",
+static const struct igt_ferry_test tests[] = {
+	{ "wait-any-all",
+	  "a wait for any fence ends with the first one, a wait for all with the last one",
+	  test_wait_any_all },
+	{ "wait-for-submit",
+	  "a thread that waits for a fence to be submitted gets the fence of the move",
 	  test_wait_for_submit },
-	{ "wait-available", "A point is available when the call returns",
+	{ "wait-available",
+	  "a point is available when the call returns, and signals when the copy has ended",
 	  test_wait_available },
-	{ "query", "What was reached, and what was submitted", test_query },
-	{ "points-in-order", "A point counts when all earlier ones do",
+	{ "query",
+	  "a timeline reports the last point that has signalled, and the last that was submitted",
+	  test_query },
+	{ "points-in-order",
+	  "a point whose move has ended does not signal before all earlier points have",
 	  test_points_in_order },
-	{ "transfer", "From binary to timeline and back", test_transfer },
-	{ "reset-and-signal", "A syncobj that is reset leaves the move alone",
+	{ "transfer",
+	  "the fence of a move can be transferred from a binary syncobj to a timeline and back",
+	  test_transfer },
+	{ "reset-and-signal",
+	  "resetting or signalling a syncobj has no effect on the move",
 	  test_reset_and_signal },
-	{ "sync-file", "A move as a sync file", test_sync_file },
-	{ "merged-in", "An in-sync that is several fences", test_merged_in },
-	{ "other-client", "One client's out-sync is another's in-sync",
+	{ "sync-file",
+	  "the sync file of a move has its names, and can be polled, merged and imported",
+	  test_sync_file },
+	{ "merged-in", "a move waits for all fences of a merged in-sync",
+	  test_merged_in },
+	{ "other-client",
+	  "the out-sync of one client can be the in-sync of another",
 	  test_other_client },
-	{ "same-in-and-out", "One syncobj is in-sync and out-sync",
+	{ "same-in-and-out",
+	  "one syncobj can be in-sync and out-sync of the same call",
 	  test_same_in_and_out },
-	{ "many-outs", "As many out-syncs as one call takes", test_many_outs },
+	{ "many-outs",
+	  "one call takes as many out-syncs as DRM_FERRY_SYNCS_MAX, also a syncobj that is named twice and two points of one timeline",
+	  test_many_outs },
+	{}
 };
 
-igt_main
-{
-	int fd = -1;
-
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-		/* for the one that shows something */
-		drmDropMaster(fd);
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].describe);
-		igt_subtest(tests[i].name)
-		{
-			tests[i].run(igt_ferry_begin(fd));
-		}
-	}
-
-	bad_input(fd);
-
-	igt_fixture
-	{
-		close(fd);
-	}
-}
+igt_ferry_main(tests);
