@@ -2,7 +2,7 @@
 /**
  * TEST: ferry abi
  * Category: Core
- * Description: Who may call, from which node, with older structures, and under signals
+ * Description: Structures of older programs, device nodes, permissions, and signals
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -15,11 +15,9 @@
 #include "igt_ferry_sync.h"
 
 IGT_TEST_DESCRIPTION(
-	"Who may call, from which node, with older structures, and under signals");
+	"Structures of older programs, device nodes, permissions, and signals");
 
-/*
- * The ioctl itself, and not drmIoctl(), which would hide EINTR and EAGAIN.
- */
+/* Does not repeat the ioctl as drmIoctl() does, which hides EINTR and EAGAIN. */
 static int raw_ioctl(int fd, unsigned long request, void *arg)
 {
 	int err = ioctl(fd, request, arg) ? errno : 0;
@@ -36,7 +34,7 @@ static unsigned long resize(unsigned long request, size_t size)
 
 /**
  * SUBTEST: shorter
- * Description: a shorter structure from an older program ends in zeros, and is not overrun
+ * Description: a shorter structure works as if it ended in zeros, and nothing is written behind its end
  */
 static void test_shorter(int fd)
 {
@@ -90,7 +88,7 @@ static void test_shorter(int fd)
 	igt_assert_eq(ferry_bo_placement(client, handle), APERTURE);
 	igt_assert_eq_u32(migrate.flags, 0xeeeeeeee);
 
-	/* without placements there is nothing to create */
+	/* a BO needs an allowed placement */
 	memset(&create, 0xee, sizeof(create));
 	create.size = PAGE;
 	igt_assert_eq(raw_ioctl(client,
@@ -104,7 +102,7 @@ static void test_shorter(int fd)
 
 /**
  * SUBTEST: unknown-ioctl
- * Description: numbers that ferry does not have are refused
+ * Description: ioctl numbers that ferry does not have give EINVAL
  */
 static void test_unknown_ioctl(int fd)
 {
@@ -151,7 +149,7 @@ static void test_render_node(int fd)
 
 /**
  * SUBTEST: unprivileged
- * Description: a user who may open a node needs no more to use every ioctl
+ * Description: every ioctl works without privileges on a node that is open
  */
 static void test_unprivileged(int fd)
 {
@@ -171,7 +169,7 @@ static void test_unprivileged(int fd)
 
 /**
  * SUBTEST: readonly-file
- * Description: a file opened for reading takes every ioctl
+ * Description: the ioctls work on a file that is opened read-only
  */
 static void test_readonly_file(int fd)
 {
@@ -189,7 +187,7 @@ static void test_readonly_file(int fd)
 
 /**
  * SUBTEST: interrupted-migrate
- * Description: a migration that signals interrupt is whole or has not been, and may be repeated
+ * Description: a move that a signal interrupts keeps all contents, and can be repeated
  */
 static void test_interrupted_migrate(int fd)
 {
@@ -230,7 +228,7 @@ static void test_interrupted_migrate(int fd)
 		done++;
 	}
 	igt_ferry_alarm_storm(0);
-	igt_info("%u migrations, %u were interrupted\n", done, interrupted);
+	igt_info("%u moves, %u were interrupted\n", done, interrupted);
 	igt_assert_lt(0, done);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++) {
 		igt_ferry_bo_check(&bo[i]);
@@ -253,7 +251,7 @@ static int raw_migrate(int fd, uint32_t handle, uint32_t placement)
 
 /**
  * SUBTEST: interrupted-wait
- * Description: a migration that waits for another client is interrupted, and contents stay
+ * Description: a signal ends a move that waits for another client, and the contents are kept
  */
 static void test_interrupted_wait(int fd)
 {
@@ -268,7 +266,7 @@ static void test_interrupted_wait(int fd)
 	ferry_bo_migrate_sync(fd, bo.handle, APERTURE, &in, &out);
 	igt_fork(child, 1)
 	{
-		/* waits for the way up, and keeps the BO reserved */
+		/* waits for the pending move with the BO reserved */
 		ferry_bo_migrate(fd, bo.handle, SYSTEM);
 	}
 	usleep(100000);
@@ -294,7 +292,7 @@ static void test_interrupted_wait(int fd)
 
 /**
  * SUBTEST: interrupted-race
- * Description: of three clients that move a BO to and fro one is interrupted, and contents stay
+ * Description: a BO keeps its contents when three clients move it and signals interrupt one of them
  */
 static void test_interrupted_race(int fd)
 {
@@ -310,11 +308,13 @@ static void test_interrupted_race(int fd)
 	igt_fork(child, 2)
 	{
 		for (unsigned int i = child; !*stop; i++)
-			ferry_bo_migrate(fd, bo.handle, i & 1 ? SYSTEM : APERTURE);
+			ferry_bo_migrate(fd, bo.handle,
+					 i & 1 ? SYSTEM : APERTURE);
 	}
 	igt_ferry_alarm_storm(300);
 	while (igt_seconds_elapsed(&start) < (done ? 3 : 60)) {
-		int err = raw_migrate(fd, bo.handle, done & 1 ? SYSTEM : APERTURE);
+		int err = raw_migrate(fd, bo.handle,
+				      done & 1 ? SYSTEM : APERTURE);
 
 		if (err) {
 			igt_assert_eq(err, EINTR);
@@ -326,7 +326,7 @@ static void test_interrupted_race(int fd)
 	igt_ferry_alarm_storm(0);
 	*stop = true;
 	igt_waitchildren();
-	igt_info("%u migrations, %u were interrupted\n", done, interrupted);
+	igt_info("%u moves, %u were interrupted\n", done, interrupted);
 	igt_assert_lt(0, done);
 	igt_ferry_bo_check(&bo);
 	igt_ferry_bo_fini(&bo);
@@ -335,7 +335,7 @@ static void test_interrupted_race(int fd)
 
 /**
  * SUBTEST: interrupted-create
- * Description: under signals each success is one BO and each failure is none
+ * Description: BO_CREATE under signals creates one BO with each success, and none with each failure
  */
 static void test_interrupted_create(int fd)
 {
@@ -372,80 +372,65 @@ static void test_interrupted_create(int fd)
 
 /**
  * SUBTEST: migrate-max-count
- * Description: an array of the largest count is read to its end
+ * Description: an array of DRM_FERRY_MIGRATE_MAX entries is read to its end
  */
 static void test_migrate_max_count(int fd)
 {
 	struct drm_ferry_migrate_entry *e =
 		calloc(DRM_FERRY_MIGRATE_MAX, sizeof(*e));
+	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(*e),
+		.count = DRM_FERRY_MIGRATE_MAX,
+	};
 	uint32_t handle =
 		ferry_bo_create(fd, PAGE, FERRY_PLACEMENT_BOTH, 0, 0, 0);
 
 	igt_assert(e);
-	/* nothing but one BO: refused for being named twice, or for no such handle */
+	args.entries = to_user_pointer(e);
+	/* the same BO in all entries, then also a bad placement in the last one */
 	for (unsigned int i = 0; i < DRM_FERRY_MIGRATE_MAX; i++)
 		e[i] = (struct drm_ferry_migrate_entry){ handle, APERTURE };
-	igt_assert_eq(__ferry_migrate(fd, e, DRM_FERRY_MIGRATE_MAX), -EINVAL);
+	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args),
+		      -EINVAL);
+	igt_assert_eq_u32(args.failed_entry, 1);
 	e[DRM_FERRY_MIGRATE_MAX - 1].placement = 0;
-	igt_assert_eq(__ferry_migrate(fd, e, DRM_FERRY_MIGRATE_MAX), -EINVAL);
+	igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args),
+		      -EINVAL);
+	igt_assert_eq_u32(args.failed_entry, DRM_FERRY_MIGRATE_MAX - 1);
 	igt_assert_eq(ferry_bo_placement(fd, handle), SYSTEM);
 	gem_close(fd, handle);
 	free(e);
 }
 
-struct simple_test {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd);
-};
-
-static const struct simple_test simple_tests[] = {
-	{ "shorter", "A shorter structure from an older program ends in zeros",
+static const struct igt_ferry_test tests[] = {
+	{ "shorter",
+	  "a shorter structure works as if it ended in zeros, and nothing is written behind its end",
 	  test_shorter },
-	{ "unknown-ioctl", "Numbers that ferry does not have are refused",
+	{ "unknown-ioctl", "ioctl numbers that ferry does not have give EINVAL",
 	  test_unknown_ioctl },
-	{ "render-node", "Every ioctl works on the render node",
+	{ "render-node", "every ioctl works on the render node",
 	  test_render_node },
-	{ "unprivileged", "A user who may open a node needs no more",
+	{ "unprivileged",
+	  "every ioctl works without privileges on a node that is open",
 	  test_unprivileged },
-	{ "readonly-file", "A file opened for reading takes every ioctl",
+	{ "readonly-file", "the ioctls work on a file that is opened read-only",
 	  test_readonly_file },
 	{ "interrupted-migrate",
-	  "A migration that signals interrupt may be repeated",
+	  "a move that a signal interrupts keeps all contents, and can be repeated",
 	  test_interrupted_migrate },
 	{ "interrupted-wait",
-	  "A migration that waits for another client is interrupted",
+	  "a signal ends a move that waits for another client, and the contents are kept",
 	  test_interrupted_wait },
 	{ "interrupted-race",
-	  "Of three clients that move a BO one is interrupted",
+	  "a BO keeps its contents when three clients move it and signals interrupt one of them",
 	  test_interrupted_race },
 	{ "interrupted-create",
-	  "Under signals each success is one BO and each failure is none",
+	  "BO_CREATE under signals creates one BO with each success, and none with each failure",
 	  test_interrupted_create },
 	{ "migrate-max-count",
-	  "An array of the largest count is read to its end",
+	  "an array of DRM_FERRY_MIGRATE_MAX entries is read to its end",
 	  test_migrate_max_count },
+	{}
 };
 
-igt_main
-{
-	int fd = -1;
-
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(simple_tests); i++) {
-		igt_describe(simple_tests[i].describe);
-		igt_subtest(simple_tests[i].name)
-		{
-			simple_tests[i].run(igt_ferry_begin(fd));
-		}
-	}
-
-	igt_fixture
-	{
-		close(fd);
-	}
-}
+igt_ferry_main(tests);

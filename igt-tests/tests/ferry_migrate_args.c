@@ -259,10 +259,122 @@ static void test_failed_no_piece(int fd)
 	igt_assert_eq_u32(f.args.failed_entry, BOS);
 }
 
+#define NUM_ENTRIES 9
+
+/* The index that a duplicate is reported with is the later one. */
+static uint32_t failed_index(const struct drm_ferry_migrate_entry *entries,
+			     uint32_t position)
+{
+	uint32_t failed = position;
+
+	for (uint32_t i = 0; i <= NUM_ENTRIES; i++)
+		if (entries[i].handle == entries[position].handle && i > failed)
+			failed = i;
+	return failed;
+}
+
+/* Pass one bad entry among valid ones, at each position: no BO moves. */
+static void check_bad_entry(int fd, struct igt_ferry_bo *bo,
+			    const struct drm_ferry_migrate_entry *bad,
+			    int expected)
+{
+	uint64_t to_aperture = igt_ferry_stat(fd, "moves_to_aperture"),
+		 to_system = igt_ferry_stat(fd, "moves_to_system");
+	struct drm_ferry_migrate_entry entries[NUM_ENTRIES + 1];
+
+	for (unsigned int position = 0; position <= NUM_ENTRIES; position++) {
+		struct drm_ferry_migrate args = {
+			.entries = to_user_pointer(entries),
+			.entry_stride = ENTRY_SIZE,
+			.count = NUM_ENTRIES + 1,
+			.failed_entry = UNSET,
+		};
+
+		for (unsigned int i = 0, n = 0; i <= NUM_ENTRIES; i++) {
+			if (i == position) {
+				entries[i] = *bad;
+				continue;
+			}
+			entries[i].handle = bo[n].handle;
+			entries[i].placement = other_placement(n);
+			n++;
+		}
+		igt_assert_eq(__ferry_ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args),
+			      expected);
+		igt_assert_eq_u32(args.failed_entry,
+				  failed_index(entries, position));
+		for (unsigned int i = 0; i < NUM_ENTRIES; i++)
+			igt_assert_eq(ferry_bo_placement(fd, bo[i].handle),
+				      other_placement(i) ^
+					      FERRY_PLACEMENT_BOTH);
+	}
+	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_aperture"), to_aperture);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "moves_to_system"), to_system);
+}
+
+/**
+ * SUBTEST: all-or-nothing
+ * Description: a bad entry at any position of the array is the failed entry, and no BO moves
+ */
+static void test_all_or_nothing(int fd)
+{
+	struct igt_ferry_bo bo[NUM_ENTRIES], other, system, aperture;
+	uint32_t closed =
+		ferry_bo_create(fd, PAGE, FERRY_PLACEMENT_BOTH, 0, 0, 0);
+
+	for (unsigned int i = 0; i < NUM_ENTRIES; i++) {
+		igt_ferry_bo_init(&bo[i], fd, 3 * PAGE,
+				  igt_ferry_movable_kinds);
+		igt_ferry_bo_fill(&bo[i]);
+		if (i & 1)
+			ferry_bo_migrate(fd, bo[i].handle, APERTURE);
+	}
+	igt_ferry_bo_init(&other, fd, PAGE, igt_ferry_movable_kinds);
+	igt_ferry_bo_init(&system, fd, PAGE, &igt_ferry_fixed_kinds[0]);
+	igt_ferry_bo_init(&aperture, fd, PAGE, &igt_ferry_fixed_kinds[2]);
+	gem_close(fd, closed);
+	{
+		const struct {
+			struct drm_ferry_migrate_entry entry;
+			int err;
+		} bad[] = {
+			{ { 0, APERTURE }, -ENOENT },
+			{ { closed, APERTURE }, -ENOENT },
+			{ { 0x7fffffff, APERTURE }, -ENOENT },
+			{ { 0xffffffff, APERTURE }, -ENOENT },
+			{ { other.handle, 0 }, -EINVAL },
+			{ { other.handle, APERTURE | SYSTEM }, -EINVAL },
+			{ { other.handle, 4 }, -EINVAL },
+			{ { other.handle, APERTURE | 4 }, -EINVAL },
+			{ { other.handle, 0x80000000 }, -EINVAL },
+			{ { other.handle, 0xffffffff }, -EINVAL },
+			{ { system.handle, APERTURE }, -EINVAL },
+			{ { aperture.handle, SYSTEM }, -EINVAL },
+			/* BOs 0, 4 and 8 are among the valid entries too */
+			{ { bo[0].handle, APERTURE }, -EINVAL },
+			{ { bo[4].handle, SYSTEM }, -EINVAL },
+			{ { bo[8].handle, APERTURE }, -EINVAL },
+		};
+
+		for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+			check_bad_entry(fd, bo, &bad[i].entry, bad[i].err);
+	}
+	for (unsigned int i = 0; i < NUM_ENTRIES; i++) {
+		igt_ferry_bo_check(&bo[i]);
+		igt_ferry_bo_fini(&bo[i]);
+	}
+	igt_ferry_bo_fini(&other);
+	igt_ferry_bo_fini(&system);
+	igt_ferry_bo_fini(&aperture);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "failed-entry-no-piece",
 	  "a contiguous BO that finds no free piece of its size is the failed entry",
 	  test_failed_no_piece },
+	{ "all-or-nothing",
+	  "a bad entry at any position of the array is the failed entry, and no BO moves",
+	  test_all_or_nothing },
 	{}
 };
 
