@@ -398,8 +398,6 @@ static void test_unload(int fd)
 	struct igt_ferry_bo bo;
 	int file;
 
-	igt_ferry_module_require();
-	igt_ferry_module_begin(fd);
 	bo_init(&bo, fd, SIZE, SYSTEM);
 	ferry_bo_migrate_sync(fd, bo.handle, APERTURE, NULL, &out);
 	igt_ferry_sync_wait(fd, out);
@@ -446,8 +444,6 @@ static void check_unbind(int fd, bool held)
 	struct igt_ferry_gate gate;
 	int file;
 
-	igt_ferry_module_require();
-	igt_ferry_module_begin(fd);
 	for (int i = 0; i < BOS; i++)
 		bo_init(&bo[i], fd, 200 * PAGE, i & 1 ? APERTURE : SYSTEM);
 	igt_ferry_gate_init(&gate);
@@ -544,15 +540,12 @@ igt_main
 
 	igt_ferry_run_tests(fd, tests);
 
-	igt_fixture close(fd);
-
-	for (const struct igt_ferry_test *test = last_tests; test->name;
-	     test++) {
-		igt_describe(test->describe);
-		igt_subtest(test->name)
-		{
-			igt_ferry_clean(-1);
-			test->run(igt_ferry_open());
-		}
+	igt_fixture
+	{
+		igt_ferry_module_require();
+		igt_ferry_module_begin(fd);
+		close(fd);
 	}
+
+	igt_ferry_module_run_tests(last_tests);
 }
