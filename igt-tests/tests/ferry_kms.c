@@ -2,154 +2,19 @@
 /**
  * TEST: ferry kms
  * Category: Display
- * Description: The display: modes, framebuffers of buffer objects, flips, and what scanout pins
+ * Description: Modes, page flips, and framebuffers that are refused
  */
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-
 #include <drm_fourcc.h>
 #include <xf86drmMode.h>
 
 #include "igt.h"
-#include "igt_kmod.h"
 
 #include "igt_ferry.h"
+#include "kms_pipe.h"
 
-IGT_TEST_DESCRIPTION(
-	"The display: modes, framebuffers of buffer objects, flips, and pinning");
+IGT_TEST_DESCRIPTION("Modes, page flips, and framebuffers that are refused");
 
-/**
- * struct kms - the one pipeline of the device
- * @fd: device file, master
- * @connector: its connector, with its modes
- * @crtc: id of the CRTC
- * @plane: id of the primary plane
- * @mode: the preferred mode
- */
-struct kms {
-	int fd;
-	drmModeConnector *connector;
-	uint32_t crtc;
-	uint32_t plane;
-	drmModeModeInfo mode;
-};
-
-/**
- * struct fb - a framebuffer
- * @bo: what it shows
- * @id: its id
- * @pitch: bytes of a line
- */
-struct fb {
-	struct igt_ferry_bo bo;
-	uint32_t id;
-	uint32_t pitch;
-};
-
-/* What a framebuffer needs: one range of the aperture, now or when it is shown */
-static const struct igt_ferry_kind fb_system = {
-	"system",
-	FERRY_PLACEMENT_BOTH,
-	SYSTEM,
-	DRM_FERRY_CACHING_CACHED,
-	DRM_FERRY_BO_CONTIGUOUS,
-};
-static const struct igt_ferry_kind fb_aperture = {
-	"aperture",
-	FERRY_PLACEMENT_BOTH,
-	APERTURE,
-	DRM_FERRY_CACHING_CACHED,
-	DRM_FERRY_BO_CONTIGUOUS,
-};
-
-static void kms_init(struct kms *kms, int fd)
-{
-	drmModeRes *res;
-	drmModePlaneRes *planes;
-
-	memset(kms, 0, sizeof(*kms));
-	kms->fd = fd;
-	igt_assert_eq(drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1),
-		      0);
-	igt_assert_eq(drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
-	res = drmModeGetResources(fd);
-	igt_assert(res);
-	igt_assert_lt(0, res->count_connectors);
-	igt_assert_lt(0, res->count_crtcs);
-	igt_assert_lt(0, res->count_encoders);
-	kms->crtc = res->crtcs[0];
-	kms->connector = drmModeGetConnector(fd, res->connectors[0]);
-	igt_assert(kms->connector);
-	igt_assert_eq(kms->connector->connection, DRM_MODE_CONNECTED);
-	igt_assert_lt(0, kms->connector->count_modes);
-	kms->mode = kms->connector->modes[0];
-	for (int i = kms->connector->count_modes - 1; i >= 0; i--)
-		if (kms->connector->modes[i].type & DRM_MODE_TYPE_PREFERRED)
-			kms->mode = kms->connector->modes[i];
-	drmModeFreeResources(res);
-
-	planes = drmModeGetPlaneResources(fd);
-	igt_assert(planes && planes->count_planes);
-	kms->plane = planes->planes[0];
-	drmModeFreePlaneResources(planes);
-}
-
-static int fb_add(int fd, uint32_t handle, uint32_t width, uint32_t height,
-		  uint32_t pitch, uint32_t *id)
-{
-	uint32_t handles[4] = { handle }, pitches[4] = { pitch },
-		 offsets[4] = {};
-	int err = drmModeAddFB2(fd, width, height, DRM_FORMAT_XRGB8888, handles,
-				pitches, offsets, id, 0);
-
-	errno = 0;
-	return err;
-}
-
-static void fb_init(struct fb *fb, const struct kms *kms,
-		    const struct igt_ferry_kind *kind,
-		    const drmModeModeInfo *mode)
-{
-	fb->pitch = mode->hdisplay * 4;
-	igt_ferry_bo_init(&fb->bo, kms->fd, fb->pitch * mode->vdisplay, kind);
-	igt_assert_eq(fb_add(kms->fd, fb->bo.handle, mode->hdisplay,
-			     mode->vdisplay, fb->pitch, &fb->id),
-		      0);
-}
-
-static void fb_fini(struct fb *fb)
-{
-	igt_assert_eq(drmModeRmFB(fb->bo.fd, fb->id), 0);
-	igt_ferry_bo_fini(&fb->bo);
-}
-
-static int show(const struct kms *kms, const struct fb *fb,
-		const drmModeModeInfo *mode)
-{
-	return drmModeSetCrtc(kms->fd, kms->crtc, fb->id, 0, 0,
-			      &kms->connector->connector_id, 1,
-			      (drmModeModeInfo *)mode);
-}
-
-static void off(const struct kms *kms)
-{
-	igt_assert_eq(
-		drmModeSetCrtc(kms->fd, kms->crtc, 0, 0, 0, NULL, 0, NULL), 0);
-}
-
-static bool pinned(const struct fb *fb)
-{
-	struct drm_ferry_bo_query query;
-
-	ferry_bo_query(fb->bo.fd, fb->bo.handle, &query);
-	igt_assert_lte(query.pinned, 1);
-	if (query.pinned)
-		igt_assert_eq_u32(query.placement, APERTURE);
-	return query.pinned;
-}
-
-/* Id and, if wanted, value of the object's property of this name */
+/* Look up the property @name of an object; store its value unless @value is NULL. */
 static uint32_t property(int fd, uint32_t object, uint32_t type,
 			 const char *name, uint64_t *value)
 {
@@ -176,10 +41,11 @@ static uint32_t property(int fd, uint32_t object, uint32_t type,
 
 /**
  * SUBTEST: connector
- * Description: the connector has a valid EDID and modes that the aperture can hold
+ * Description: the connector has a valid EDID and modes that fit into the aperture
  */
-static void test_connector(struct kms *kms)
+static void test_connector(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	struct drm_ferry_device_query device;
 	drmModePropertyBlobRes *blob;
 	uint64_t value = 0;
@@ -217,10 +83,11 @@ static void test_connector(struct kms *kms)
 
 /**
  * SUBTEST: modes-legacy
- * Description: modes are set one after the other, and each is what is then told
+ * Description: each mode can be set, and is then reported
  */
-static void test_modes_legacy(struct kms *kms)
+static void test_modes_legacy(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	int step = kms->connector->count_modes / 8 + 1, tried = 0;
 
 	for (int i = 0; i < kms->connector->count_modes; i += step) {
@@ -250,10 +117,11 @@ static void test_modes_legacy(struct kms *kms)
 
 /**
  * SUBTEST: modes-keep-memory
- * Description: setting modes changes no byte of the BOs that fill the rest of the aperture
+ * Description: a modeset keeps the contents of the BOs that fill the rest of the aperture
  */
-static void test_modes_keep_memory(struct kms *kms)
+static void test_modes_keep_memory(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	int step = kms->connector->count_modes / 4 + 1;
 	const size_t size = 64 * PAGE;
 	unsigned int count;
@@ -264,7 +132,7 @@ static void test_modes_keep_memory(struct kms *kms)
 		const drmModeModeInfo *mode = &kms->connector->modes[i];
 
 		off(kms);
-		/* where the BOs are depends on who was first */
+		/* the order of allocation decides where the BOs are */
 		if (i & 1)
 			fb_init(&fb, kms, &fb_aperture, mode);
 		count = igt_ferry_aperture_fill(kms->fd, size, &handles);
@@ -275,7 +143,7 @@ static void test_modes_keep_memory(struct kms *kms)
 			munmap(map, size);
 		}
 		if (!(i & 1)) {
-			/* room for the framebuffer, but not at the start */
+			/* space for the framebuffer, but not at the start */
 			for (uint64_t room = 0;
 			     room < mode->hdisplay * mode->vdisplay * 6ull &&
 			     count > 1;
@@ -336,10 +204,11 @@ static drmModeAtomicReq *atomic_show(const struct kms *kms, const struct fb *fb,
 
 /**
  * SUBTEST: modeset-atomic
- * Description: one atomic commit turns the display on and one turns it off; a test changes nothing
+ * Description: one atomic commit turns the display on and one turns it off; a TEST_ONLY commit changes nothing
  */
-static void test_modeset_atomic(struct kms *kms)
+static void test_modeset_atomic(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	drmModeAtomicReq *req;
 	uint32_t blob = 0;
 	drmModeCrtc *crtc;
@@ -382,48 +251,13 @@ static void test_modeset_atomic(struct kms *kms)
 	errno = 0;
 }
 
-static void flip_done(int fd, unsigned int frame, unsigned int sec,
-		      unsigned int usec, void *data)
-{
-	(void)fd;
-	(void)frame;
-	(void)sec;
-	(void)usec;
-	++*(unsigned int *)data;
-}
-
-/* Until so many events have come */
-static void wait_flips(int fd, const unsigned int *events, unsigned int count)
-{
-	drmEventContext context = { .version = 2,
-				    .page_flip_handler = flip_done };
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-
-	while (*events < count) {
-		igt_assert_f(poll(&poll_fd, 1, 5000) == 1,
-			     "%u of %u events, and no more within 5 s\n",
-			     *events, count);
-		igt_assert_eq(drmHandleEvent(fd, &context), 0);
-	}
-	igt_assert_eq(*events, count);
-}
-
-static void flip(struct kms *kms, struct fb *fb)
-{
-	unsigned int events = 0;
-
-	igt_assert_eq(drmModePageFlip(kms->fd, kms->crtc, fb->id,
-				      DRM_MODE_PAGE_FLIP_EVENT, &events),
-		      0);
-	wait_flips(kms->fd, &events, 1);
-}
-
 /**
  * SUBTEST: page-flip
- * Description: flips between two buffers, each with its event, and only the shown one is pinned
+ * Description: each page flip sends its event, and pins the new framebuffer
  */
-static void test_page_flip(struct kms *kms)
+static void test_page_flip(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	struct fb fb[2];
 
 	for (int i = 0; i < 2; i++) {
@@ -445,10 +279,11 @@ static void test_page_flip(struct kms *kms)
 
 /**
  * SUBTEST: page-flip-atomic
- * Description: commits that do not block flip and send their event; one too early gives EBUSY
+ * Description: nonblocking commits flip and send their event, or fail with EBUSY before the last flip has ended
  */
-static void test_page_flip_atomic(struct kms *kms)
+static void test_page_flip_atomic(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	unsigned int events = 0, busy = 0;
 	drmModeAtomicReq *req[2];
 	struct fb fb[2];
@@ -486,10 +321,11 @@ static void test_page_flip_atomic(struct kms *kms)
 
 /**
  * SUBTEST: more-than-fits
- * Description: flipping through more buffers than the aperture holds moves them in and out
+ * Description: page flips work with more framebuffers than fit into the aperture
  */
-static void test_more_than_fits(struct kms *kms)
+static void test_more_than_fits(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	struct drm_ferry_device_query device;
 	unsigned int count;
 	struct fb fb[24];
@@ -519,17 +355,18 @@ static void test_more_than_fits(struct kms *kms)
 
 /**
  * SUBTEST: dumb
- * Description: a dumb buffer is shown, as any program does it
+ * Description: a dumb buffer can be shown without an ioctl of ferry
  */
-static void test_dumb(struct kms *kms)
+static void test_dumb(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	uint64_t bos = igt_ferry_stat(kms->fd, "bos");
 	uint32_t handle, pitch, id;
 	struct fb fb = {};
 	uint64_t size;
 	int err;
 
-	/* there are no flags */
+	/* dumb buffers have no flags */
 	igt_assert_eq(drmModeCreateDumbBuffer(kms->fd, 64, 64, 32, 1, &handle,
 					      &pitch, &size),
 		      -EINVAL);
@@ -544,7 +381,7 @@ static void test_dumb(struct kms *kms)
 	fb.id = id;
 	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
 	igt_assert(pinned(&fb));
-	/* a driver that copies nothing has nothing to do there */
+	/* optional for a driver that scans out of the BO */
 	err = drmModeDirtyFB(kms->fd, id, NULL, 0);
 	igt_assert(!err || err == -ENOSYS);
 	off(kms);
@@ -555,287 +392,12 @@ static void test_dumb(struct kms *kms)
 }
 
 /**
- * SUBTEST: pinned
- * Description: what is shown cannot be migrated (EBUSY), alone or among others, until it is off
- */
-static void test_pinned(struct kms *kms)
-{
-	struct drm_ferry_migrate_entry entries[2];
-	struct igt_ferry_bo other;
-	struct fb fb;
-
-	fb_init(&fb, kms, &fb_aperture, &kms->mode);
-	igt_ferry_bo_fill(&fb.bo);
-	igt_ferry_bo_init(&other, kms->fd, PAGE, igt_ferry_movable_kinds);
-	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
-
-	igt_assert_eq(__ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM), -EBUSY);
-	ferry_bo_migrate(kms->fd, fb.bo.handle, APERTURE);
-	for (int i = 0; i < 2; i++) {
-		entries[i] =
-			(struct drm_ferry_migrate_entry){ other.handle, APERTURE };
-		entries[!i] =
-			(struct drm_ferry_migrate_entry){ fb.bo.handle, SYSTEM };
-		igt_assert_eq(__ferry_migrate(kms->fd, entries, 2), -EBUSY);
-		igt_assert_eq(ferry_bo_placement(kms->fd, other.handle), SYSTEM);
-	}
-	igt_assert(pinned(&fb));
-	igt_ferry_bo_check(&fb.bo);
-	off(kms);
-	ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM);
-	igt_ferry_bo_check(&fb.bo);
-	igt_ferry_bo_fini(&other);
-	fb_fini(&fb);
-}
-
-/**
- * SUBTEST: in-pieces
- * Description: a framebuffer that lies in the aperture in pieces is in one when it is shown, with its contents
- */
-static void test_in_pieces(struct kms *kms)
-{
-	static const struct igt_ferry_kind kind = { "pieces",
-						    FERRY_PLACEMENT_BOTH, SYSTEM,
-						    DRM_FERRY_CACHING_CACHED,
-						    0 };
-	uint64_t within = igt_ferry_stat(kms->fd, "moves_within");
-	unsigned int count;
-	uint32_t *handles;
-	struct fb fb;
-
-	/* small enough for half of the aperture, and larger than each hole */
-	fb_init(&fb, kms, &kind, &kms->mode);
-	igt_ferry_bo_fill(&fb.bo);
-	count = igt_ferry_aperture_fill(kms->fd, 64 * PAGE, &handles);
-	for (unsigned int i = 0; i < count; i += 2)
-		gem_close(kms->fd, handles[i]);
-	ferry_bo_migrate(kms->fd, fb.bo.handle, APERTURE);
-	igt_ferry_bo_check(&fb.bo);
-	for (unsigned int i = 1; i < count; i += 2)
-		gem_close(kms->fd, handles[i]);
-	free(handles);
-	igt_assert_eq_u64(igt_ferry_stat(kms->fd, "moves_within"), within);
-
-	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
-	igt_assert_eq_u64(igt_ferry_stat(kms->fd, "moves_within"), within + 1);
-	igt_assert(pinned(&fb));
-	igt_ferry_bo_check(&fb.bo);
-	off(kms);
-	igt_ferry_bo_check(&fb.bo);
-	fb_fini(&fb);
-}
-
-/**
- * SUBTEST: import-shown
- * Description: another device cannot take in what is shown (EBUSY), which stays on the screen
- */
-static void test_import_shown(struct kms *kms)
-{
-	uint32_t other = 0;
-	struct fb fb;
-	int vgem, prime;
-
-	igt_require_f(igt_kmod_is_loaded("vgem") || !igt_kmod_load("vgem", ""),
-		      "there is no vgem to import into\n");
-	__set_forced_driver("vgem");
-	vgem = __drm_open_driver(DRIVER_VGEM);
-	__set_forced_driver("ferry");
-	igt_require_f(vgem >= 0, "vgem has no device\n");
-
-	fb_init(&fb, kms, &fb_aperture, &kms->mode);
-	igt_ferry_bo_fill(&fb.bo);
-	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
-	igt_assert_eq(drmPrimeHandleToFD(kms->fd, fb.bo.handle,
-					 DRM_CLOEXEC | DRM_RDWR, &prime),
-		      0);
-	igt_assert_eq(drmPrimeFDToHandle(vgem, prime, &other), -1);
-	igt_assert_eq(errno, EBUSY);
-	igt_assert(pinned(&fb));
-	igt_ferry_bo_check(&fb.bo);
-	close(prime);
-	close(vgem);
-	off(kms);
-	fb_fini(&fb);
-	errno = 0;
-}
-
-/**
- * SUBTEST: aperture-full
- * Description: a framebuffer that finds no room is not shown, and the screen stays as it was
- */
-static void test_aperture_full(struct kms *kms)
-{
-	unsigned int count;
-	uint32_t *handles;
-	struct fb fb[2];
-	drmModeCrtc *crtc;
-
-	for (int i = 0; i < 2; i++) {
-		fb_init(&fb[i], kms, &fb_system, &kms->mode);
-		igt_ferry_bo_fill(&fb[i].bo);
-	}
-	igt_assert_eq(show(kms, &fb[0], &kms->mode), 0);
-	count = igt_ferry_aperture_fill(kms->fd, 64 * PAGE, &handles);
-	igt_assert_eq(show(kms, &fb[1], &kms->mode), -ENOSPC);
-	igt_assert_eq(drmModePageFlip(kms->fd, kms->crtc, fb[1].id, 0, NULL),
-		      -ENOSPC);
-	crtc = drmModeGetCrtc(kms->fd, kms->crtc);
-	igt_assert(crtc);
-	igt_assert_eq_u32(crtc->buffer_id, fb[0].id);
-	drmModeFreeCrtc(crtc);
-	igt_assert(pinned(&fb[0]));
-	igt_assert(!pinned(&fb[1]));
-
-	igt_ferry_close_all(kms->fd, handles, count);
-	igt_assert_eq(show(kms, &fb[1], &kms->mode), 0);
-	off(kms);
-	for (int i = 0; i < 2; i++) {
-		igt_ferry_bo_check(&fb[i].bo);
-		fb_fini(&fb[i]);
-	}
-	errno = 0;
-}
-
-/**
- * SUBTEST: handle-closed
- * Description: a framebuffer whose handle was closed goes on being shown, and does not leak
- */
-static void test_handle_closed(struct kms *kms)
-{
-	uint64_t bos = igt_ferry_stat(kms->fd, "bos");
-	struct fb fb[2];
-
-	for (int i = 0; i < 2; i++) {
-		fb_init(&fb[i], kms, &fb_aperture, &kms->mode);
-		igt_ferry_bo_fill(&fb[i].bo);
-		gem_close(kms->fd, fb[i].bo.handle);
-	}
-	igt_assert_eq(show(kms, &fb[0], &kms->mode), 0);
-	for (int i = 1; i < 6; i++) {
-		flip(kms, &fb[i & 1]);
-		igt_ferry_bo_check(&fb[i & 1].bo);
-	}
-	off(kms);
-	for (int i = 0; i < 2; i++) {
-		igt_ferry_bo_check(&fb[i].bo);
-		munmap(fb[i].bo.map, fb[i].bo.size);
-		igt_assert_eq(drmModeRmFB(kms->fd, fb[i].id), 0);
-	}
-	igt_ferry_wait_stat(kms->fd, "bos", bos);
-}
-
-/**
- * SUBTEST: rmfb-shown
- * Description: removing the framebuffer that is shown turns the display off and unpins its BO
- */
-static void test_rmfb_shown(struct kms *kms)
-{
-	uint64_t bos = igt_ferry_stat(kms->fd, "bos");
-	struct fb fb;
-
-	for (int i = 0; i < 5; i++) {
-		fb_init(&fb, kms, &fb_aperture, &kms->mode);
-		igt_assert_eq(show(kms, &fb, &kms->mode), 0);
-		igt_assert(pinned(&fb));
-		igt_assert_eq(drmModeRmFB(kms->fd, fb.id), 0);
-		igt_assert(!pinned(&fb));
-		ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM);
-		igt_ferry_bo_fini(&fb.bo);
-	}
-	igt_ferry_wait_stat(kms->fd, "bos", bos);
-}
-
-/**
- * SUBTEST: zero-after-scanout
- * Description: the memory that a picture was shown from is zero for the next BO
- */
-static void test_zero_after_scanout(struct kms *kms)
-{
-	const size_t size = 64 * PAGE;
-	unsigned int count;
-	uint32_t *handles;
-	struct fb fb;
-
-	fb_init(&fb, kms, &fb_aperture, &kms->mode);
-	memset(fb.bo.map, 0x99, fb.bo.size);
-	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
-	off(kms);
-	fb_fini(&fb);
-	count = igt_ferry_aperture_fill(kms->fd, size, &handles);
-	for (unsigned int i = 0; i < count; i++) {
-		void *map = ferry_bo_mmap(kms->fd, handles[i], size);
-
-		igt_ferry_check_zero(map, size);
-		munmap(map, size);
-	}
-	igt_ferry_close_all(kms->fd, handles, count);
-}
-
-struct painter {
-	struct fb *fb;
-	volatile bool stop;
-	unsigned long rounds;
-};
-
-static void *painter_thread(void *arg)
-{
-	struct painter *p = arg;
-
-	while (!p->stop) {
-		for (int i = 0; i < 2; i++) {
-			igt_ferry_bo_check(&p->fb[i].bo);
-			igt_ferry_bo_fill(&p->fb[i].bo);
-		}
-		p->rounds++;
-	}
-	return NULL;
-}
-
-/**
- * SUBTEST: flip-while-touched
- * Description: a thread paints through the mappings while the buffers are shown, pinned and moved
- */
-static void test_flip_while_touched(struct kms *kms)
-{
-	struct painter painter = {};
-	struct timespec start = {};
-	unsigned int flips = 0, moves = 0;
-	pthread_t thread;
-	struct fb fb[2];
-
-	for (int i = 0; i < 2; i++)
-		fb_init(&fb[i], kms, &fb_system, &kms->mode);
-	painter.fb = fb;
-	igt_assert_eq(show(kms, &fb[0], &kms->mode), 0);
-	igt_assert_eq(pthread_create(&thread, NULL, painter_thread, &painter),
-		      0);
-	while (igt_seconds_elapsed(&start) < 5) {
-		struct fb *next = &fb[++flips & 1], *last = &fb[~flips & 1];
-		int err;
-
-		flip(kms, next);
-		err = __ferry_bo_migrate(kms->fd, last->bo.handle, SYSTEM);
-		igt_assert(!err || err == -EBUSY);
-		moves += !err;
-	}
-	painter.stop = true;
-	pthread_join(thread, NULL);
-	igt_info("%u flips, %u moves, %lu paintings\n", flips, moves,
-		 painter.rounds);
-	igt_assert(flips > 2 && moves && painter.rounds);
-	off(kms);
-	for (int i = 0; i < 2; i++) {
-		igt_ferry_bo_check(&fb[i].bo);
-		fb_fini(&fb[i]);
-	}
-}
-
-/**
  * SUBTEST: addfb-invalid
- * Description: framebuffers that do not fit into their BO, or that cannot be shown, are refused
+ * Description: framebuffers that exceed their BO or that cannot be shown are refused
  */
-static void test_addfb_invalid(struct kms *kms)
+static void test_addfb_invalid(int fd)
 {
+	struct kms *kms = kms_of(fd);
 	static const struct {
 		const char *what;
 		uint32_t width, height, format, pitch, offset, flags;
@@ -887,11 +449,11 @@ static void test_addfb_invalid(struct kms *kms)
 		};
 		int err = __ferry_ioctl(kms->fd, DRM_IOCTL_MODE_ADDFB2, &cmd);
 
-		/* ERANGE is the DRM core's: more than 32 bits */
+		/* ERANGE: the DRM core found a size of more than 32 bits */
 		igt_assert_f(err == -EINVAL || err == -ERANGE, "%s: %s\n",
 			     bad[i].what, err ? strerror(-err) : "created");
 	}
-	/* and one that could never be shown */
+	/* a BO that is not allowed in the aperture cannot be shown */
 	only_system = ferry_bo_create(kms->fd, 64 * 64 * 4, SYSTEM, 0, 0, 0);
 	igt_assert_eq(fb_add(kms->fd, only_system, 64, 64, 256, &id), -EINVAL);
 	gem_close(kms->fd, only_system);
@@ -901,90 +463,36 @@ static void test_addfb_invalid(struct kms *kms)
 	igt_assert_eq(fb_add(kms->fd, handle, 64, 64, 256, &id), -ENOENT);
 }
 
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(struct kms *kms);
-} tests[] = {
-	{ "connector", "The connector has a valid EDID and modes that fit",
+static const struct igt_ferry_test tests[] = {
+	{ "connector",
+	  "the connector has a valid EDID and modes that fit into the aperture",
 	  test_connector },
-	{ "modes-legacy", "Modes are set one after the other",
+	{ "modes-legacy", "each mode can be set, and is then reported",
 	  test_modes_legacy },
-	{ "modes-keep-memory", "Setting modes changes no byte of other BOs",
+	{ "modes-keep-memory",
+	  "a modeset keeps the contents of the BOs that fill the rest of the aperture",
 	  test_modes_keep_memory },
-	{ "modeset-atomic", "Atomic commits turn the display on and off",
+	{ "modeset-atomic",
+	  "one atomic commit turns the display on and one turns it off; a TEST_ONLY commit changes nothing",
 	  test_modeset_atomic },
-	{ "page-flip", "Flips between two buffers, each with its event",
+	{ "page-flip",
+	  "each page flip sends its event, and pins the new framebuffer",
 	  test_page_flip },
 	{ "page-flip-atomic",
-	  "Commits that do not block flip and send their event",
+	  "nonblocking commits flip and send their event, or fail with EBUSY before the last flip has ended",
 	  test_page_flip_atomic },
 	{ "more-than-fits",
-	  "Flipping through more buffers than the aperture holds",
+	  "page flips work with more framebuffers than fit into the aperture",
 	  test_more_than_fits },
-	{ "dumb", "A dumb buffer is shown, as any program does it", test_dumb },
-	{ "pinned", "What is shown cannot be migrated until it is off",
-	  test_pinned },
-	{ "in-pieces",
-	  "A framebuffer in pieces is in one piece when it is shown",
-	  test_in_pieces },
-	{ "import-shown", "Another device cannot take in what is shown",
-	  test_import_shown },
-	{ "aperture-full", "A framebuffer that finds no room is not shown",
-	  test_aperture_full },
-	{ "handle-closed",
-	  "A framebuffer whose handle was closed goes on being shown",
-	  test_handle_closed },
-	{ "rmfb-shown",
-	  "Removing the framebuffer that is shown turns the display off",
-	  test_rmfb_shown },
-	{ "zero-after-scanout",
-	  "The memory that a picture was shown from is zero",
-	  test_zero_after_scanout },
-	{ "flip-while-touched",
-	  "A thread paints while the buffers are shown and moved",
-	  test_flip_while_touched },
+	{ "dumb", "a dumb buffer can be shown without an ioctl of ferry",
+	  test_dumb },
 	{ "addfb-invalid",
-	  "Framebuffers that do not fit into their BO are refused",
+	  "framebuffers that exceed their BO or that cannot be shown are refused",
 	  test_addfb_invalid },
+	{}
 };
-
-/* A new client, and the display off: whatever the last subtest has left. */
-static void begin(struct kms *kms, int fd)
-{
-	if (kms->connector)
-		drmModeFreeConnector(kms->connector);
-	kms_init(kms, igt_ferry_begin(fd));
-	igt_assert_eq(drmSetMaster(kms->fd), 0);
-	off(kms);
-}
 
 igt_main
 {
-	struct kms kms = {};
-	int fd = -1;
-
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-		igt_ferry_require_display(fd);
-		igt_require_f(
-			drmSetMaster(fd) == 0 || drmIsMaster(fd),
-			"another program has the display: end it first\n");
-		igt_assert_eq(drmDropMaster(fd), 0);
-	}
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].describe);
-		igt_subtest(tests[i].name)
-		{
-			begin(&kms, fd);
-			tests[i].run(&kms);
-		}
-	}
-
-	igt_fixture
-	{
-		igt_ferry_clean(-1);
-	}
+	kms_run_tests(tests);
 }
