@@ -17,13 +17,15 @@ extern "C" {
  *
  * - Every structure has the same layout for 32-bit and 64-bit programs, in C and in
  *   C++. Pointers are passed as __u64.
- * - The kernel reads fields marked *in*, writes fields marked *out*, and does both
- *   with fields marked *inout*. If a field that must be zero is not zero, or an
- *   undefined flag is set, the ioctl fails with EINVAL and has no effect.
- * - Structures grow by appending. The kernel extends a shorter structure of an older
- *   program with zeros, so zero always selects the previous behaviour. The same holds
- *   for the elements of an array: the program passes their size as the stride of the
- *   array.
+ * - Fields marked *in* are read, fields marked *out* are written, and *inout*
+ *   are both. A field that must be zero, or a flag that is not defined here,
+ *   is refused with EINVAL before anything else happens.
+ * - Structures grow by appending. The kernel takes a shorter structure from an
+ *   older program as if it ended in zeros, so zero always means "as before". The
+ *   same holds for the elements of an array, whose size the program passes as the
+ *   array's stride. Of a longer structure from a newer program the kernel ignores
+ *   the bytes that it does not know, so such a program looks at the version first;
+ *   of a longer element they must be zero.
  * - An ioctl that fails has changed nothing, unless its description says so.
  * - An ioctl that is interrupted by a signal fails with EINTR and can be repeated with
  *   the same arguments; drmIoctl() does that.

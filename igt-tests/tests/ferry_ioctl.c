@@ -478,7 +478,7 @@ static unsigned long resize(unsigned long request, size_t size)
 
 /**
  * SUBTEST: %s-longer
- * Description: a longer structure works, and bytes that the kernel does not know are not written
+ * Description: a longer structure works, and bytes that the kernel does not know are ignored and not written
  *
  * arg[1].values: device-query, bo-create, bo-mmap-offset, bo-query, migrate, bo-wait, bo-madvise
  */
@@ -494,11 +494,12 @@ static void test_longer(int fd, const struct ioctl_info *info)
 	fixture_init(&f, fd);
 	memset(buf, 0, sizeof(buf));
 	info->valid(&f, (union args *)buf);
+	memset(buf + info->size, 0xab, 64);
 	igt_assert_eq(raw_ioctl(f.fd, resize(info->request, info->size + 64),
 				buf),
 		      0);
 	for (size_t i = info->size; i < info->size + 64; i++)
-		igt_assert_eq(buf[i], 0);
+		igt_assert_eq((unsigned char)buf[i], 0xab);
 	fixture_fini(&f);
 }
 
@@ -528,7 +529,7 @@ igt_main
 		}
 
 		igt_describe(
-			"a longer structure works, and bytes that the kernel does not know are not written");
+			"a longer structure works, and bytes that the kernel does not know are ignored and not written");
 		igt_subtest_f("%s-longer", ioctls[i].name)
 		{
 			test_longer(igt_ferry_begin(fd), &ioctls[i]);
