@@ -54,7 +54,7 @@ static void test_code_fallback(int fd)
 	igt_ferry_touch(bo.map, bo.size);
 	igt_assert_eq(igt_ferry_trace_count("ferry_fault: ", offset), 1);
 	igt_assert_eq(igt_ferry_trace_count(
-			      offset, "page=0 order=9 placement=system cache=5 "
+			      offset, "page=0 order=9 placement=system memtype=5 "
 				      "result=nopage"),
 		      1);
 	igt_assert_eq(igt_ferry_trace_count("ferry_insert: ",
@@ -68,10 +68,10 @@ static void test_code_fallback(int fd)
 	igt_ferry_touch(bo.map, PAGE);
 	/* the fault may come twice: with the lock of the VMA, and again with mmap_lock */
 	igt_assert_lt(0, igt_ferry_trace_count(
-				 offset, "order=9 placement=system cache=5 "
+				 offset, "order=9 placement=system memtype=5 "
 					 "result=fallback"));
 	igt_assert_eq(igt_ferry_trace_count(offset,
-					    "order=0 placement=system cache=5 "
+					    "order=0 placement=system memtype=5 "
 					    "result=nopage"),
 		      1);
 	igt_assert_eq(igt_ferry_trace_count("ferry_insert: ",
