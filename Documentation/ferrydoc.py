@@ -1,28 +1,33 @@
 # SPDX-License-Identifier: MIT
 """
-Sphinx extension: pages that are made of, or checked against, the sources.
+Sphinx extension: builds pages from the sources and checks pages against them.
 
 Directives:
-  kernel-doc FILE        comments of a C file; options :doc: SECTION, :doc: alone
-                         (each DOC section) or :symbols: (all but DOC sections)
-  doc-sections NAME      the DOC section NAME of each file under drm_driver/
-  driver-symbols         functions and structures of drm_driver/, file by file
-  ferry-ioctls           table of the ioctls in uapi/ferry_drm.h with their errors
-  ferry-macros           the other constants of a header
-  ferry-params           the module's parameters
-  ferry-suites           the test programs and what they say of themselves
-  ferry-hazards FILE     hazards.txt or old-bugs.txt as a table, each test looked up
-                         in the sources
+  kernel-doc FILE        the kernel-doc comments of a C file. Options: ":doc: SECTION" for
+                         one DOC section, ":doc:" for all of them, ":symbols:" for the
+                         comments of functions, structures and enums
+  doc-sections NAME      the DOC section NAME of each file of drm_driver/ that has one
+  driver-symbols         the kernel-doc of functions and structures of drm_driver/, by file
+  ferry-ioctls           a table of the ioctls in uapi/ferry_drm.h and their errors
+  ferry-macros FILE      the constants of a header that are no ioctls
+  ferry-params           the parameters of the module
+  ferry-suites           the test programs and their descriptions
+  ferry-hazards FILE     hazards.txt or old-bugs.txt as a table
+  ferry-bench-rows       the rows and the subjects of the benchmarks
+  ferry-result FILE      a file of results/: its header as a line of text, then its body
 
-Tests are looked up in the sources of the tests, and in the lists that the built test
-programs print where there are such programs.
+Whether a test exists is looked up in the sources of the tests, and in the list that the
+test program prints if it has been built.
 
-Checks, each of which is a warning and therefore an error: kernel-doc's own
-complaints; an ioctl or a constant without a comment; an exported symbol of the
-library without one; a test in hazards.txt or
-old-bugs.txt that does not exist; in the text of any
-page and of README.md, a name with ferry_ or DRM_FERRY_, a path or a make target
-that does not exist; a unit of the driver that the architecture page leaves out; a C example in README.md that differs from its file.
+Each check that fails is a warning, and "make docs" treats warnings as errors:
+- kernel-doc complains about a comment;
+- an ioctl or a constant of the uapi, an exported symbol of the library or a parameter
+  of the module has no description;
+- hazards.txt, old-bugs.txt or a page names a test that does not exist;
+- a page or README.md has a name with ferry_ or DRM_FERRY_, a path or a make target that
+  the sources do not have;
+- the C example in README.md differs from its file, or a picture is missing;
+- a file of results/ has no header, or no page shows it.
 """
 import fnmatch
 import functools
@@ -63,7 +68,7 @@ def files(*patterns):
 
 
 class SourceDirective(SphinxDirective):
-    """A directive whose content is text made elsewhere."""
+    """A directive that parses generated text."""
 
     def depends(self, path):
         self.env.note_dependency(os.path.join(TOP, path))
@@ -95,7 +100,8 @@ class KernelDoc(SourceDirective):
                 args += ["-function", name]
         _, text, _ = kerneldoc.run(args + [path])
         if "symbols" not in self.options:
-            # DOC sections come with a label and a title; the page has its own.
+            # kernel-doc begins a DOC section with a label and a title. Drop both: the page
+            # has its own title.
             text = re.sub(r"^\.\. _.*:\n\n\*\*.*\*\*\n", "", text, flags=re.M)
         if not text.strip():
             self.warn(f"no such kernel-doc comment in {path}")
@@ -112,9 +118,9 @@ class DocSections(SourceDirective):
             if not re.search(rf"^ \* DOC: {re.escape(name)}$", read(path), re.M):
                 continue
             self.depends(path)
-            out.append(f"``{path}``:\n\n.. kernel-doc:: {path}\n   :doc: {name}\n")
+            out.append(f".. container:: source\n\n   {path}\n\n.. kernel-doc:: {path}\n   :doc: {name}\n")
         if not out:
-            self.warn(f"no DOC section '{name}' under drm_driver/")
+            self.warn(f"no file of drm_driver/ has a DOC section '{name}'")
         return self.parse("\n".join(out), "drm_driver")
 
 
@@ -132,7 +138,7 @@ def uapi_structs():
     """name -> text of its kernel-doc comment, for each struct of the header."""
     out = {}
     for comment, name in re.findall(r"/\*\*\n(.*?)\*/\nstruct (\w+) \{", read(UAPI), re.S):
-        # The last comment before the struct is the struct's.
+        # The struct belongs to the last comment before it.
         comment = comment.split("/**\n")[-1]
         out[name] = re.sub(r"^ \* ?", "", comment, flags=re.M)
     return out
@@ -179,7 +185,7 @@ class Ioctls(SourceDirective):
                 self.warn(f"{UAPI}: {macro} uses {number}")
             errors = uapi_errors(structs.get(struct, ""))
             if not errors:
-                self.warn(f"{UAPI}: no 'Errors:' in the comment of struct {struct}")
+                self.warn(f"{UAPI}: the comment of struct {struct} has no 'Errors:'")
             macros.append(f".. c:macro:: {macro}\n\n   {summary}. Argument: :c:type:`{struct}`, "
                           f"``{direction}``.\n")
             out.append(f"   * - :c:macro:`{macro}`\n     - {summary}\n     - "
@@ -187,7 +193,7 @@ class Ioctls(SourceDirective):
         for number in numbers:
             self.warn(f"{UAPI}: {number} has no DRM_IOCTL_*")
         table = (".. list-table::\n   :header-rows: 1\n   :widths: 32 18 50\n\n"
-                 "   * - ioctl\n     - what it does\n     - errors, beside those that all can return\n")
+                 "   * - ioctl\n     - what it does\n     - errors, in addition to those of all ioctls\n")
         return self.parse(table + "\n".join(out) + "\n\n" + "\n".join(macros), UAPI)
 
 
@@ -217,16 +223,15 @@ class Macros(SourceDirective):
 
 def tests_in_sources():
     """
-    suite -> (path, names of its tests). Suites are the IGT programs, the
-    library's test programs and the KUnit files. IGT names may have printf
-    conversions in them.
+    suite -> (path, names of its tests). A suite is an IGT program, a test program of
+    the library or a KUnit file. Names of IGT tests may contain printf conversions.
     """
     out = {}
     for path in files("igt-tests/tests/*.c"):
         text = read(path)
         names = re.findall(r"\bigt_(?:subtest|dynamic)\w*\(\s*\"([^\"]+)\"", text)
         names += re.findall(r"^ \* SUBTEST: (\S+)", text, re.M)
-        # What igt_subtest(tests[i].name) runs over.
+        # Entries of tables of subtests.
         names += re.findall(r"^\s*{ \"([a-z0-9-]+)\"", text, re.M)
         out[os.path.basename(path)[:-2]] = (path, names)
     for path in files("libdrm-ext/tests/host-*.c", "libdrm-ext/tests/device-*.c"):
@@ -244,7 +249,7 @@ def tests_in_sources():
 
 @functools.lru_cache(None)
 def subtests(suite, source):
-    """What the built program lists, or None if it is not built, older, or does not run here."""
+    """The list that the built program prints, or None if it is missing, out of date or fails."""
     program = os.path.join(TOP, "build", "igt", suite)
     try:
         if os.path.getmtime(program) < os.path.getmtime(os.path.join(TOP, source)):
@@ -267,7 +272,7 @@ def test_exists(suites, test):
         return any(fnmatch.fnmatchcase(known, name) for known in listed)
     for known in suites[suite][1]:
         parts = re.split(r"%[-0-9.]*l*[a-z]", known)
-        # "%s-%s" alone says nothing; its parts are among the other names
+        # "%s-%s" alone would match every name: skip it.
         if not any(part.strip("-") for part in parts):
             continue
         if re.fullmatch(r"[\w*-]+".join(re.escape(p) for p in parts), name):
@@ -300,7 +305,7 @@ class Suites(SourceDirective):
                  or re.search(r"\A//[^\n]*\n/\*\s*(.*?)\*/", text, re.S)
                  or re.search(r"\A#![^\n]*\n# SPDX[^\n]*\n(?:#\n)*((?:# [^\n]*\n)+)", text))
             if not m:
-                self.warn(f"{path} does not say what it tests")
+                self.warn(f"{path} has no description of what it tests")
                 continue
             what = " ".join(re.sub(r"^ ?[*#] ?", "", m.group(1), flags=re.M).split())
             out.append(f"   * - ``{suite}``\n     - {what}")
@@ -316,10 +321,10 @@ class Hazards(SourceDirective):
         suites = tests_in_sources()
         for path, _ in suites.values():
             self.depends(path)
-        columns = ["what broke others, and what ferry does", "tests"]
+        columns = ["what broke other drivers, and what ferry does", "tests"]
         broken = "\n  broken: " in read("Documentation/" + name)
         if broken:
-            columns.append("how they were seen to fail")
+            columns.append("changes to ferry that made them fail")
         out = [".. list-table::\n   :header-rows: 1\n   :widths: %s\n\n   * - #\n     - %s\n" % (
             "5 37 30 28" if broken else "5 53 42", "\n     - ".join(columns))]
         for block in re.split(r"\n\s*\n", read("Documentation/" + name)):
@@ -341,7 +346,7 @@ class Hazards(SourceDirective):
                 else:
                     text.append(line.strip())
             if broken and not (tests and failed):
-                self.warn(f"{name}: row {m.group(1)} has no test, or does not say how it was seen to fail")
+                self.warn(f"{name}: row {m.group(1)} needs a line 'test:' and a line 'broken:'")
             for test in tests:
                 if not test_exists(suites, test):
                     self.warn(f"{name}: row {m.group(1)}: there is no test {test}")
@@ -352,13 +357,53 @@ class Hazards(SourceDirective):
         return self.parse("\n".join(out) + "\n", name)
 
 
+def result(path):
+    """(command, lines of the header, body) of a file of results/, or None if the format is wrong."""
+    m = re.fullmatch(r"# SPDX[^\n]*\n([^\n]+)\n((?:[^\n]+\n)+?)\n(.*\S.*)", read(path), re.S)
+    if not m or not re.search(r"^measured on \d{4}-\d\d-\d\d", m[2], re.M) or not re.search(r"^kernel ", m[2], re.M):
+        return None
+    return m[1], m[2].splitlines(), m[3]
+
+
+class Result(SourceDirective):
+    required_arguments = 1
+    option_spec = {"wide": directives.flag}
+
+    def run(self):
+        path = "Documentation/results/" + self.arguments[0]
+        self.depends(path)
+        found = result(path)
+        if not found:
+            self.warn(f"{path} does not have the format that results/index describes")
+            return []
+        command, header, body = found
+        text = f"``{command}``\n\n.. container:: source\n\n   {'; '.join(header)}\n\n"
+        if "wide" in self.options:
+            text += ".. rst-class:: wide\n\n"
+        text += ".. code-block:: none\n\n" + "\n".join(f"   {line}" for line in body.splitlines())
+        return self.parse(text + "\n", path)
+
+
+class BenchRows(SourceDirective):
+    """The tables of rows and subjects that "bench/run --list rst" prints."""
+
+    def run(self):
+        self.depends("bench/rows.py")
+        done = subprocess.run([os.path.join(TOP, "bench", "run"), "--list", "rst"], capture_output=True, text=True)
+        if done.returncode:
+            self.warn("bench/run --list rst: " + done.stderr.strip().rpartition("\n")[2])
+            return []
+        return self.parse(done.stdout, "bench/rows.py")
+
+
 class Names:
-    """Everything that a page may speak of."""
+    """The names, paths and make targets that a page may mention."""
 
     def __init__(self):
         words = set()
         for path in files("drm_driver/**/*", "uapi/*", "libdrm-ext/**/*", "igt-tests/**/*",
-                          "bench/**/*", "vm/**/*", "Kconfig", "Makefile", "dkms.conf"):
+                          "bench/**/*", "vm/**/*", "scripts/**/*",
+                          "tools/**/*", "Kconfig", "Makefile", "dkms.conf"):
             try:
                 words |= set(re.findall(r"\b[A-Za-z_]\w*\b", read(path)))
             except UnicodeDecodeError:
@@ -379,8 +424,8 @@ class Names:
             else:
                 known = name in self.words
             if not known:
-                yield f"'{name}' is not a name of the sources"
-        dirs = r"(?:drm_driver|uapi|libdrm-ext|igt-tests|vm|bench|Documentation|\.ci|LICENSES)"
+                yield f"the sources have no name '{name}'"
+        dirs = r"(?:drm_driver|uapi|libdrm-ext|igt-tests|vm|bench|scripts|tools|Documentation|\.ci|LICENSES)"
         for path in sorted(set(re.findall(rf"(?<![\w/.-])({dirs}/[\w./*-]*[\w*/-])", text))):
             if not glob.glob(os.path.join(TOP, path)):
                 yield f"there is no {path}"
@@ -396,14 +441,14 @@ def check_readme(names):
     text = read("README.md")
     for complaint in names.complaints(text):
         logger.warning("README.md: " + complaint)
-    # An example names its file in a comment before it: <!-- from: PATH -->
+    # The comment before an example names its file: <!-- from: PATH -->
     for source, code in re.findall(r"<!-- from: (\S+) -->\n```c\n(.*?)```", text, re.S):
         want = re.sub(r"\A(?://[^\n]*\n|/\*.*?\*/\n)+", "", read(source), flags=re.S)
         if code.strip() != want.strip():
-            logger.warning(f"README.md: the example is not what is in {source}")
+            logger.warning(f"README.md: the example differs from {source}")
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         if not os.path.exists(os.path.join(TOP, image)):
-            logger.warning(f"README.md: there is no picture {image}")
+            logger.warning(f"README.md: the picture {image} does not exist")
 
 
 def check_library():
@@ -415,16 +460,25 @@ def check_library():
                 logger.warning(f"{symbols}: {name} is exported and has no kernel-doc comment")
 
 
+def check_results():
+    """Each result is on a page."""
+    pages = "".join(read(f) for f in files("Documentation/results/*.rst"))
+    for path in files("Documentation/results/*.txt"):
+        if f":: {os.path.basename(path)}\n" not in pages:
+            logger.warning(f"no page shows {path}")
+
+
 def builder_inited(app):
     for complaint in kerneldoc.check(kerneldoc.sources()):
         logger.warning("kernel-doc: " + complaint)
     check_library()
+    check_results()
     app.ferry_names = Names()
     check_readme(app.ferry_names)
 
 
 def all_outdated(app, env, added, changed, removed):
-    """Every page is made anew: what it is checked against may have changed."""
+    """Build every page anew: the sources that it is checked against may have changed."""
     return env.found_docs
 
 
@@ -437,10 +491,6 @@ def source_read(app, docname, source):
     for test in named:
         if not test_exists(tests_in_sources(), test):
             logger.warning(f"there is no test {test}", location=docname)
-    if docname == "architecture":
-        for path in files("drm_driver/*.c"):
-            if f"``{os.path.basename(path)}``" not in source[0]:
-                logger.warning(f"{path} is not in the table of units", location=docname)
 
 
 def setup(app):
@@ -452,6 +502,8 @@ def setup(app):
     app.add_directive("ferry-params", Params)
     app.add_directive("ferry-suites", Suites)
     app.add_directive("ferry-hazards", Hazards)
+    app.add_directive("ferry-result", Result)
+    app.add_directive("ferry-bench-rows", BenchRows)
     app.connect("builder-inited", builder_inited)
     app.connect("env-get-outdated", all_outdated)
     app.connect("source-read", source_read)
