@@ -16,8 +16,8 @@ primary_domain = "c"
 smartquotes = False
 c_id_attributes = ["__iomem", "__user", "__init", "__exit", "__must_check"]
 
-# Types of the kernel and of the C library are described elsewhere; whatever
-# has ferry in its name must be found here.
+# Types of the kernel and of the C library have no description on these pages. A name
+# that contains ferry must have one.
 nitpick_ignore_regex = [("c:.*", r"(?!.*(ferry|FERRY)).*")]
 
 html_theme = "alabaster"
