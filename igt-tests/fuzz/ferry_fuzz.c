@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzer of ferry's interface: libFuzzer makes programs of calls, the kernel's KCOV
- * says what code of the driver each reached.
+ * Fuzz the interface of ferry: libFuzzer makes programs of calls, and KCOV tells which
+ * code of the driver each program reaches. See usage().
  *
- *   ferry_fuzz [LIBFUZZER'S OPTIONS] [CORPUS...]   run; with files, run those
- *   ferry_fuzz --generate SEED SECONDS [CALLS]     run programs that follow from SEED
- *                                                  alone, without feedback
- *   ferry_fuzz --assemble TEXT BINARY              make a program of its text
- *   ferry_fuzz --show BINARY                       print the text of a program
- *
- * Before a program runs it is written to the file in FERRY_FUZZ_CURRENT: if the kernel
- * dies of it, it is there.
+ * Each program is written to the file that FERRY_FUZZ_CURRENT names before it runs. If
+ * the program crashes the kernel, the file still holds it.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -19,7 +13,6 @@
 #include <linux/kcov.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,39 +23,35 @@
 #include <unistd.h>
 
 #include <drm.h>
-#include "ferry_fuzz.h"
+#include "ops.h"
+#include "program.h"
+#include "state.h"
 
 #define COVER_ENTRIES (256 << 10)
-#define PLACES 24576
+#define LOCATIONS 24576
 #define RESULTS 8192
 #define HASH (1 << 16)
-/* Programs between two looks at what they left that may take long */
+/* Number of programs between two checks for BOs that were not freed */
 #define LEAKS_EVERY 64
 
-struct state state;
-unsigned int minor;
-char *arena;
-__thread sigjmp_buf *guard;
-
-/* What libFuzzer takes as coverage: places in the driver, then results of calls. */
+/* The coverage that libFuzzer sees: code locations of the driver, then results of calls */
 __attribute__((section("__libfuzzer_extra_counters"))) volatile uint8_t
-	counters[PLACES + RESULTS];
+	counters[LOCATIONS + RESULTS];
 
 static struct {
 	uint64_t pc;
 	uint32_t index;
-} places[HASH];
+} locations[HASH];
 
 static struct {
 	unsigned long programs, calls, succeeded;
-	unsigned long of_op[64], well[64], us[64];
+	unsigned long of_op[64], good[64], us[64];
 	unsigned long us_programs, us_finish;
-	unsigned int places, results;
-	time_t began, told;
+	unsigned int locations, results;
+	time_t began, printed;
 } stats;
 
 static int current = -1;
-static bool in_child;
 static long bos_before = -1;
 static __thread uint64_t *cover;
 
@@ -86,17 +75,17 @@ static void cover_start(void)
 	cover = at;
 }
 
-static uint32_t place_of(uint64_t pc)
+static uint32_t location_of(uint64_t pc)
 {
 	uint32_t h = (pc * 0x9e3779b97f4a7c15ull) >> 48;
 
-	while (places[h].pc && places[h].pc != pc)
+	while (locations[h].pc && locations[h].pc != pc)
 		h = (h + 1) % HASH;
-	if (!places[h].pc) {
-		places[h].pc = pc;
-		places[h].index = stats.places++ % PLACES;
+	if (!locations[h].pc) {
+		locations[h].pc = pc;
+		locations[h].index = stats.locations++ % LOCATIONS;
 	}
-	return places[h].index;
+	return locations[h].index;
 }
 
 static void cover_collect(void)
@@ -107,11 +96,11 @@ static void cover_collect(void)
 		return;
 	n = __atomic_load_n(cover, __ATOMIC_RELAXED);
 	for (i = 1; i <= n && i < COVER_ENTRIES; i++)
-		counters[place_of(cover[i])] = 1;
+		counters[location_of(cover[i])] = 1;
 	__atomic_store_n(cover, 0, __ATOMIC_RELAXED);
 }
 
-/* ---- one call, and two at a time ---- */
+/* ---- one call, or two at the same time ---- */
 
 static unsigned long now_us(void)
 {
@@ -135,9 +124,9 @@ static void run_call(const struct call *call)
 	stats.us[n] += now_us() - before;
 	__atomic_add_fetch(&stats.calls, 1, __ATOMIC_RELAXED);
 	stats.of_op[n]++;
-	stats.well[n] += !err;
+	stats.good[n] += !err;
 	r = (n * 191 + err) % RESULTS;
-	counters[PLACES + r] = 1;
+	counters[LOCATIONS + r] = 1;
 	stats.results += !seen[r];
 	seen[r] = 1;
 }
@@ -167,7 +156,7 @@ static void race(const struct call *a, const struct call *b)
 	pthread_barrier_wait(&go);
 	run_call(b);
 	pthread_barrier_wait(&end);
-	/* one at a time puts its places into the table */
+	/* one thread at a time: the table of locations has no lock */
 	cover_collect();
 	pthread_barrier_wait(&go);
 	pthread_barrier_wait(&end);
@@ -177,39 +166,6 @@ static void race(const struct call *a, const struct call *b)
 }
 
 /* ---- one program ---- */
-
-static void begin(void)
-{
-	unsigned int i;
-	void *at;
-
-	memset(&state, 0, sizeof(state));
-	for (i = 0; i < FILES; i++)
-		state.files[i] = -1;
-	for (i = 0; i < SLOTS; i++)
-		state.fds[i] = -1;
-	at = mmap(arena, MAPPINGS * MAPPING_PAGES * PAGE, PROT_NONE,
-		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-		  0);
-	if (at == MAP_FAILED)
-		wrong("no address space: %s", strerror(errno));
-}
-
-static void finish(void)
-{
-	unsigned int i;
-
-	end_children();
-	munlock(arena, MAPPINGS * MAPPING_PAGES * PAGE);
-	mmap(arena, MAPPINGS * MAPPING_PAGES * PAGE, PROT_NONE,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-	for (i = 0; i < SLOTS; i++)
-		if (state.fds[i] >= 0)
-			close(state.fds[i]);
-	for (i = 0; i < FILES; i++)
-		if (state.files[i] >= 0)
-			close(state.files[i]);
-}
 
 static int guardian = -1;
 
@@ -231,10 +187,11 @@ static long bos_now(void)
 }
 
 /*
- * A framebuffer that was closed, but not removed, stays on the screen. With the last
- * file of the device it goes, because the console comes back.
+ * Close the last file of the device and open it again. A framebuffer that was closed
+ * with DRM_IOCTL_MODE_CLOSEFB stays on the screen until the last close restores the
+ * console.
  */
-static void let_go_of_screen(void)
+static void restore_console(void)
 {
 	char node[64];
 
@@ -242,7 +199,7 @@ static void let_go_of_screen(void)
 	snprintf(node, sizeof(node), "/dev/dri/renderD%u", 128 + minor);
 	guardian = open(node, O_RDWR | O_CLOEXEC);
 	if (guardian < 0) {
-		perror("ferry_fuzz: the device is gone");
+		perror("ferry_fuzz: cannot open the device again");
 		exit(2);
 	}
 }
@@ -268,7 +225,7 @@ static void show_debugfs(void)
 	}
 }
 
-static void remember(const uint8_t *data, size_t size)
+static void save_current(const uint8_t *data, size_t size)
 {
 	static uint8_t bytes[sizeof(uint64_t) + MAX_CALLS * sizeof(struct call)];
 	uint64_t length = size;
@@ -278,12 +235,12 @@ static void remember(const uint8_t *data, size_t size)
 	memcpy(bytes, &length, sizeof(length));
 	memcpy(bytes + sizeof(length), data, size);
 	if (pwrite(current, bytes, sizeof(length) + size, 0) < 0)
-		perror("ferry_fuzz: cannot keep the current program");
+		perror("ferry_fuzz: cannot save the current program");
 }
 
 /*
- * The program after which the count of BOs was higher than before, and has been since:
- * if that does not end it is the one that left them.
+ * The program after which the number of BOs rose and did not return to bos_before. If
+ * it never does, this program leaked them.
  */
 static struct {
 	uint8_t data[MAX_CALLS * sizeof(struct call)];
@@ -300,7 +257,7 @@ static void suspect_leak(const uint8_t *data, size_t size)
 	}
 }
 
-/* Nothing that a program made outlives it: some goes in the background, so wait. */
+/* Fail if BOs outlive their program. Some are freed in the background: wait for these. */
 static void check_leaks(void)
 {
 	const struct timespec moment = { .tv_nsec = 20000000 };
@@ -309,7 +266,7 @@ static void check_leaks(void)
 
 	for (i = 0; i < 500 && bos > bos_before; i++) {
 		if (i == 50)
-			let_go_of_screen();
+			restore_console();
 		nanosleep(&moment, NULL);
 		bos = bos_now();
 	}
@@ -318,8 +275,8 @@ static void check_leaks(void)
 		return;
 	}
 	show_debugfs();
-	remember(suspect.data, suspect.size);
-	wrong("%ld BOs are left", bos - bos_before);
+	save_current(suspect.data, suspect.size);
+	wrong("%ld BOs were not freed", bos - bos_before);
 }
 
 static unsigned int corpus_size(void)
@@ -335,33 +292,33 @@ static unsigned int corpus_size(void)
 	return n > 2 ? n - 2 : 0;
 }
 
-static void tell(void)
+static void print_progress(void)
 {
 	time_t now = time(NULL);
 	long seconds = now - stats.began ? now - stats.began : 1;
 
-	stats.told = now;
-	printf("fuzz: %ld s: %lu programs, %lu calls (%lu/s), %u places of the driver's code, "
+	stats.printed = now;
+	printf("fuzz: %ld s: %lu programs, %lu calls (%lu/s), %u code locations in the driver, "
 	       "%u results, corpus %u\n",
 	       seconds, stats.programs, stats.calls, stats.calls / seconds,
-	       stats.places, stats.results, corpus_size());
+	       stats.locations, stats.results, corpus_size());
 	fflush(stdout);
 }
 
-static void tell_all(void)
+static void print_summary(void)
 {
 	unsigned int i;
 
 	if (!stats.programs || in_child)
 		return;
-	tell();
-	printf("fuzz: a program takes %lu us, %lu of them to close what it left\n",
+	print_progress();
+	printf("fuzz: a program takes %lu us, %lu of them to close and unmap what is left\n",
 	       stats.us_programs / stats.programs,
 	       stats.us_finish / stats.programs);
 	for (i = 0; i < op_count; i++)
 		if (ops[i].run)
 			printf("fuzz: %-16s %8lu calls, %8lu without error, %6lu us each\n",
-			       ops[i].name, stats.of_op[i], stats.well[i],
+			       ops[i].name, stats.of_op[i], stats.good[i],
 			       stats.of_op[i] ? stats.us[i] / stats.of_op[i] :
 						0);
 	fflush(stdout);
@@ -373,15 +330,15 @@ static void run_program(const uint8_t *data, size_t size)
 {
 	struct call calls[MAX_CALLS];
 	size_t n = size / sizeof(struct call), i;
-	unsigned long before, inside;
+	unsigned long before, ran;
 
 	start();
 	if (n > MAX_CALLS)
 		n = MAX_CALLS;
 	memcpy(calls, data, n * sizeof(struct call));
-	remember(data, n * sizeof(struct call));
+	save_current(data, n * sizeof(struct call));
 	before = now_us();
-	begin();
+	state_begin();
 	if (cover)
 		__atomic_store_n(cover, 0, __ATOMIC_RELAXED);
 	for (i = 0; i < n; i++) {
@@ -393,163 +350,18 @@ static void run_program(const uint8_t *data, size_t size)
 		}
 		run_call(&calls[i]);
 	}
-	inside = now_us();
-	finish();
+	ran = now_us();
+	ops_end_children();
+	state_end();
 	cover_collect();
 	stats.us_programs += now_us() - before;
-	stats.us_finish += now_us() - inside;
+	stats.us_finish += now_us() - ran;
 	stats.programs++;
 	suspect_leak(data, n * sizeof(struct call));
 	if (stats.programs % LEAKS_EVERY == 0 || getenv("FERRY_FUZZ_ALONE"))
 		check_leaks();
-	if (time(NULL) - stats.told >= 10)
-		tell();
-}
-
-/* ---- making programs ---- */
-
-static uint64_t splitmix(uint64_t *s)
-{
-	uint64_t z = *s += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
-/* A call that makes sense more often than random bytes: few slots, handy numbers. */
-static struct call make_call(uint64_t *s)
-{
-	uint64_t r = splitmix(s);
-	struct call call = {
-		.op = r % op_count,
-		.a = r >> 8 & (r >> 16 & 7 ? 1 : 0xff),
-		.b = r >> 24 & (r >> 32 & 7 ? 3 : 0xff),
-		.c = r >> 40,
-		.v = splitmix(s),
-	};
-
-	if (!(r >> 48 & 3))
-		call.v |= 0xff000000;
-	else if (r >> 48 & 1)
-		call.v &= 0xfffff;
-	return call;
-}
-
-static uint8_t op_named(const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < op_count; i++)
-		if (!strcmp(ops[i].name, name))
-			return i;
-	return 255;
-}
-
-/* Begins with a file and BOs that are mapped, so that the rest has something to work on. */
-static size_t make_program(uint64_t *s, struct call *calls)
-{
-	size_t n = 0, length = 8 + splitmix(s) % (MAX_CALLS - 8);
-	unsigned int i, file = splitmix(s) & 1, bos = 1 + splitmix(s) % 4;
-
-	calls[n++] = (struct call){ .op = op_named("open"), .a = file };
-	for (i = 0; i < bos && n + 4 < length; i++) {
-		uint64_t r = splitmix(s);
-		uint32_t size = r & 1 ? 0xff000000 | (r >> 8 & 0xff) :
-					(r >> 8) & 0x7fffff;
-
-		calls[n++] = (struct call){ op_named("create"), file, i,
-					    3 | (r >> 32 & 0x60) |
-						    (r >> 40 &
-						     1) << (3 + (r >> 41 & 1)),
-					    size };
-		calls[n++] = (struct call){ op_named("offset"), file, i,
-					    r >> 48 & 1, 0 };
-		calls[n++] = (struct call){ op_named("mmap"), file, i,
-					    i | 3 << 3,
-					    (uint32_t)(size % 2048) << 11 };
-	}
-	while (n < length) {
-		uint64_t r = splitmix(s);
-
-		calls[n] = make_call(s);
-		/* mostly of that file and one of those BOs */
-		if (r & 3)
-			calls[n].a = (calls[n].a & ~(FILES - 1)) | file;
-		if (r & 12)
-			calls[n].b = (calls[n].b & ~(SLOTS - 1)) |
-				     (r >> 4) % bos;
-		n++;
-	}
-	return n;
-}
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
-			       unsigned int seed)
-{
-	const size_t one = sizeof(struct call);
-	uint64_t s = seed;
-	size_t n = size / one, room = max / one, at, to;
-	struct call call;
-
-	if (room > MAX_CALLS)
-		room = MAX_CALLS;
-	if (n > room)
-		n = room;
-	at = n ? splitmix(&s) % n : 0;
-	switch (splitmix(&s) % 8) {
-	case 0:
-		if (n > 1) {
-			memmove(data + at * one, data + (at + 1) * one,
-				(n - at - 1) * one);
-			return (n - 1) * one;
-		}
-		break;
-	case 1:
-		if (n > 1) {
-			to = splitmix(&s) % n;
-			memcpy(&call, data + at * one, one);
-			memmove(data + at * one, data + to * one, one);
-			memcpy(data + to * one, &call, one);
-			return n * one;
-		}
-		break;
-	case 2:
-		if (n) {
-			memcpy(&call, data + at * one, one);
-			size = LLVMFuzzerMutate((uint8_t *)&call, one, one);
-			memcpy(data + at * one, &call, one);
-			return n * one;
-		}
-		break;
-	case 3:
-		if (n) {
-			call = make_call(&s);
-			call.op = data[at * one];
-			memcpy(data + at * one, &call, one);
-			return n * one;
-		}
-		break;
-	case 4:
-		if (n + 3 <= room && n > 1) {
-			/* two of them at the same time */
-			to = splitmix(&s) % n;
-			memcpy(data + (n + 1) * one, data + at * one, one);
-			memcpy(data + (n + 2) * one, data + to * one, one);
-			call = (struct call){ .op = op_named("race") };
-			memcpy(data + n * one, &call, one);
-			return (n + 3) * one;
-		}
-		break;
-	}
-	if (n == room)
-		return LLVMFuzzerMutate(data, n * one, room * one);
-	call = make_call(&s);
-	memmove(data + (at + 1) * one, data + at * one, (n - at) * one);
-	memcpy(data + at * one, &call, one);
-	return (n + 1) * one;
+	if (time(NULL) - stats.printed >= 10)
+		print_progress();
 }
 
 static int generate(uint64_t seed, long seconds, unsigned long calls)
@@ -559,17 +371,17 @@ static int generate(uint64_t seed, long seconds, unsigned long calls)
 	size_t n;
 
 	do {
-		n = make_program(&s, program);
+		n = program_make(&s, program);
 		run_program((const uint8_t *)program, n * sizeof(struct call));
 	} while (calls ? stats.calls < calls :
 			 time(NULL) - stats.began < seconds);
-	tell_all();
+	print_summary();
 	return 0;
 }
 
-/* ---- making one smaller ---- */
+/* ---- minimizing ---- */
 
-/* In a process of its own, which says nothing. */
+/* Run a program in a silent child process; true if the child fails. */
 static bool fails(const struct call *calls, size_t n)
 {
 	int status, null;
@@ -592,22 +404,19 @@ static bool fails(const struct call *calls, size_t n)
 	return status;
 }
 
-/* Leaves calls out, many at once and then one by one, for as long as it fails. */
+/* Leave out calls while the program still fails: half of them first, then fewer. */
 static int minimize(const char *from, const char *to)
 {
 	struct call calls[MAX_CALLS], less[MAX_CALLS];
 	size_t n, size, at, out;
-	FILE *file = fopen(from, "r");
+	int count = program_read(from, calls);
 
-	if (!file) {
-		perror(from);
+	if (count < 0)
 		return 2;
-	}
-	n = fread(calls, sizeof(*calls), MAX_CALLS, file);
-	fclose(file);
+	n = count;
 	setenv("FERRY_FUZZ_ALONE", "y", 1);
 	if (!fails(calls, n)) {
-		printf("fuzz: it does not fail alone\n");
+		printf("fuzz: the program does not fail when it runs alone\n");
 		return 1;
 	}
 	for (size = n / 2; size; size /= 2) {
@@ -625,82 +434,10 @@ static int minimize(const char *from, const char *to)
 			}
 		}
 	}
-	file = fopen(to, "w");
-	if (!file || fwrite(calls, sizeof(*calls), n, file) != n ||
-	    fclose(file)) {
-		perror(to);
-		return 2;
-	}
-	return 0;
+	return program_write(to, calls, n) ? 2 : 0;
 }
 
-/* ---- text ---- */
-
-static int assemble(const char *from, const char *to)
-{
-	FILE *in = fopen(from, "r"), *out = fopen(to, "w");
-	char line[256], name[64];
-	unsigned int v[4];
-	int n, number = 0;
-
-	if (!in || !out) {
-		perror(in ? to : from);
-		return 2;
-	}
-	while (fgets(line, sizeof(line), in)) {
-		struct call call;
-
-		number++;
-		if (line[0] == '#' || line[0] == '\n')
-			continue;
-		n = sscanf(line, "%63s %i %i %i %i", name, &v[0], &v[1], &v[2],
-			   &v[3]);
-		if (n != 5 || op_named(name) == 255) {
-			fprintf(stderr, "%s:%d: not a call: %s", from, number,
-				line);
-			return 2;
-		}
-		call = (struct call){ op_named(name), v[0], v[1], v[2], v[3] };
-		fwrite(&call, sizeof(call), 1, out);
-	}
-	fclose(in);
-	return fclose(out) ? 2 : 0;
-}
-
-static int show(const char *path)
-{
-	FILE *in = fopen(path, "r");
-	struct call call;
-
-	if (!in) {
-		perror(path);
-		return 2;
-	}
-	printf("# SPDX-License-Identifier: MIT\n");
-	while (fread(&call, sizeof(call), 1, in) == 1)
-		printf("%s %u %u 0x%x 0x%x\n", ops[call.op % op_count].name,
-		       call.a, call.b, call.c, call.v);
-	fclose(in);
-	return 0;
-}
-
-/* ---- the machine ---- */
-
-void wrong(const char *format, ...)
-{
-	va_list args;
-
-	guard = NULL;
-	va_start(args, format);
-	printf("fuzz: WRONG: ");
-	vprintf(format, args);
-	printf("\n");
-	va_end(args);
-	fflush(stdout);
-	if (in_child)
-		_exit(77);
-	abort();
-}
+/* ---- setup ---- */
 
 static void on_signal(int sig)
 {
@@ -716,6 +453,47 @@ static void forked(void)
 	cover = NULL;
 }
 
+static void __attribute__((noreturn)) die(const char *what)
+{
+	fprintf(stderr, "ferry_fuzz: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+/* Return a file of the card of the first device that ferry drives, and set @minor. */
+static int open_card(void)
+{
+	char node[64], name[16] = "";
+	struct drm_version version = { .name = name, .name_len = sizeof(name) };
+	int card;
+
+	for (minor = 0; minor < 4; minor++) {
+		snprintf(node, sizeof(node), "/dev/dri/card%u", minor);
+		card = open(node, O_RDWR | O_CLOEXEC);
+		if (card >= 0 && !ioctl(card, DRM_IOCTL_VERSION, &version) &&
+		    !strncmp(name, "ferry", 5))
+			return card;
+		if (card >= 0)
+			close(card);
+	}
+	errno = ENODEV;
+	die("no device is bound to ferry");
+}
+
+static void open_device(void)
+{
+	int card = open_card();
+	char node[64];
+
+	/* keep the device open, else the end of each program restores the console */
+	snprintf(node, sizeof(node), "/dev/dri/renderD%u", 128 + minor);
+	guardian = open(node, O_RDWR | O_CLOEXEC);
+	if (guardian < 0)
+		die(node);
+	ops_find_display(card);
+	close(card);
+	bos_before = bos_now();
+}
+
 static void start(void)
 {
 	static bool started;
@@ -723,60 +501,63 @@ static void start(void)
 				    .sa_flags = SA_NODEFER };
 	const char *path = getenv("FERRY_FUZZ_CURRENT");
 	pthread_t thread;
-	int card = -1;
-	char node[64], name[16] = "";
-	struct drm_version version = { .name = name, .name_len = sizeof(name) };
 
 	if (started)
 		return;
 	started = true;
-	stats.began = stats.told = time(NULL);
+	stats.began = stats.printed = time(NULL);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	pthread_atfork(NULL, NULL, forked);
-	arena = mmap(NULL, MAPPINGS * MAPPING_PAGES * PAGE + (4 << 20),
-		     PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		     0);
-	if (arena == MAP_FAILED) {
-		perror("ferry_fuzz: no address space");
-		exit(2);
-	}
-	/* at a multiple of 2 MiB, and with nothing before it */
-	arena = (char *)(((uintptr_t)arena + (4 << 20) - 1) &
-			 ~((2ul << 20) - 1));
+	if (!state_map_arena())
+		die("no address space");
 	if (path)
 		current = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	for (minor = 0; minor < 4; minor++) {
-		snprintf(node, sizeof(node), "/dev/dri/card%u", minor);
-		card = open(node, O_RDWR | O_CLOEXEC);
-		if (card >= 0 && !ioctl(card, DRM_IOCTL_VERSION, &version) &&
-		    !strncmp(name, "ferry", 5))
-			break;
-		if (card >= 0)
-			close(card);
-		card = -1;
-	}
-	/* the device is never without a file, else each program would end with a modeset */
-	snprintf(node, sizeof(node), "/dev/dri/renderD%u", 128 + minor);
-	guardian = open(node, O_RDWR | O_CLOEXEC);
-	if (card < 0 || guardian < 0) {
-		perror("ferry_fuzz: no device");
-		exit(2);
-	}
-	find_display(card);
-	close(card);
-	bos_before = bos_now();
+	open_device();
 	pthread_barrier_init(&go, NULL, 2);
 	pthread_barrier_init(&end, NULL, 2);
-	if (pthread_create(&thread, NULL, race_thread, NULL)) {
-		perror("ferry_fuzz: no thread");
-		exit(2);
-	}
+	errno = pthread_create(&thread, NULL, race_thread, NULL);
+	if (errno)
+		die("no thread");
 	cover_start();
 	printf("fuzz: %s\n",
-	       cover ? "guided by the driver's coverage (KCOV)" :
-		       "no KCOV here: guided by the results of calls");
+	       cover ? "guided by the coverage of the driver (KCOV)" :
+		       "no KCOV in this kernel: guided by the results of calls");
+}
+
+/* ---- command line ---- */
+
+static int assemble(const char *from, const char *to)
+{
+	struct call calls[MAX_CALLS];
+	int n = program_read(from, calls);
+
+	return n < 0 || program_write(to, calls, n) ? 2 : 0;
+}
+
+static int show(const char *path)
+{
+	struct call calls[MAX_CALLS];
+	int n = program_read(path, calls);
+
+	if (n < 0)
+		return 2;
+	program_show(calls, n);
+	return 0;
+}
+
+static int usage(FILE *to)
+{
+	fputs("usage: ferry_fuzz [OPTIONS OF LIBFUZZER] CORPUS...   fuzz; with files, run these once\n"
+	      "       ferry_fuzz --generate SEED SECONDS [CALLS]   run programs that depend on SEED alone\n"
+	      "       ferry_fuzz --minimize PROGRAM OUTPUT         leave out calls while the program fails\n"
+	      "       ferry_fuzz --assemble PROGRAM OUTPUT         write a program as binary\n"
+	      "       ferry_fuzz --show PROGRAM                    print a program as text\n"
+	      "A PROGRAM is text or binary; libFuzzer takes binary ones only.\n"
+	      "Runs on the device that ferry drives: use igt-tests/fuzz/run, which starts a virtual machine.\n",
+	      to);
+	return to == stdout ? 0 : 2;
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -789,10 +570,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		exit(minimize(v[2], v[3]));
 	if (*argc == 3 && !strcmp(v[1], "--show"))
 		exit(show(v[2]));
-	if (*argc >= 4 && !strcmp(v[1], "--generate"))
+	if ((*argc == 4 || *argc == 5) && !strcmp(v[1], "--generate"))
 		exit(generate(strtoull(v[2], NULL, 0), atol(v[3]),
-			      *argc > 4 ? strtoul(v[4], NULL, 0) : 0));
-	atexit(tell_all);
+			      *argc == 5 ? strtoul(v[4], NULL, 0) : 0));
+	if (*argc < 2)
+		exit(usage(stderr));
+	if (!strncmp(v[1], "--", 2) || !strcmp(v[1], "-h"))
+		exit(usage(strcmp(v[1], "--help") && strcmp(v[1], "-h") ?
+				   stderr :
+				   stdout));
+	atexit(print_summary);
 	return 0;
 }
 
