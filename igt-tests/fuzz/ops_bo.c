@@ -61,7 +61,7 @@ int op_create(const struct call *call)
 	};
 	int err;
 
-	/* between what fits into a slot and what cannot be had there is only waiting */
+	/* sizes between a slot and what cannot be allocated only take time */
 	if (args.size > MAPPING_SIZE && args.size < 1ull << 32)
 		args.size = MAPPING_SIZE;
 	err = do_ioctl(file_of(call), DRM_IOCTL_FERRY_BO_CREATE, &args);
@@ -114,51 +114,169 @@ int op_query(const struct call *call)
 	return EXPECT("BO_QUERY", err, EINVAL, ENOENT);
 }
 
-/* Up to 8 BOs from a slot on; v says where each goes, c which syncs there are. */
+/* Strides of an array of @size bytes per element: mostly right, else wrong or longer. */
+static uint32_t stride_of(unsigned int kind, uint32_t size)
+{
+	switch (kind % 8) {
+	case 1:
+		return 0;
+	case 2:
+		return size - 1;
+	case 3:
+		return size + 1;
+	case 4:
+		return size * 2;
+	case 5:
+		return DRM_FERRY_STRIDE_MAX;
+	case 6:
+		return DRM_FERRY_STRIDE_MAX + 1;
+	case 7:
+		return ~0u;
+	default:
+		return size;
+	}
+}
+
+static bool stride_is_valid(uint32_t stride, uint32_t size)
+{
+	return stride >= size && stride <= DRM_FERRY_STRIDE_MAX;
+}
+
+#define MAX_ENTRIES 8
+#define MAX_SYNCS 3
+
+/* The arrays of a migrate call, with room for the largest stride that is valid */
+struct migrate_arrays {
+	uint8_t entries[MAX_ENTRIES * DRM_FERRY_STRIDE_MAX];
+	uint8_t in[MAX_SYNCS * DRM_FERRY_STRIDE_MAX];
+	uint8_t out[MAX_SYNCS * DRM_FERRY_STRIDE_MAX];
+};
+
+/*
+ * Store element @i. Clear the bytes behind it, which the kernel does not know; but
+ * set the last one if @unknown. An invalid stride is refused before the kernel reads
+ * the array: the layout does not matter.
+ */
+static void put_element(uint8_t *array, unsigned int i, uint32_t stride,
+			const void *element, uint32_t size, bool unknown)
+{
+	if (!stride_is_valid(stride, size))
+		stride = size;
+	memset(array + i * stride, 0, stride);
+	if (unknown && stride > size)
+		array[(i + 1) * stride - 1] = 1;
+	memcpy(array + i * stride, element, size);
+}
+
+static void fill_entries(const struct call *call, uint8_t *array,
+			 uint32_t stride, bool unknown)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_ENTRIES; i++) {
+		struct drm_ferry_migrate_entry entry = {
+			.handle = handle_of(call, call->b + i),
+			.placement = call->v >> (4 + 2 * i) & 3,
+		};
+
+		/* no placement, or both, only now and then */
+		if (call->v >> 20 & 7)
+			entry.placement = 1 + (entry.placement & 1);
+		put_element(array, i, stride, &entry, sizeof(entry), unknown);
+	}
+}
+
+static void fill_syncs(const struct call *call, struct migrate_arrays *arrays,
+		       uint32_t stride, bool unknown)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_SYNCS; i++) {
+		struct drm_ferry_sync in = {
+			.handle = syncobj_of(call, call->b + i),
+			.point = call->c >> 4 & 3,
+		};
+		struct drm_ferry_sync out = {
+			.handle = syncobj_of(call, call->b + i + 1),
+			.point = call->c >> 6,
+		};
+
+		put_element(arrays->in, i, stride, &in, sizeof(in), unknown);
+		put_element(arrays->out, i, stride, &out, sizeof(out), unknown);
+	}
+}
+
+/* What uapi/ferry_drm.h says about strides and about failed_entry */
+static void check_migrate(const struct drm_ferry_migrate *args, int err,
+			  bool unknown)
+{
+	const uint32_t entry = sizeof(struct drm_ferry_migrate_entry);
+	const uint32_t sync = sizeof(struct drm_ferry_sync);
+	bool syncs = args->in_count || args->out_count;
+	bool longer = args->entry_stride > entry ||
+		      (syncs && args->sync_stride > sync);
+
+	if (!err && (!stride_is_valid(args->entry_stride, entry) ||
+		     (syncs && !stride_is_valid(args->sync_stride, sync))))
+		wrong("MIGRATE takes the strides %u and %u", args->entry_stride,
+		      args->sync_stride);
+	if (!err && unknown && longer)
+		wrong("MIGRATE ignores unknown bytes");
+	if (err == E2BIG && !(unknown && longer))
+		wrong("MIGRATE fails with E2BIG without unknown bytes");
+	if (!err && args->failed_entry != args->count)
+		wrong("MIGRATE succeeds with failed_entry %u of %u",
+		      args->failed_entry, args->count);
+	/* not written if the ioctl did not reach the driver */
+	if ((err == ENOENT || err == EBUSY || err == ENOSPC) &&
+	    args->failed_entry > args->count)
+		wrong("MIGRATE fails with failed_entry %u of %u",
+		      args->failed_entry, args->count);
+}
+
+/*
+ * Up to 8 BOs, beginning with a slot. @call->v holds the placements, @call->c the
+ * number of syncs, and the upper bits of @call->a the strides.
+ */
 int op_migrate(const struct call *call)
 {
-	struct drm_ferry_migrate_entry entries[8] = {};
-	struct drm_ferry_sync in[2] = {}, out[2] = {};
+	struct migrate_arrays arrays;
 	struct drm_ferry_migrate args = {
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
+		.entry_stride = stride_of(
+			call->a >> 2, sizeof(struct drm_ferry_migrate_entry)),
+		.sync_stride =
+			stride_of(call->a >> 5, sizeof(struct drm_ferry_sync)),
 		/* mostly one, so that mostly it can be done */
 		.count = (call->v & 0xf) < 8 ? 1 : call->v & 0xf,
 		.flags = call->v >> 31 && call->v >> 30 & 1,
 		.in_count = call->c >= 0xc0 ? call->c & 3 : 0,
 		.out_count = call->c >= 0x80 ? call->c >> 2 & 3 : 0,
-		.entries = (uintptr_t)entries,
-		.in_syncs = (uintptr_t)in,
-		.out_syncs = (uintptr_t)out,
+		.entries = (uintptr_t)arrays.entries,
+		.in_syncs = (uintptr_t)arrays.in,
+		.out_syncs = (uintptr_t)arrays.out,
+		/* an output: any value is ignored */
+		.failed_entry = call->v * 2654435761u,
 	};
-	unsigned int i, first = call->b;
+	/* in bits that also choose a placement: independent of the strides */
+	bool unknown = call->v >> 23 & 1;
 	int err;
 
 	if (args.count >= 8)
 		args.count = args.count == 15 ? 8 : args.count - 8;
-	for (i = 0; i < 8; i++) {
-		entries[i].handle = handle_of(call, first + i);
-		entries[i].placement = call->v >> (4 + 2 * i) & 3;
-		/* none, or both, now and then only */
-		if (call->v >> 20 & 7)
-			entries[i].placement = 1 + (entries[i].placement & 1);
-	}
-	for (i = 0; i < 2; i++) {
-		in[i].handle =
-			state.syncobjs[call->a % FILES][(first + i) % SLOTS];
-		in[i].point = call->c >> 4 & 3;
-		out[i].handle =
-			state.syncobjs[call->a % FILES][(first + i + 1) % SLOTS];
-		out[i].point = call->c >> 6;
-	}
-	/* what has more is at the end of what can be read */
+	fill_entries(call, arrays.entries, args.entry_stride, unknown);
+	fill_syncs(call, &arrays, args.sync_stride, unknown);
+	/* the entries go on beyond the end of readable memory */
 	if (args.count == 8 && call->v >> 29 & 1)
 		args.entries = (uintptr_t)arena - 16;
 	if (args.in_count == 3)
 		args.in_syncs = call->v;
 	err = do_ioctl(file_of(call), DRM_IOCTL_FERRY_MIGRATE, &args);
-	return EXPECT("MIGRATE", err, EINVAL, ENOENT, EBUSY, ENODATA, ENOSPC,
-		      ETIME);
+	/* a pointer to other memory: its bytes are not those of the arrays */
+	if (args.in_count < 3 && args.out_count < 3 &&
+	    args.entries == (uintptr_t)arrays.entries)
+		check_migrate(&args, err, unknown);
+	return EXPECT("MIGRATE", err, EINVAL, E2BIG, ENOENT, EBUSY, ENODATA,
+		      ENOSPC, EIO);
 }
 
 int op_wait(const struct call *call)
@@ -190,7 +308,7 @@ int op_bo_madvise(const struct call *call)
 	return EXPECT("BO_MADVISE", err, EINVAL, ENOENT, EBUSY);
 }
 
-/* An ioctl of ferry's with any number, size, direction and bytes. */
+/* An ioctl of ferry with any number, size, direction and bytes. */
 int op_raw(const struct call *call)
 {
 	uint64_t bytes[16];
@@ -199,7 +317,7 @@ int op_raw(const struct call *call)
 
 	for (i = 0; i < 16; i++) {
 		word = word * 1664525u + 1013904223u;
-		/* mostly small numbers, as most fields are masks or handles */
+		/* mostly small numbers: most fields are masks or handles */
 		bytes[i] = word >> 30 ?
 				   (word >> 8 & 7) | (uint64_t)(word >> 20 & 7)
 							     << 32 :

@@ -24,14 +24,12 @@ uint64_t *marks(unsigned int n)
 	return state.marks[n % MAPPINGS];
 }
 
-/* A range of pages in a slot: first and count, never none. */
 void range_of(uint32_t v, size_t *first, size_t *count)
 {
 	*first = (v & 0x7ff) % MAPPING_PAGES;
 	*count = (v >> 11 & 0x7ff) % (MAPPING_PAGES - *first) + 1;
 }
 
-/* Nothing, so that nobody else comes to that range. */
 int reserve(unsigned int n, size_t first, size_t count)
 {
 	void *at = mmap(mapping(n) + first * PAGE, count * PAGE, PROT_NONE,
@@ -44,33 +42,59 @@ int reserve(unsigned int n, size_t first, size_t count)
 	return 0;
 }
 
+/* An offset with other flags than those it was queried with, now and then. */
+static uint64_t vary_offset(uint64_t offset, uint8_t a, bool *invalid)
+{
+	*invalid = false;
+	switch (a >> 3 & 7) {
+	case 1:
+	case 2:
+		/* both ways of mapping are valid for every offset */
+		return offset ^ OFFSET_POPULATE;
+	case 3:
+		*invalid = true;
+		return offset | OFFSET_POPULATE << 1;
+	case 4:
+		*invalid = true;
+		return offset | 1ull << 60;
+	default:
+		return offset;
+	}
+}
+
 int op_mmap(const struct call *call)
 {
-	uint64_t base = offset_of(call, call->b);
+	uint64_t base = offset_of(call, call->b), offset;
 	int prot = call->c >> 3 & 7,
 	    flags = call->c & 0x40 ? MAP_PRIVATE : MAP_SHARED;
 	unsigned int n = call->c & 7;
 	size_t first, count, i;
+	bool invalid;
 	void *at;
 
 	range_of(call->v, &first, &count);
-	/* mostly from the beginning, which is where most of them have something */
+	/* mostly from the beginning: most mappings have pages there */
 	if (!(call->c & 0x80))
 		first = 0;
+	offset = vary_offset(base + first * PAGE, call->a, &invalid);
 	at = mmap(mapping(n), count * PAGE, prot,
 		  flags | MAP_FIXED | (call->a & 0x80 ? MAP_POPULATE : 0),
-		  file_of(call), base + first * PAGE);
+		  file_of(call), offset);
 	if (at == MAP_FAILED) {
 		int err = errno;
 
-		/* what was there may be gone all the same */
+		/* a failed MAP_FIXED may have removed the old mapping */
 		reserve(n, 0, count);
 		return err;
 	}
+	if (invalid)
+		wrong("a mapping at the offset %#llx",
+		      (unsigned long long)offset);
 	if (flags == MAP_PRIVATE && (prot & PROT_WRITE))
 		wrong("a private writable mapping");
+	/* the same page has the same mark, however it is mapped */
 	for (i = 0; i < count; i++)
-		marks(n)[i] = (base & ~(1ull << 60)) + (first + i) * PAGE;
+		marks(n)[i] = (base & ~OFFSET_POPULATE) + (first + i) * PAGE;
 	return 0;
 }
 
@@ -91,7 +115,7 @@ int op_mprotect(const struct call *call)
 			     call->c & 7));
 }
 
-/* A part of a mapping moves to another slot, or grows if it can. */
+/* Move a part of a mapping to another slot, or grow it. */
 int op_mremap(const struct call *call)
 {
 	unsigned int from = call->b % MAPPINGS, to = call->c % MAPPINGS;
@@ -114,9 +138,9 @@ int op_mremap(const struct call *call)
 }
 
 /*
- * Each page that is written is marked with its BO's offset and its number. Whoever
- * reads it later finds that, or before it is written the zero that it began with: else
- * bytes got lost, or it is another BO's page.
+ * A write stores the page's mark in the page. A later read must find the mark, or zero
+ * if the page was never written. Otherwise bytes were lost, or the page is one of
+ * another BO.
  */
 int access_pages(unsigned int n, size_t first, size_t count, size_t step,
 		 bool write)
@@ -194,7 +218,7 @@ int op_proc_mem(const struct call *call)
 	return err;
 }
 
-/* The kernel's ways to hold a user's pages. */
+/* The kernel's ways to access or pin user pages. */
 int op_gup(const struct call *call)
 {
 	struct iovec local = {
@@ -293,7 +317,7 @@ int op_fork(const struct call *call)
 		end_child(pid);
 		return 0;
 	}
-	/* goes on until the program ends, or another takes its slot */
+	/* runs until the program ends or another child takes its slot */
 	if (state.pids[call->b % SLOTS] > 0) {
 		kill(state.pids[call->b % SLOTS], SIGKILL);
 		end_child(state.pids[call->b % SLOTS]);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* dma-bufs and syncobjs. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,27 +53,33 @@ int op_close_fd(const struct call *call)
 int op_dmabuf_mmap(const struct call *call)
 {
 	size_t first, count;
+	uint64_t offset;
 	void *at;
 
 	range_of(call->v, &first, &count);
 	if (call->a & 0x80)
 		first = 0;
+	/* the flags of fake offsets mean nothing here: an offset beyond the end */
+	offset = first * PAGE | (call->a & 0x40 ? OFFSET_POPULATE : 0);
 	at = mmap(mapping(call->b), count * PAGE, call->a & 3,
 		  call->a & 4 ? MAP_PRIVATE : MAP_SHARED,
-		  state.fds[call->c % SLOTS], first * PAGE);
+		  state.fds[call->c % SLOTS], offset);
 	if (at == MAP_FAILED)
 		return errno;
+	if (call->a & 0x40)
+		wrong("a mapping of a dma-buf at the offset %#llx",
+		      (unsigned long long)offset);
 	munmap(at, count * PAGE);
 	at = mmap(mapping(call->b), count * PAGE, call->a & 3,
 		  (call->a & 4 ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED,
-		  state.fds[call->c % SLOTS], first * PAGE);
+		  state.fds[call->c % SLOTS], offset);
 	if (at == MAP_FAILED) {
 		int err = errno;
 
 		reserve(call->b, 0, count);
 		return err;
 	}
-	/* which BO it is nobody knows here */
+	/* the BO of a dma-buf is not known here */
 	memset(marks(call->b), 0, count * sizeof(uint64_t));
 	return 0;
 }
