@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the benchmark programs share: a clock, a page fault counter, a fatal
- * error. Results go to stdout, one line of key=value pairs for each; "bench/run"
- * reads them.
+ * Shared by the benchmark programs: a clock, a page fault counter, a fatal error, the
+ * migrate ioctl. Each result is a line of key=value pairs on stdout, for bench/run.
  */
 #ifndef FERRY_BENCH_COMMON_H
 #define FERRY_BENCH_COMMON_H
@@ -18,8 +17,15 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <xf86drm.h>
+
+#include "ferry_drm.h"
 
 #define PAGE 4096UL
+
+/* Placements */
+#define APERTURE DRM_FERRY_PLACEMENT_APERTURE
+#define SYSTEM DRM_FERRY_PLACEMENT_SYSTEM
 
 static inline void __attribute__((noreturn, format(printf, 1, 2)))
 die(const char *fmt, ...)
@@ -50,7 +56,7 @@ static inline int compare_u64(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sorts @v. One sample that the scheduler spoiled does not move a median. */
+/* Sorts @v. The median does not depend on single samples that took too long. */
 static inline double median(uint64_t *v, size_t count)
 {
 	qsort(v, count, sizeof(*v), compare_u64);
@@ -58,9 +64,9 @@ static inline double median(uint64_t *v, size_t count)
 }
 
 /*
- * Counts this thread's user page faults with the tracepoint
- * exceptions:page_fault_user. Returns -1 where tracefs or perf is missing;
- * fault_counter_read() then says -1 as well, which the report shows as "?".
+ * Open a counter of the user page faults of this thread, from the tracepoint
+ * exceptions:page_fault_user. Return -1 if tracefs or perf is missing; then
+ * fault_counter_read() returns -1 too, and the table shows "-".
  */
 static inline int fault_counter_open(void)
 {
@@ -103,6 +109,24 @@ static inline long fault_counter_read(int fd)
 	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
 	return read(fd, &count, sizeof(count)) == sizeof(count) ? (long)count :
 								  -1;
+}
+
+/* Move a BO. Return the nanoseconds that the ioctl took. */
+static inline uint64_t move_bo(int fd, uint32_t handle, uint32_t placement)
+{
+	struct drm_ferry_migrate_entry entry = { .handle = handle,
+						 .placement = placement };
+	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+		.entries = (uintptr_t)&entry,
+		.count = 1,
+	};
+	uint64_t start = now_ns();
+
+	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args))
+		die("cannot move a BO to placement %u", placement);
+	return now_ns() - start;
 }
 
 #endif

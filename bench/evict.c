@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * More BOs than the aperture holds, moves that nobody waits for, and what a BO
- * costs.
+ * More BOs than the aperture holds, asynchronous moves, and the memory of a BO.
  *
- *   bench-evict storm NODE TIMES   round robin over BOs of TIMES the aperture
- *   bench-evict scale NODE BOS     one eviction among so many BOs
+ *   bench-evict storm NODE TIMES   moves BOs of TIMES the aperture size in turn
+ *   bench-evict scale NODE BOS     one eviction among BOS BOs
  *   bench-evict sync NODE SIZE     a move with an out-sync, until the call returns
- *   bench-evict memory NODE        memory for a BO, beyond its pages
+ *   bench-evict memory NODE        kernel memory for a BO, without its pages
  *
- * Contents are compared at the end, but for the last.
+ * All but the last compare the contents at the end.
  */
 #include "common.h"
 
@@ -16,11 +15,6 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <xf86drm.h>
-
-#include "ferry_drm.h"
-
-#define UP DRM_FERRY_PLACEMENT_APERTURE
-#define DOWN DRM_FERRY_PLACEMENT_SYSTEM
 
 #define STORM_BO (1u << 20)
 #define MAX_MOVES 512
@@ -73,7 +67,7 @@ static void destroy(uint32_t handle)
 		die("cannot close a BO");
 }
 
-/* One word in each page; maps for that moment only. */
+/* Write one word in each page, and compare the old one if @check. */
 static void mark(uint32_t handle, size_t size, uint32_t seed, bool check)
 {
 	struct drm_ferry_bo_mmap_offset off = { .handle = handle };
@@ -96,23 +90,6 @@ static void mark(uint32_t handle, size_t size, uint32_t seed, bool check)
 	munmap(map, size);
 }
 
-static uint64_t move(uint32_t handle, uint32_t placement)
-{
-	struct drm_ferry_migrate_entry entry = { .handle = handle,
-						 .placement = placement };
-	struct drm_ferry_migrate args = {
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
-		.entries = (uintptr_t)&entry,
-		.count = 1,
-	};
-	uint64_t start = now_ns();
-
-	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args))
-		die("cannot move a BO to placement %u", placement);
-	return now_ns() - start;
-}
-
 static void report(const char *id, const char *subject, uint64_t size,
 		   double ns)
 {
@@ -120,16 +97,16 @@ static void report(const char *id, const char *subject, uint64_t size,
 	       (unsigned long long)size, ns);
 }
 
-/* The limit of a step is a move up and a move down of such a BO, with room. */
-static double up_and_down(uint32_t handle)
+/* The limit of a step: a move in each direction that evicts no BO. */
+static double both_moves(uint32_t handle)
 {
-	uint64_t up[64], down[64];
+	uint64_t to_aperture[64], to_system[64];
 
 	for (int i = 0; i < 64; i++) {
-		up[i] = move(handle, UP);
-		down[i] = move(handle, DOWN);
+		to_aperture[i] = move_bo(fd, handle, APERTURE);
+		to_system[i] = move_bo(fd, handle, SYSTEM);
 	}
-	return median(up, 64) + median(down, 64);
+	return median(to_aperture, 64) + median(to_system, 64);
 }
 
 static void bench_storm(unsigned int times)
@@ -141,15 +118,15 @@ static void bench_storm(unsigned int times)
 	if (!handles)
 		die("out of memory");
 	for (unsigned int i = 0; i < count; i++) {
-		handles[i] = create(STORM_BO, UP | DOWN, 0);
+		handles[i] = create(STORM_BO, APERTURE | SYSTEM, 0);
 		mark(handles[i], STORM_BO, i, false);
 	}
-	report("evict-storm", "up+down", total, up_and_down(handles[0]));
-	/* the first round fills the aperture, then each one that comes pushes one out */
+	report("evict-storm", "both-moves", total, both_moves(handles[0]));
+	/* the first round fills the aperture, then each move evicts a BO */
 	for (unsigned int i = 0; i < count; i++)
-		move(handles[i], UP);
+		move_bo(fd, handles[i], APERTURE);
 	for (unsigned int i = 0; i < count && n < MAX_MOVES; i++)
-		ns[n++] = move(handles[i], UP);
+		ns[n++] = move_bo(fd, handles[i], APERTURE);
 	report("evict-storm", "ferry", total, median(ns, n));
 	for (unsigned int i = 0; i < count; i++)
 		mark(handles[i], STORM_BO, i, true);
@@ -157,7 +134,7 @@ static void bench_storm(unsigned int times)
 
 static void bench_scale(unsigned int count)
 {
-	/* the console's framebuffer is there, and stays */
+	/* the framebuffer of the console is pinned in the aperture */
 	uint64_t aperture = aperture_free(), ns[MAX_MOVES];
 	unsigned int room = count / 2, steps = MAX_MOVES, extra, n = 0;
 	uint32_t *handles = calloc(count, sizeof(*handles)), filler = 0;
@@ -167,20 +144,20 @@ static void bench_scale(unsigned int count)
 	if (room > aperture / PAGE)
 		room = aperture / PAGE;
 	extra = count - room < steps ? count - room : steps;
-	/* what is left of the aperture is in use by what cannot leave it */
+	/* fill the rest of the aperture with a BO that cannot be evicted */
 	if (room < aperture / PAGE)
-		filler = create(aperture - room * PAGE, UP, UP);
+		filler = create(aperture - room * PAGE, APERTURE, APERTURE);
 	for (unsigned int i = 0; i < count; i++)
-		handles[i] = create(PAGE, UP | DOWN, 0);
+		handles[i] = create(PAGE, APERTURE | SYSTEM, 0);
 	for (unsigned int i = 0; i < room + extra; i++)
 		mark(handles[i], PAGE, i, false);
-	/* the first @extra of them are pushed out again */
+	/* evicts the first @extra of them */
 	for (unsigned int i = 0; i < room + extra; i++)
-		move(handles[i], UP);
+		move_bo(fd, handles[i], APERTURE);
 	while (n < steps) {
 		unsigned int i = n % (room + extra);
 
-		ns[n++] = move(handles[i], UP);
+		ns[n++] = move_bo(fd, handles[i], APERTURE);
 	}
 	report("evict-scale", "ferry", count, median(ns, n));
 	for (unsigned int i = 0; i < room + extra; i++)
@@ -189,7 +166,7 @@ static void bench_scale(unsigned int count)
 		destroy(filler);
 }
 
-/* Processor time of the calling thread: on one processor the job begins before the call ends. */
+/* Processor time of this thread: with one processor the job runs before the ioctl returns. */
 static uint64_t own_ns(void)
 {
 	struct timespec ts;
@@ -228,29 +205,34 @@ static void move_async(uint32_t handle, uint32_t placement, uint32_t sync,
 	drmSyncobjReset(fd, &sync, 1);
 }
 
+static void report_async(const char *id, size_t size, uint64_t *copy,
+			 struct async_ns *times)
+{
+	report(id, "copy", size, median(copy, 16));
+	report(id, "ferry", size, median(times->call, 16));
+	report(id, "ferry-own", size, median(times->own, 16));
+}
+
 /* The limit is the copy: the same move without an out-sync. */
 static void bench_sync(size_t size)
 {
-	uint64_t copy_up[16], copy_down[16];
-	struct async_ns up, down;
-	uint32_t handle = create(size, UP | DOWN, 0), sync;
+	uint64_t copy_to_aperture[16], copy_to_system[16];
+	struct async_ns to_aperture, to_system;
+	uint32_t handle = create(size, APERTURE | SYSTEM, 0), sync;
 
 	if (drmSyncobjCreate(fd, 0, &sync))
 		die("no syncobj");
 	mark(handle, size, 1, false);
 	for (int i = 0; i < 16; i++) {
-		copy_up[i] = move(handle, UP);
-		copy_down[i] = move(handle, DOWN);
-		move_async(handle, UP, sync, &up, i);
-		move_async(handle, DOWN, sync, &down, i);
+		copy_to_aperture[i] = move_bo(fd, handle, APERTURE);
+		copy_to_system[i] = move_bo(fd, handle, SYSTEM);
+		move_async(handle, APERTURE, sync, &to_aperture, i);
+		move_async(handle, SYSTEM, sync, &to_system, i);
 	}
 	mark(handle, size, 1, true);
-	report("out-sync-up", "copy", size, median(copy_up, 16));
-	report("out-sync-up", "ferry", size, median(up.call, 16));
-	report("out-sync-up", "ferry-own", size, median(up.own, 16));
-	report("out-sync-down", "copy", size, median(copy_down, 16));
-	report("out-sync-down", "ferry", size, median(down.call, 16));
-	report("out-sync-down", "ferry-own", size, median(down.own, 16));
+	report_async("out-sync-to-aperture", size, copy_to_aperture,
+		     &to_aperture);
+	report_async("out-sync-to-system", size, copy_to_system, &to_system);
 }
 
 static long slab_bytes(void)
@@ -267,28 +249,28 @@ static long slab_bytes(void)
 	return kib << 10;
 }
 
-/* Its structures are all in slabs; pages of contents are not. */
+/* The structures of a BO are in slabs, its pages are not. */
 static void bench_memory(void)
 {
 	static uint32_t handles[MEMORY_BOS];
 	const struct {
 		const char *subject;
-		bool down;
+		bool to_system;
 	} kinds[] = { { "ferry-aperture", false }, { "ferry", true } };
 
 	for (unsigned int k = 0; k < 2; k++) {
 		long before = slab_bytes();
 
 		for (unsigned int i = 0; i < MEMORY_BOS; i++) {
-			handles[i] = create(PAGE, UP | DOWN, UP);
-			if (kinds[k].down)
-				move(handles[i], DOWN);
+			handles[i] = create(PAGE, APERTURE | SYSTEM, APERTURE);
+			if (kinds[k].to_system)
+				move_bo(fd, handles[i], SYSTEM);
 		}
 		report("bo-memory", kinds[k].subject, PAGE,
 		       (double)(slab_bytes() - before) / MEMORY_BOS);
 		for (unsigned int i = 0; i < MEMORY_BOS; i++)
 			destroy(handles[i]);
-		/* what is freed later is freed by then */
+		/* some memory is freed after an RCU grace period */
 		sleep(1);
 	}
 }
@@ -313,6 +295,6 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "memory"))
 		bench_memory();
 	else
-		die("what is '%s'?", argv[1]);
+		die("unknown benchmark '%s'", argv[1]);
 	return 0;
 }

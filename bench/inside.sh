@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The part of the benchmarks that runs where the device is: in the virtual
-# machine, or on a real one. "bench/run" starts it and evaluates what it prints.
+# Runs the benchmarks where the device is: in the virtual machine, or on a real one.
+# bench/run starts it and evaluates what it prints.
 #
 #   inside.sh [-p PCI] [-r ROUNDS] [-b BIN_DIR] [-k KMOD_DIR] [-R ROWS]
 #
-# Each round binds the one device to ferry, to stock bochs and to no driver in
-# turn, beginning with another of the three each time, and takes one sample of
-# every benchmark. Round 0 warms up and does not count. Samples are lines "round=N ... key=value" on stdout, progress
-# is on stderr. The device ends without a driver, and gets back the one it had.
+# Each round binds the device to ferry, to stock bochs and to no driver in turn, in a
+# different order each time, and takes one sample of each subject of each row. Round 0
+# warms up and does not count. Samples are lines "round=N ... key=value" on stdout,
+# progress goes to stderr. At the end the device is bound to its first driver again.
 #
 set -u
 
@@ -67,8 +67,8 @@ while read -r start end flags; do
 done <"$dev/resource"
 [ "$bar" -ge 0 ] || fail "$pci has no prefetchable memory BAR"
 
-# What PAT tracks for the start of the BAR: write-combining, uncached-minus, ...
-granted() {
+# The effective memory type of the BAR, as PAT tracks it: write-combining, uncached-minus, ...
+effective_memtype() {
 	want=$(printf '0x%016x' "$bar_start")
 	[ -r /sys/kernel/debug/x86/pat_memtype_list ] || { echo unknown; return; }
 	sed -n "s/.*\[mem $want-[^]]*\] //p" /sys/kernel/debug/x86/pat_memtype_list | sort -u | paste -sd+ | sed 's/^$/none/'
@@ -80,7 +80,7 @@ driver() {
 }
 
 unbind() {
-	# Text consoles hold the framebuffer device of the driver that leaves.
+	# Text consoles hold the framebuffer device of the driver that is bound.
 	for con in /sys/class/vtconsole/vtcon*; do
 		grep -q 'frame buffer' "$con/name" 2>/dev/null && echo 0 >"$con/bind"
 	done
@@ -100,13 +100,13 @@ node() { # card or renderD
 	[ -e "$1" ] && echo "/dev/dri/${1##*/}"
 }
 
-# Runs one program and prints its samples, or why there are none.
+# Run one program and print its samples, or the reason why there are none.
 sample() { # row, subject, size, program...
 	row=$1 subject=$2 size=$3
 	shift 3
 	if out=$("$@" 2>"$tmp/err"); then
 		echo "$out" | while read -r line; do
-			echo "round=$round $line${cache:+ cache=$cache}"
+			echo "round=$round $line${memtype:+ memtype=$memtype}"
 		done
 	else
 		echo "round=$round id=$row subject=$subject size=$size" \
@@ -120,28 +120,28 @@ skip() { # row, subject, size, reason
 
 skip_migrate() { # subject, reason
 	for size in $migrate_sizes; do
-		skip migrate-up "$1" "$size" "$2"
-		skip migrate-down "$1" "$size" "$2"
+		skip migrate-to-aperture "$1" "$size" "$2"
+		skip migrate-to-system "$1" "$size" "$2"
 	done
 }
 
-# First touch, as one row: row, subject, path, and the BAR if that is what is touched.
+# First touch: row, subject, path, and the start of the BAR if it is accessed.
 touch() {
 	wants "$1" || return
-	cache=
+	memtype=
 	sample "$1" "$2" $touch_size "$bin/bench-touch" "$1" "$2" "$3" $touch_size ${4:+"$4"}
 }
 
 remap() { # subject, path
 	wants remap-after-move || return
-	cache=
+	memtype=
 	sample remap-after-move "$1" $touch_size \
 		"$bin/bench-touch" remap-after-move "$1" "$2" $touch_size "$bar_start" "$bar_size"
 }
 
 cost() { # subject, path
 	wants cost-per-page || return
-	cache=
+	memtype=
 	for size in $cost_sizes $bar_size; do
 		[ "$size" -le "$bar_size" ] || continue
 		sample cost-per-page "$1" "$size" "$bin/bench-touch" cost-per-page "$1" "$2" "$size" "$bar_start"
@@ -164,14 +164,14 @@ with_ferry() {
 	for row in touch-aperture touch-4k; do
 		touch $row ferry "$path" "$bar_start"
 	done
-	touch touch-aperture ferry-eager "$path" "$bar_start"
+	touch touch-aperture ferry-populate "$path" "$bar_start"
 	touch touch-system ferry "$path"
 	remap ferry "$path"
 	for subject in ferry ferry-4k; do
 		cost $subject "$(node card)"
 	done
 	if wants migrate; then
-		cache=$(granted)
+		memtype=$(effective_memtype)
 		for size in $migrate_sizes; do
 			sample migrate ferry "$size" "$bin/bench-migrate" ferry "$path" "$size" "$bar_size"
 		done
@@ -179,16 +179,16 @@ with_ferry() {
 	! wants evict || evict_rows "$path"
 }
 
-# More BOs than the aperture holds, moves that nobody waits for, memory for a BO.
+# More BOs than the aperture holds, asynchronous moves, memory for a BO.
 evict_rows() { # path
-	cache=
+	memtype=
 	for times in 2 4; do
 		sample evict-storm ferry $((times * bar_size)) "$bin/bench-evict" storm "$1" $times
 	done
 	for count in 100 1000 10000 100000; do
 		sample evict-scale ferry $count "$bin/bench-evict" scale "$1" $count
 	done
-	sample out-sync-up ferry $touch_size "$bin/bench-evict" sync "$1" $touch_size
+	sample out-sync-to-aperture ferry $touch_size "$bin/bench-evict" sync "$1" $touch_size
 	sample bo-memory ferry 4096 "$bin/bench-evict" memory "$1"
 }
 
@@ -199,7 +199,7 @@ with_bochs() {
 	fi
 	path=$(node card)
 	minor=${path#/dev/dri/card}
-	# Newer kernels: bochs has shmem buffers and copies what is shown.
+	# On newer kernels bochs has shmem buffers and copies the one on the screen to VRAM.
 	helper=vram
 	[ -e "/sys/kernel/debug/dri/$minor/vram-mm" ] || [ -e "/sys/kernel/debug/dri/$pci/vram-mm" ] || helper=shmem
 	for row in touch-aperture touch-4k; do
@@ -208,18 +208,18 @@ with_bochs() {
 	if [ $helper = vram ]; then
 		remap bochs "$path"
 	elif wants remap-after-move; then
-		skip remap-after-move bochs $touch_size "this kernel's bochs keeps buffers in system memory only"
+		skip remap-after-move bochs $touch_size "on this kernel bochs keeps buffers in system memory only"
 	fi
 	wants migrate || return
 	if [ $helper = shmem ]; then
-		skip_migrate bochs "this kernel's bochs keeps buffers in system memory only"
+		skip_migrate bochs "on this kernel bochs keeps buffers in system memory only"
 		return
 	fi
-	cache=$(granted)
+	memtype=$(effective_memtype)
 	for size in $migrate_sizes; do
 		if [ "$size" -lt $((1 << 20)) ]; then
-			skip migrate-up bochs "$size" "too small to be shown and bochs pins nothing else"
-			skip migrate-down bochs "$size" "too small to be shown and bochs pins nothing else"
+			skip migrate-to-aperture bochs "$size" "too small for a framebuffer and bochs pins nothing else"
+			skip migrate-to-system bochs "$size" "too small for a framebuffer and bochs pins nothing else"
 		else
 			sample migrate bochs "$size" "$bin/bench-migrate" bochs "$path" "$size" "$bar_size"
 		fi
@@ -233,7 +233,7 @@ kernel_copy() {
 	[ $repeat -gt 256 ] && repeat=256
 	copy=/sys/kernel/debug/ferry_bench/copy
 	if (echo "$2 $4 $5 $repeat ${6:-}" >$copy) 2>"$tmp/err"; then
-		echo "round=$round id=$1 subject=$3 size=$5 ns=$(cat $copy) moves=$repeat cache=$cache"
+		echo "round=$round id=$1 subject=$3 size=$5 ns=$(cat $copy) moves=$repeat memtype=$memtype"
 	else
 		skip "$1" "$3" "$5" "$(tail -n 1 "$tmp/err")"
 	fi
@@ -270,8 +270,8 @@ without_driver() {
 		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"
 		return
 	fi
-	cache=$(granted)
-	for dir in up down; do
+	memtype=$(effective_memtype)
+	for dir in to-aperture to-system; do
 		wants migrate && for size in $migrate_sizes; do
 			kernel_copy migrate-$dir $dir memcpy plain "$size"
 			kernel_copy migrate-$dir $dir memcpy_io io "$size"

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Migration: how long it takes to move a BO from system memory to the aperture
- * and back.
+ * Migration: the time to move a BO from system memory to the aperture and back.
  *
  *   bench-migrate ferry NODE SIZE VRAM
  *   bench-migrate bochs NODE SIZE VRAM
  *
- * ferry has an ioctl for it, and each direction is timed alone, and so is the call
- * for a BO that is there already ("call"). Stock bochs has
- * none: it moves a dumb buffer up when it is shown, and down when another one
- * that is shown needs its place. Three kinds of commits are therefore timed:
+ * ferry has an ioctl for it: each direction is timed alone, and so is the ioctl for a
+ * BO that is there already ("call"). Stock bochs has none. It moves a dumb buffer to
+ * video memory when the buffer is shown, and evicts it when another buffer that is
+ * shown needs the space. Three kinds of commits are therefore timed:
  *
  *   resident  the new buffer is in video memory already
- *   up        it is not, and there is room
- *   evict     it is not, and one buffer of the same size has to leave
+ *   move      it is in system memory, and there is room for it
+ *   evict     it is in system memory, and one buffer of the same size is evicted
  *
- * and up - resident is the move up, evict - up the move down. VRAM is the size
- * of video memory in bytes. The contents are compared at the end.
+ * move - resident is the move to the aperture, evict - move the move to system memory.
+ * VRAM is the size of video memory in bytes. The contents are compared at the end.
  */
 #include "common.h"
 #include "scanout.h"
@@ -27,9 +26,7 @@
 #include <sys/mman.h>
 #include <xf86drm.h>
 
-#include "ferry_drm.h"
-
-/* Room that the console's own framebuffer may take. */
+/* The most that the framebuffer of the console takes */
 #define CONSOLE_SIZE (16ull << 20)
 
 /* The most moves in one run. */
@@ -66,34 +63,17 @@ static void report(const char *id, const char *subject, size_t size, double ns,
 	       size, ns, moves);
 }
 
-static uint64_t ferry_move(int fd, uint32_t handle, uint32_t placement)
-{
-	struct drm_ferry_migrate_entry entry = { .handle = handle,
-						 .placement = placement };
-	struct drm_ferry_migrate migrate = {
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
-		.entries = (uintptr_t)&entry,
-		.count = 1,
-	};
-	uint64_t start = now_ns();
-
-	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &migrate))
-		die("cannot move a BO to placement %u", placement);
-	return now_ns() - start;
-}
-
 static void bench_ferry(const char *node, size_t size)
 {
 	/* About 32 MiB a run, but no fewer than 5 moves. */
 	unsigned int moves = (32u << 20) / size;
 	struct drm_ferry_bo_create create = {
 		.size = size,
-		.allowed_placements = DRM_FERRY_PLACEMENT_SYSTEM |
-			      DRM_FERRY_PLACEMENT_APERTURE,
+		.allowed_placements = SYSTEM | APERTURE,
 	};
 	struct drm_ferry_bo_mmap_offset off = { 0 };
-	uint64_t up[MAX_MOVES], down[MAX_MOVES], stay[2][MAX_MOVES];
+	uint64_t to_aperture[MAX_MOVES], to_system[MAX_MOVES];
+	uint64_t stay[2][MAX_MOVES];
 	void *map;
 	int fd;
 
@@ -113,21 +93,21 @@ static void bench_ferry(const char *node, size_t size)
 	fill(map, size, 1);
 
 	for (unsigned int i = 0; i < moves; i++) {
-		up[i] = ferry_move(fd, create.handle,
-				   DRM_FERRY_PLACEMENT_APERTURE);
-		stay[0][i] = ferry_move(fd, create.handle,
-					DRM_FERRY_PLACEMENT_APERTURE);
-		down[i] = ferry_move(fd, create.handle,
-				     DRM_FERRY_PLACEMENT_SYSTEM);
-		stay[1][i] = ferry_move(fd, create.handle,
-					DRM_FERRY_PLACEMENT_SYSTEM);
+		to_aperture[i] = move_bo(fd, create.handle, APERTURE);
+		stay[0][i] = move_bo(fd, create.handle, APERTURE);
+		to_system[i] = move_bo(fd, create.handle, SYSTEM);
+		stay[1][i] = move_bo(fd, create.handle, SYSTEM);
 	}
 	check(map, size, 1);
 
-	report("migrate-up", "ferry", size, median(up, moves), moves);
-	report("migrate-up", "call", size, median(stay[0], moves), moves);
-	report("migrate-down", "ferry", size, median(down, moves), moves);
-	report("migrate-down", "call", size, median(stay[1], moves), moves);
+	report("migrate-to-aperture", "ferry", size, median(to_aperture, moves),
+	       moves);
+	report("migrate-to-aperture", "call", size, median(stay[0], moves),
+	       moves);
+	report("migrate-to-system", "ferry", size, median(to_system, moves),
+	       moves);
+	report("migrate-to-system", "call", size, median(stay[1], moves),
+	       moves);
 }
 
 static uint64_t timed_show(struct screen *scr, struct shown_bo *bo)
@@ -138,67 +118,90 @@ static uint64_t timed_show(struct screen *scr, struct shown_bo *bo)
 	return now_ns() - start;
 }
 
+/* The difference of two kinds of commits */
+static void report_bochs(const char *id, size_t size, double with,
+			 double without, unsigned int moves)
+{
+	if (with > without)
+		report(id, "bochs", size, with - without, moves);
+	else
+		printf("id=%s subject=bochs size=%zu skipped=below-noise\n", id,
+		       size);
+}
+
+struct commits {
+	uint64_t *ns;
+	unsigned int count;
+};
+
+/* Show all buffers in turn, and then the last two again, which are in video memory. */
+static void time_commits(struct screen *scr, struct shown_bo *bos,
+			 unsigned int count, uint64_t vram,
+			 struct commits *move, struct commits *evict,
+			 struct commits *resident)
+{
+	unsigned int move_end = (vram - CONSOLE_SIZE) / bos->size;
+	unsigned int evict_start = vram / bos->size + 1;
+
+	/* The first commit sets the mode: do not time it. */
+	shown_bo_show(scr, &bos[0]);
+	for (unsigned int i = 1; i < count; i++) {
+		uint64_t ns = timed_show(scr, &bos[i]);
+
+		if (i < move_end)
+			move->ns[move->count++] = ns;
+		else if (i >= evict_start)
+			evict->ns[evict->count++] = ns;
+	}
+	while (resident->count < RESIDENTS) {
+		unsigned int last = (resident->count + 1) % 2;
+
+		resident->ns[resident->count++] =
+			timed_show(scr, &bos[count - 1 - last]);
+	}
+}
+
 static void bench_bochs(const char *node, size_t size, uint64_t vram)
 {
-	unsigned int count = 2 * vram / size, up_end, evict_start, ups = 0,
-		     evicts = 0;
-	uint64_t residents_ns[RESIDENTS], *ups_ns, *evicts_ns;
-	double resident, up, evict;
+	unsigned int count = 2 * vram / size;
+	uint64_t residents_ns[RESIDENTS];
+	struct commits move = { 0 }, evict = { 0 };
+	struct commits resident = { .ns = residents_ns };
+	double move_ns, evict_ns, resident_ns;
 	struct shown_bo *bos;
 	struct screen scr;
 
-	up_end = (vram - CONSOLE_SIZE) / size;
-	evict_start = vram / size + 1;
-	if (up_end < 2)
+	if ((vram - CONSOLE_SIZE) / size < 2)
 		die("video memory is too small for two buffers of %zu bytes",
 		    size);
 
 	screen_open(&scr, node);
 	bos = calloc(count, sizeof(*bos));
-	ups_ns = calloc(count, sizeof(*ups_ns));
-	evicts_ns = calloc(count, sizeof(*evicts_ns));
-	if (!bos || !ups_ns || !evicts_ns)
+	move.ns = calloc(count, sizeof(*move.ns));
+	evict.ns = calloc(count, sizeof(*evict.ns));
+	if (!bos || !move.ns || !evict.ns)
 		die("out of memory");
 	for (unsigned int i = 0; i < count; i++) {
 		shown_bo_create(&scr, &bos[i], size);
 		fill(shown_bo_map(&scr, &bos[i]), size, i);
 	}
 
-	/* The first one sets the mode, which the others must not pay for. */
-	shown_bo_show(&scr, &bos[0]);
-	for (unsigned int i = 1; i < count; i++) {
-		uint64_t ns = timed_show(&scr, &bos[i]);
-
-		if (i < up_end)
-			ups_ns[ups++] = ns;
-		else if (i >= evict_start)
-			evicts_ns[evicts++] = ns;
-	}
-	for (unsigned int i = 0; i < RESIDENTS; i++)
-		residents_ns[i] =
-			timed_show(&scr, &bos[count - 1 - (i + 1) % 2]);
+	time_commits(&scr, bos, count, vram, &move, &evict, &resident);
 
 	for (unsigned int i = 0; i < count; i++) {
 		check(bos[i].map, size, i);
 		shown_bo_destroy(&scr, &bos[i]);
 	}
 
-	resident = median(residents_ns, RESIDENTS);
-	up = median(ups_ns, ups);
-	evict = median(evicts_ns, evicts);
+	resident_ns = median(residents_ns, RESIDENTS);
+	move_ns = median(move.ns, move.count);
+	evict_ns = median(evict.ns, evict.count);
 	fprintf(stderr,
-		"bochs %zu: commit resident %.0f ns, up %.0f ns, evict %.0f ns\n",
-		size, resident, up, evict);
-	if (up > resident)
-		report("migrate-up", "bochs", size, up - resident, ups);
-	else
-		printf("id=migrate-up subject=bochs size=%zu skipped=below-noise\n",
-		       size);
-	if (evict > up)
-		report("migrate-down", "bochs", size, evict - up, evicts);
-	else
-		printf("id=migrate-down subject=bochs size=%zu skipped=below-noise\n",
-		       size);
+		"bochs %zu: commit resident %.0f ns, move %.0f ns, evict %.0f ns\n",
+		size, resident_ns, move_ns, evict_ns);
+	report_bochs("migrate-to-aperture", size, move_ns, resident_ns,
+		     move.count);
+	report_bochs("migrate-to-system", size, evict_ns, move_ns, evict.count);
 }
 
 int main(int argc, char **argv)

@@ -10,8 +10,8 @@
 #include <xf86drmMode.h>
 
 /*
- * The mode is small so that a framebuffer of 1 MiB can carry it; what is
- * measured depends on the size of the buffer and not on that of the mode.
+ * The mode is small, so that a framebuffer of 1 MiB is large enough for it. The time
+ * of a commit depends on the size of the buffer, not on the mode.
  */
 #define WIDTH 512
 #define HEIGHT 512

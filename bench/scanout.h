@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dumb buffer that is shown on the first connector. The only way for user
- * space to get a buffer of the stock VRAM helper drivers (bochs) into video
- * memory is to show it: the framebuffer is pinned there for as long.
+ * Dumb buffers that are shown on the first connector. User space can get a buffer of
+ * the stock VRAM helper drivers (bochs) into video memory only by showing it: the
+ * framebuffer is pinned there while it is on the screen.
  */
 #ifndef FERRY_BENCH_SCANOUT_H
 #define FERRY_BENCH_SCANOUT_H
@@ -25,12 +25,12 @@ struct shown_bo {
 
 void screen_open(struct screen *scr, const char *node);
 
-/* A dumb buffer of exactly @size bytes, at least 1 MiB, not shown yet. */
+/* Create a dumb buffer of exactly @size bytes, at least 1 MiB. Do not show it yet. */
 void shown_bo_create(struct screen *scr, struct shown_bo *bo, size_t size);
 void *shown_bo_map(struct screen *scr, struct shown_bo *bo);
 void shown_bo_destroy(struct screen *scr, struct shown_bo *bo);
 
-/* Shows @bo: one commit, in which the driver pins it and unpins the last. */
+/* Show @bo: one commit, in which the driver pins it and unpins the previous one. */
 void shown_bo_show(struct screen *scr, struct shown_bo *bo);
 
 #endif

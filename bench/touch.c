@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
- * First touch: how long it takes to mmap() memory that exists already and to
- * write one byte to each of its pages, and the same once more when every page
- * table entry is there.
+ * First touch: the time to mmap() memory that exists already and to write one byte to
+ * each of its pages; and the same writes once more, without page faults.
  *
  *   bench-touch ROW SUBJECT PATH SIZE [BAR_START [BAR_SIZE]]
  *
- * ROW is touch-aperture; touch-system, for memory of the system; touch-4k, the
- * first again at an address where no entry of 2 MiB fits; remap-after-move, where
- * memory that is mapped has moved to the aperture, and the touch alone is timed;
- * or cost-per-page, touch-aperture for any size up to the whole aperture.
+ * ROW is touch-aperture; touch-system, for system memory; touch-4k, which is
+ * touch-aperture at an address where no PMD can be inserted; remap-after-move, which
+ * times the writes alone, after a move to the aperture; or cost-per-page, which is
+ * touch-aperture for any size up to the whole aperture.
  *
  * SUBJECT is
- *   ferry          PATH is its node; a BO where ROW wants it
- *   ferry-4k       the same, at an address where no entry of 2 MiB fits
- *   ferry-eager    the same, mapped eagerly
- *   bochs          PATH is its card node; a dumb buffer that is shown, so that it
- *                  is in video memory
- *   vgem           PATH is its card node; a dumb buffer
- *   resource0_wc   PATH is that file in sysfs
- *   memfd          PATH is -
- *   memfd-huge     PATH is -; made of reserved huge pages
+ *   ferry            PATH is its node; a BO where ROW needs it
+ *   ferry-4k         the same, at an address where no PMD can be inserted
+ *   ferry-populate   the same, mapped with DRM_FERRY_MMAP_POPULATE
+ *   bochs            PATH is its card node; a dumb buffer that is on the screen, so
+ *                    that it is in video memory
+ *   vgem             PATH is its card node; a dumb buffer
+ *   resource0_wc     PATH is this file in sysfs
+ *   memfd            PATH is -
+ *   memfd-huge       PATH is -; made of reserved huge pages
  *
  * The memory is mapped twice: the first time the page faults are counted, the
- * second time, with no counter running, the clock is read. With BAR_START, the
- * physical address in hexadecimal, the cache type that PAT tracks for it while the
- * memory is mapped is printed as well.
+ * second time the clock is read and no counter runs. With BAR_START, the physical
+ * address in hexadecimal, the memory type that PAT tracks for this address is printed
+ * as well.
  */
 #include "common.h"
 #include "scanout.h"
@@ -37,15 +36,13 @@
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
-#include "ferry_drm.h"
-
 #define HUGE_PAGE (2ul << 20)
 
 #ifndef MFD_HUGE_2MB
 #define MFD_HUGE_2MB (21U << 26)
 #endif
 
-/* Mappings of a small size, of which the median is taken */
+/* The most mappings of a small size; the median counts. */
 #define MAX_MAPPINGS 64
 
 struct memory {
@@ -53,8 +50,8 @@ struct memory {
 	uint64_t offset;
 	size_t size;
 	bool misaligned;
-	void *hint; /* where the last mapping was, if it is misaligned */
-	uint32_t handle; /* of a BO of ferry */
+	void *hint; /* address of the last mapping, if it is misaligned */
+	uint32_t handle; /* for a BO of ferry */
 };
 
 static void open_ferry(struct memory *mem, const char *path,
@@ -79,8 +76,8 @@ static void open_ferry(struct memory *mem, const char *path,
 	mem->offset = off.offset;
 }
 
-/* What is on the screen is pinned: a BO that needs the whole aperture needs it dark. */
-static void darken(const char *path)
+/* Unpin the framebuffer on the screen: the BO needs the whole aperture. */
+static void switch_display_off(const char *path)
 {
 	struct screen scr;
 
@@ -142,18 +139,16 @@ static void open_memfd(struct memory *mem, unsigned int flags)
 static void open_subject(struct memory *mem, const char *row,
 			 const char *subject, const char *path)
 {
-	uint32_t placement = strcmp(row, "touch-system") ?
-				     DRM_FERRY_PLACEMENT_APERTURE :
-				     DRM_FERRY_PLACEMENT_SYSTEM;
+	uint32_t placement = strcmp(row, "touch-system") ? APERTURE : SYSTEM;
 
 	mem->misaligned = !strcmp(row, "touch-4k") ||
 			  !strcmp(subject, "ferry-4k");
 	if (!strcmp(row, "cost-per-page") && !strncmp(subject, "ferry", 5))
-		darken(path);
+		switch_display_off(path);
 
 	if (!strcmp(subject, "ferry") || !strcmp(subject, "ferry-4k"))
 		open_ferry(mem, path, placement, placement, 0);
-	else if (!strcmp(subject, "ferry-eager"))
+	else if (!strcmp(subject, "ferry-populate"))
 		open_ferry(mem, path, placement, placement,
 			   DRM_FERRY_MMAP_POPULATE);
 	else if (!strcmp(subject, "bochs"))
@@ -176,7 +171,7 @@ static volatile uint8_t *map(struct memory *mem)
 	void *p;
 
 	if (mem->misaligned && !mem->hint) {
-		/* An address one page past a multiple of 2 MiB, which is free. */
+		/* A free address one page behind a multiple of 2 MiB */
 		p = mmap(NULL, mem->size + 2 * HUGE_PAGE, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
@@ -200,8 +195,8 @@ static void touch(volatile uint8_t *p, size_t size)
 		p[i] = 1;
 }
 
-/* Prints " cache=TYPE" for the PAT entries that begin at @start. */
-static void print_cache(const char *start)
+/* Print " memtype=TYPE" for the PAT entries that begin at @start. */
+static void print_memtype(const char *start)
 {
 	unsigned long long want = strtoull(start, NULL, 16), from, to;
 	FILE *f = fopen("/sys/kernel/debug/x86/pat_memtype_list", "r");
@@ -213,13 +208,13 @@ static void print_cache(const char *start)
 			continue;
 		if (from != want || !strcmp(type, last))
 			continue;
-		printf("%s%s", *last ? "+" : " cache=", type);
+		printf("%s%s", *last ? "+" : " memtype=", type);
 		strcpy(last, type);
 	}
 	if (f)
 		fclose(f);
 	if (!*last)
-		printf(" cache=unknown");
+		printf(" memtype=unknown");
 }
 
 static void report(const char *row, const char *suffix, const char *subject,
@@ -228,11 +223,11 @@ static void report(const char *row, const char *suffix, const char *subject,
 	printf("id=%s%s subject=%s size=%zu ns=%llu faults=%ld", row, suffix,
 	       subject, size, (unsigned long long)ns, faults);
 	if (bar_start)
-		print_cache(bar_start);
+		print_memtype(bar_start);
 	putchar('\n');
 }
 
-/* mmap() and the first touch, and the second, in nanoseconds; the mapping stays. */
+/* Time mmap() with the first writes, and the second writes. Return the mapping. */
 static volatile uint8_t *timed_map(struct memory *mem, uint64_t *first,
 				   uint64_t *again)
 {
@@ -296,42 +291,59 @@ static void bench_cost(struct memory *mem, const char *row, const char *subject,
 	       bar_start);
 }
 
-/* Something whose memory comes to the aperture, and leaves it, while it is mapped */
+/* Moves memory to the aperture and away from it while it is mapped. */
 struct mover {
-	void (*move)(struct mover *mover, bool up);
-	/* of ferry: the BO */
+	void (*move)(struct mover *mover, bool to_aperture);
+	/* ferry: the BO */
 	struct memory *mem;
-	/* of bochs: the one that is touched, and those that take its place */
+	/* bochs: the buffer that is mapped, and those that are shown to evict it */
 	struct screen scr;
 	struct shown_bo *bos;
 	unsigned int count;
 };
 
-static void ferry_move(struct mover *mover, bool up)
+static void ferry_move(struct mover *mover, bool to_aperture)
 {
-	struct drm_ferry_migrate_entry entry = {
-		.handle = mover->mem->handle,
-		.placement = up ? DRM_FERRY_PLACEMENT_APERTURE :
-				  DRM_FERRY_PLACEMENT_SYSTEM,
-	};
-	struct drm_ferry_migrate migrate = {
-		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
-		.sync_stride = sizeof(struct drm_ferry_sync),
-		.entries = (uintptr_t)&entry,
-		.count = 1,
-	};
-
-	if (drmIoctl(mover->mem->fd, DRM_IOCTL_FERRY_MIGRATE, &migrate))
-		die("cannot move a BO");
+	move_bo(mover->mem->fd, mover->mem->handle,
+		to_aperture ? APERTURE : SYSTEM);
 }
 
-static void bochs_move(struct mover *mover, bool up)
+static void bochs_move(struct mover *mover, bool to_aperture)
 {
-	/* all the others together leave it no room */
-	for (unsigned int i = 1; !up && i < mover->count; i++)
-		shown_bo_show(&mover->scr, &mover->bos[i]);
-	if (up)
+	if (to_aperture) {
 		shown_bo_show(&mover->scr, &mover->bos[0]);
+		return;
+	}
+	/* the other buffers fill video memory */
+	for (unsigned int i = 1; i < mover->count; i++)
+		shown_bo_show(&mover->scr, &mover->bos[i]);
+}
+
+/* Return the mapping that the mover moves. */
+static volatile uint8_t *open_mover(struct mover *mover, const char *subject,
+				    const char *path, uint64_t bar_size)
+{
+	struct memory *mem = mover->mem;
+
+	if (!strcmp(subject, "ferry")) {
+		open_ferry(mem, path, APERTURE | SYSTEM, SYSTEM, 0);
+		mover->move = ferry_move;
+		return map(mem);
+	}
+	if (strcmp(subject, "bochs") || !bar_size) {
+		errno = 0;
+		die("%s does not move memory", subject);
+	}
+
+	mover->count = 1 + bar_size / mem->size;
+	mover->bos = calloc(mover->count, sizeof(*mover->bos));
+	if (!mover->bos)
+		die("out of memory");
+	screen_open(&mover->scr, path);
+	for (unsigned int i = 0; i < mover->count; i++)
+		shown_bo_create(&mover->scr, &mover->bos[i], mem->size);
+	mover->move = bochs_move;
+	return shown_bo_map(&mover->scr, &mover->bos[0]);
 }
 
 static void bench_remap(struct memory *mem, const char *row,
@@ -340,31 +352,9 @@ static void bench_remap(struct memory *mem, const char *row,
 {
 	struct mover mover = { .mem = mem };
 	int counter = fault_counter_open();
-	volatile uint8_t *p;
+	volatile uint8_t *p = open_mover(&mover, subject, path, bar_size);
 	uint64_t start, ns;
 	long faults;
-
-	if (!strcmp(subject, "ferry")) {
-		open_ferry(mem, path,
-			   DRM_FERRY_PLACEMENT_APERTURE |
-				   DRM_FERRY_PLACEMENT_SYSTEM,
-			   DRM_FERRY_PLACEMENT_SYSTEM, 0);
-		mover.move = ferry_move;
-		p = map(mem);
-	} else if (!strcmp(subject, "bochs") && bar_size) {
-		mover.count = 1 + bar_size / mem->size;
-		mover.bos = calloc(mover.count, sizeof(*mover.bos));
-		if (!mover.bos)
-			die("out of memory");
-		screen_open(&mover.scr, path);
-		for (unsigned int i = 0; i < mover.count; i++)
-			shown_bo_create(&mover.scr, &mover.bos[i], mem->size);
-		mover.move = bochs_move;
-		p = shown_bo_map(&mover.scr, &mover.bos[0]);
-	} else {
-		errno = 0;
-		die("%s does not move memory", subject);
-	}
 
 	touch(p, mem->size);
 	mover.move(&mover, true);

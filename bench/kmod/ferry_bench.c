@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * The limit of the migration benchmarks: how fast the kernel itself copies
- * between ordinary pages and a PCI memory BAR that is mapped write-combining.
+ * between system pages and a PCI memory BAR that is mapped write-combining.
  *
- * Write "up|down|clear METHOD SIZE REPEAT [PLACE]" to the file copy in
- * /sys/kernel/debug/ferry_bench and read the median nanoseconds of one copy from
- * it, out of at most 256. METHOD is
+ * Write "to-aperture|to-system|clear METHOD SIZE REPEAT [PLACE]" to the file copy in
+ * /sys/kernel/debug/ferry_bench. Then read the median nanoseconds of one copy from it,
+ * of at most 256. METHOD is
  *
  *   plain   memcpy()
  *   io      memcpy_toio() or memcpy_fromio()
- *   words   64 bytes into registers, and out again
- *   nt      stores that pass the caches: memcpy_flushcache(), which is MOVNTI
- *   sse     streaming loads down (MOVNTDQA), streaming stores up (MOVNTDQ), by pages
- *   two     words, the second half by another processor
- *   fresh   words, down to pages that are allocated for it, or up from pages that are
- *           freed then, each 2 MiB or less of them at a time: as a move has to
+ *   words   64 bytes through registers
+ *   nt      stores that bypass the caches: memcpy_flushcache(), which is MOVNTI
+ *   sse     streaming loads from the BAR (MOVNTDQA), streaming stores to it (MOVNTDQ),
+ *           by pages
+ *   two     words, another processor copies the second half
+ *   fresh   words, with the work on pages that a move has: from the BAR to pages that
+ *           are allocated for the copy, or to the BAR from pages that are freed
+ *           afterwards, in chunks of 2 MiB or less
  *
  * clear has plain, io, words and nt, on the BAR.
  *
- * With PLACE, "same" or "apart", the addresses of both sides are, or are not, the
- * same modulo 128 MiB: software emulation keeps translations by the low bits of
- * the page number. The module claims the BAR, so no driver may be bound to the
- * device. Not part of ferry, and of no use but for measuring.
+ * With PLACE, the addresses of both sides are equal ("same") or differ ("apart") modulo
+ * 128 MiB: software emulation looks up translations by the low bits of the page number.
+ * The module claims the BAR, so no driver may be bound to the device. It is not part of
+ * ferry and serves measurements only.
  */
 #include <linux/debugfs.h>
 #include <linux/gfp.h>
@@ -55,7 +57,7 @@ static void __iomem *ferry_bench_mem;
 static struct dentry *ferry_bench_dir;
 static struct workqueue_struct *ferry_bench_wq;
 
-/* Protects the samples, and keeps two measurements from overlapping. */
+/* Protects the samples and serializes measurements. */
 static DEFINE_MUTEX(ferry_bench_lock);
 static u64 ferry_bench_ns;
 static u64 ferry_bench_samples[256];
@@ -86,14 +88,14 @@ static void ferry_bench_words(u64 *to, const u64 *from, size_t size)
 	}
 }
 
-/* 64 bytes at a time with vector registers, which the kernel has to ask for. */
-static void ferry_bench_sse_page(void *to, const void *from, bool up)
+/* Copy a page through vector registers, which need kernel_fpu_begin(). */
+static void ferry_bench_sse_page(void *to, const void *from, bool to_bar)
 {
 	size_t i;
 
 	kernel_fpu_begin();
 	for (i = 0; i < PAGE_SIZE; i += 64, to += 64, from += 64) {
-		if (up)
+		if (to_bar)
 			asm("movdqa (%0), %%xmm0\n"
 			    "movdqa 16(%0), %%xmm1\n"
 			    "movdqa 32(%0), %%xmm2\n"
@@ -177,22 +179,23 @@ err_free:
 	return -ENOMEM;
 }
 
-static void ferry_bench_chunks(struct ferry_bench_pages *pages, void *plain, size_t size, bool up)
+static void ferry_bench_chunks(struct ferry_bench_pages *pages, void *bar_mem, size_t size,
+			       bool to_bar)
 {
 	size_t step = PAGE_SIZE << pages->order;
 	unsigned int i;
 
 	for (i = 0; i < pages->count; i++) {
 		void *chunk = page_address(pages->chunk[i]);
-		void *there = plain + i * step;
+		void *there = bar_mem + i * step;
 
-		ferry_bench_words(up ? there : chunk, up ? chunk : there,
+		ferry_bench_words(to_bar ? there : chunk, to_bar ? chunk : there,
 				  min(step, size - i * step));
 	}
 }
 
-/* Returns the nanoseconds, or an error. */
-static s64 ferry_bench_fresh(void __iomem *mem, size_t size, bool up)
+/* Return the nanoseconds, or an error. */
+static s64 ferry_bench_fresh(void __iomem *mem, size_t size, bool to_bar)
 {
 	struct ferry_bench_pages *pages = kmalloc(sizeof(*pages), GFP_KERNEL);
 	u64 start = ktime_get_ns(), end;
@@ -206,12 +209,12 @@ static s64 ferry_bench_fresh(void __iomem *mem, size_t size, bool up)
 		return ret;
 	}
 
-	if (up)
+	if (to_bar)
 		start = ktime_get_ns();
-	ferry_bench_chunks(pages, (void __force *)mem, size, up);
+	ferry_bench_chunks(pages, (void __force *)mem, size, to_bar);
 	/* as in ferry_bench_copy_once() */
 	wmb();
-	if (up)
+	if (to_bar)
 		ferry_bench_free(pages);
 	end = ktime_get_ns();
 
@@ -220,7 +223,7 @@ static s64 ferry_bench_fresh(void __iomem *mem, size_t size, bool up)
 	return end - start;
 }
 
-/* @buf is all zero when the BAR is to be cleared by stores that pass the caches. */
+/* @buf: zeros, for stores that bypass the caches */
 static void ferry_bench_clear_once(void __iomem *mem, const void *buf, size_t size, char method)
 {
 	u64 *plain = (void __force *)mem;
@@ -245,40 +248,49 @@ static void ferry_bench_clear_once(void __iomem *mem, const void *buf, size_t si
 	wmb();
 }
 
-static void ferry_bench_copy_once(void __iomem *mem, void *buf, size_t size, bool up, char method)
+static void ferry_bench_copy_once(void __iomem *mem, void *buf, size_t size, bool to_bar,
+				  char method)
 {
 	void *plain = (void __force *)mem;
+	void *to = to_bar ? plain : buf, *from = to_bar ? buf : plain;
 
 	switch (method) {
 	case 'i':
-		if (up)
+		if (to_bar)
 			memcpy_toio(mem, buf, size);
 		else
 			memcpy_fromio(buf, mem, size);
 		break;
 	case 'w':
-		ferry_bench_words(up ? plain : buf, up ? buf : plain, size);
+		ferry_bench_words(to, from, size);
 		break;
 	case 'n':
-		memcpy_flushcache(up ? plain : buf, up ? buf : plain, size);
+		memcpy_flushcache(to, from, size);
 		break;
 	case 's':
 		for (size_t i = 0; i < size; i += PAGE_SIZE)
-			ferry_bench_sse_page((up ? plain : buf) + i, (up ? buf : plain) + i, up);
+			ferry_bench_sse_page(to + i, from + i, to_bar);
 		break;
 	case 't':
-		ferry_bench_two(up ? plain : buf, up ? buf : plain, size);
+		ferry_bench_two(to, from, size);
 		break;
 	default:
-		memcpy(up ? plain : buf, up ? buf : plain, size);
+		memcpy(to, from, size);
 	}
-	/* Drain the write-combining buffers: done is when the bytes are there. */
+	/* Drain the write-combining buffers: the copy ends when the BAR has the bytes. */
 	wmb();
 }
 
-static int ferry_bench_copy(char dir, char method, size_t size, unsigned int repeat, char place)
+/* The order is that of ferry_bench_dirs. */
+enum ferry_bench_dir { FERRY_BENCH_TO_APERTURE, FERRY_BENCH_TO_SYSTEM, FERRY_BENCH_CLEAR };
+
+static const char * const ferry_bench_dirs[] = { "to-aperture", "to-system", "clear" };
+
+static int ferry_bench_copy(enum ferry_bench_dir dir, char method, size_t size,
+			    unsigned int repeat, char place)
 {
 	size_t len = pci_resource_len(ferry_bench_pdev, bar), offset = 0;
+	bool to_bar = dir == FERRY_BENCH_TO_APERTURE;
 	void *buf;
 
 	if (!size || size % PAGE_SIZE || !repeat || repeat > ARRAY_SIZE(ferry_bench_samples) ||
@@ -304,13 +316,12 @@ static int ferry_bench_copy(char dir, char method, size_t size, unsigned int rep
 		u64 start = ktime_get_ns();
 		s64 ns = 0;
 
-		if (dir == 'c')
+		if (dir == FERRY_BENCH_CLEAR)
 			ferry_bench_clear_once(ferry_bench_mem + offset, buf, size, method);
 		else if (method == 'f')
-			ns = ferry_bench_fresh(ferry_bench_mem + offset, size, dir == 'u');
+			ns = ferry_bench_fresh(ferry_bench_mem + offset, size, to_bar);
 		else
-			ferry_bench_copy_once(ferry_bench_mem + offset, buf, size, dir == 'u',
-					      method);
+			ferry_bench_copy_once(ferry_bench_mem + offset, buf, size, to_bar, method);
 		if (ns < 0) {
 			vfree(buf);
 			return ns;
@@ -328,13 +339,12 @@ static int ferry_bench_copy(char dir, char method, size_t size, unsigned int rep
 static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, size_t len,
 				 loff_t *pos)
 {
-	static const char * const dirs[] = { "up", "down", "clear" };
 	static const char * const methods[] = { "plain", "io", "words", "nt", "sse", "two",
 						"fresh" };
-	char buf[64], dir[8], method[8], place[8] = "";
+	char buf[64], name[16], method[8], place[8] = "";
 	unsigned int repeat;
 	size_t size;
-	int ret;
+	int dir, ret;
 
 	if (len >= sizeof(buf))
 		return -EINVAL;
@@ -342,10 +352,10 @@ static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, siz
 		return -EFAULT;
 	buf[len] = '\0';
 
-	if (sscanf(buf, "%7s %7s %zu %u %7s", dir, method, &size, &repeat, place) < 4)
+	if (sscanf(buf, "%15s %7s %zu %u %7s", name, method, &size, &repeat, place) < 4)
 		return -EINVAL;
-	if (match_string(dirs, ARRAY_SIZE(dirs), dir) < 0 ||
-	    match_string(methods, ARRAY_SIZE(methods), method) < 0)
+	dir = match_string(ferry_bench_dirs, ARRAY_SIZE(ferry_bench_dirs), name);
+	if (dir < 0 || match_string(methods, ARRAY_SIZE(methods), method) < 0)
 		return -EINVAL;
 	if (!boot_cpu_has(X86_FEATURE_XMM4_1) && !strcmp(method, "sse"))
 		return -EOPNOTSUPP;
@@ -353,7 +363,7 @@ static ssize_t ferry_bench_write(struct file *file, const char __user *ubuf, siz
 		return -EINVAL;
 
 	mutex_lock(&ferry_bench_lock);
-	ret = ferry_bench_copy(*dir, *method, size, repeat, *place);
+	ret = ferry_bench_copy(dir, *method, size, repeat, *place);
 	mutex_unlock(&ferry_bench_lock);
 
 	return ret ?: len;
@@ -402,7 +412,7 @@ static int __init ferry_bench_init(void)
 	if (ret)
 		goto err_disable;
 
-	/* Mapped for as long as the module is loaded, so that PAT's list shows it. */
+	/* Stays mapped while the module is loaded, so that PAT tracks it. */
 	ret = -ENOMEM;
 	ferry_bench_mem = ioremap_wc(pci_resource_start(ferry_bench_pdev, bar),
 				     pci_resource_len(ferry_bench_pdev, bar));
