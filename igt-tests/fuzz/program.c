@@ -78,70 +78,90 @@ size_t program_make(uint64_t *s, struct call *calls)
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
+static void remove_call(struct call *calls, size_t n, size_t at)
+{
+	memmove(calls + at, calls + at + 1, (n - at - 1) * sizeof(*calls));
+}
+
+static void insert_call(struct call *calls, size_t n, size_t at,
+			struct call call)
+{
+	memmove(calls + at + 1, calls + at, (n - at) * sizeof(*calls));
+	calls[at] = call;
+}
+
+/* Run two calls of the program, @a and @b, at the same time at its end. */
+static void append_race(struct call *calls, size_t n, size_t a, size_t b)
+{
+	calls[n] = (struct call){ .op = op_named("race") };
+	calls[n + 1] = calls[a];
+	calls[n + 2] = calls[b];
+}
+
+/* Mutate @n calls, of which there is room for @room. Return the new number, or 0. */
+static size_t mutate(struct call *calls, size_t n, size_t room, uint64_t *s)
+{
+	unsigned int kind = splitmix(s) % 8;
+	size_t at, other;
+	struct call call;
+	uint8_t op;
+
+	if (n < (kind == 2 || kind == 3 ? 1 : 2))
+		return 0;
+	at = splitmix(s) % n;
+	other = splitmix(s) % n;
+	switch (kind) {
+	case 0:
+		remove_call(calls, n, at);
+		return n - 1;
+	case 1:
+		call = calls[at];
+		calls[at] = calls[other];
+		calls[other] = call;
+		return n;
+	case 2:
+		LLVMFuzzerMutate((uint8_t *)&calls[at], sizeof(call),
+				 sizeof(call));
+		return n;
+	case 3:
+		op = calls[at].op;
+		calls[at] = make_call(s);
+		calls[at].op = op;
+		return n;
+	case 4:
+		if (n + 3 > room)
+			return 0;
+		append_race(calls, n, at, other);
+		return n + 3;
+	default:
+		return 0;
+	}
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
 			       unsigned int seed)
 {
-	const size_t one = sizeof(struct call);
+	struct call calls[MAX_CALLS];
+	size_t n = size / sizeof(*calls), room = max / sizeof(*calls);
+	size_t mutated, at;
 	uint64_t s = seed;
-	size_t n = size / one, room = max / one, at, to;
-	struct call call;
 
 	if (room > MAX_CALLS)
 		room = MAX_CALLS;
 	if (n > room)
 		n = room;
-	at = n ? splitmix(&s) % n : 0;
-	switch (splitmix(&s) % 8) {
-	case 0:
-		if (n > 1) {
-			memmove(data + at * one, data + (at + 1) * one,
-				(n - at - 1) * one);
-			return (n - 1) * one;
-		}
-		break;
-	case 1:
-		if (n > 1) {
-			to = splitmix(&s) % n;
-			memcpy(&call, data + at * one, one);
-			memmove(data + at * one, data + to * one, one);
-			memcpy(data + to * one, &call, one);
-			return n * one;
-		}
-		break;
-	case 2:
-		if (n) {
-			memcpy(&call, data + at * one, one);
-			size = LLVMFuzzerMutate((uint8_t *)&call, one, one);
-			memcpy(data + at * one, &call, one);
-			return n * one;
-		}
-		break;
-	case 3:
-		if (n) {
-			call = make_call(&s);
-			call.op = data[at * one];
-			memcpy(data + at * one, &call, one);
-			return n * one;
-		}
-		break;
-	case 4:
-		if (n + 3 <= room && n > 1) {
-			/* two calls of the program at the same time */
-			to = splitmix(&s) % n;
-			memcpy(data + (n + 1) * one, data + at * one, one);
-			memcpy(data + (n + 2) * one, data + to * one, one);
-			call = (struct call){ .op = op_named("race") };
-			memcpy(data + n * one, &call, one);
-			return (n + 3) * one;
-		}
-		break;
+	memcpy(calls, data, n * sizeof(*calls));
+	mutated = mutate(calls, n, room, &s);
+	if (!mutated && n == room)
+		return LLVMFuzzerMutate(data, n * sizeof(*calls),
+					room * sizeof(*calls));
+	if (!mutated) {
+		at = n ? splitmix(&s) % n : 0;
+		insert_call(calls, n, at, make_call(&s));
+		mutated = n + 1;
 	}
-	if (n == room)
-		return LLVMFuzzerMutate(data, n * one, room * one);
-	call = make_call(&s);
-	memmove(data + (at + 1) * one, data + at * one, (n - at) * one);
-	memcpy(data + at * one, &call, one);
-	return (n + 1) * one;
+	memcpy(data, calls, mutated * sizeof(*calls));
+	return mutated * sizeof(*calls);
 }
 
 /* ---- files ---- */
