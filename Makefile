@@ -6,9 +6,10 @@
 
 KERNEL ?= 6.12
 KDIR ?=
-TEST ?=
-TIME ?= 600
-SEED ?= 1
+# Only from the command line: the environment may have its own TIME, of time(1).
+TEST =
+TIME = 600
+SEED = 1
 PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR

@@ -4,6 +4,9 @@
 # What the scripts here share: where things are, how progress and failures
 # are told, and which Debian mirror this host already uses. Sourced, never run.
 
+# kbuild and make take these from the environment, where they may be somebody else's.
+unset W C V CHECK CF KCFLAGS KCPPFLAGS KAFLAGS KBUILD_EXTRA_WARN KBUILD_VERBOSE
+
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 vmdir=$top/build/vm
 # shellcheck disable=SC2034  # used by the scripts that source this file
