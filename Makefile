@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The commands of this repository; "make help" lists them. Each installs what it
-# needs itself (vm/setup) and says so. The kernel module's own makefile is
+# needs itself (scripts/setup) and says so. The kernel module's own makefile is
 # drm_driver/Makefile.
 
 KERNEL ?= 6.12
@@ -22,14 +22,14 @@ export PREFIX DESTDIR
 all: module user igt
 
 module:
-	@echo "  ferry.ko is $$(vm/module $(if $(KDIR),--kdir "$(KDIR)",--default))"
+	@ko=$$(scripts/module $(if $(KDIR),--kdir "$(KDIR)",--default)) && echo "  ferry.ko is $$ko"
 
 user:
-	@vm/build user
+	@scripts/build user
 	@echo "  libdrm_ferry, its tests and its examples are in build/user"
 
 igt:
-	@vm/build igt
+	@scripts/build igt
 	@echo "  the tests on the IGT library are in build/igt"
 
 demo: user
@@ -39,7 +39,7 @@ test: user igt
 	@set -f; vm/test --kernel "$(KERNEL)" $(TEST)
 
 coverage: user igt
-	@set -f; vm/coverage $(TEST)
+	@set -f; scripts/coverage $(TEST)
 
 fuzz:
 	@igt-tests/fuzz/run --time "$(TIME)" --seed "$(SEED)"
@@ -48,24 +48,25 @@ bench:
 	@bench/run --kernel "$(KERNEL)"
 
 shell: user igt
-	@vm/run --kernel "$(KERNEL)" || true
+	@vm/run --kernel "$(KERNEL)"; status=$$?; \
+	case $$status in 124 | 125 | 126) exit $$status ;; esac # others are the shell's own
 
 install: user
-	@vm/install install $(if $(KDIR),--kdir "$(KDIR)")
+	@scripts/install install $(if $(KDIR),--kdir "$(KDIR)")
 
 uninstall:
-	@vm/install uninstall
+	@scripts/install uninstall
 
 dkms:
-	@vm/dkms
+	@scripts/dkms
 
 docs:
-	@vm/setup docs
+	@scripts/setup docs
 	@sphinx-build -q -W -n --keep-going Documentation build/docs
 	@echo "  the pages begin at build/docs/index.html"
 
 lint:
-	@vm/lint
+	@scripts/lint
 
 clean:
 	rm -rf build

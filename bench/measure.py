@@ -69,21 +69,21 @@ def inside(args, kmod):
 
 def vm_tool(*argv):
     """Run a script of vm/ and return the last line that it prints."""
-    out = call([os.path.join(TOP, "vm", argv[0]), *argv[1:]], stdout=subprocess.PIPE, text=True).stdout
+    out = call([os.path.join(TOP, argv[0]), *argv[1:]], stdout=subprocess.PIPE, text=True).stdout
     return out.strip().splitlines()[-1] if out.strip() else ""
 
 
 def build_for_vm(version):
-    vm_tool("setup", "vm")
-    kernel = vm_tool("kernel", version)
+    vm_tool("scripts/setup", "vm")
+    kernel = vm_tool("vm/kernel", version)
     with open(os.path.join(kernel, "release")) as f:
         release = f.read().strip()
     prefix, kdir = [], os.path.join(kernel, "kdir")
-    vm_tool("setup", "module")
+    vm_tool("scripts/setup", "module")
     if version == "7.x":    # in a chroot, whose compiler is newer than the host's
-        prefix, kdir = vm_tool("chroot", release).split(), f"/lib/modules/{release}/build"
+        prefix, kdir = vm_tool("vm/chroot", release).split(), f"/lib/modules/{release}/build"
     for package in ("libdrm-dev", "gnuplot-nox"):
-        vm_tool("setup", "--package", package)
+        vm_tool("scripts/setup", "--package", package)
     return build(release, kdir, prefix)
 
 

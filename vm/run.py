@@ -49,11 +49,11 @@ def say(text):
 
 
 def output_of(*command):
-    """Run one of the scripts beside this one and return its last line."""
-    p = subprocess.run([os.path.join(HERE, command[0]), *command[1:]], stdin=subprocess.DEVNULL,
+    """Run one of the scripts of the project and return its last line."""
+    p = subprocess.run([os.path.join(TOP, command[0]), *command[1:]], stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE, text=True)
     if p.returncode:
-        raise Trouble("vm/%s failed" % " ".join(command))
+        raise Trouble("%s failed" % " ".join(command))
     return p.stdout.strip().splitlines()[-1] if p.stdout.strip() else ""
 
 
@@ -349,12 +349,12 @@ class Machine:
 
     def prepare(self):
         o = self.o
-        output_of("setup", "vm")
-        kernel = output_of("kernel", o.kernel)
-        image = output_of("image")
+        output_of("scripts/setup", "vm")
+        kernel = output_of("vm/kernel", o.kernel)
+        image = output_of("vm/image")
         images = [image, os.path.join(kernel, "modules.erofs")]
         if o.driver == "ferry" or o.load_image:
-            images.append(output_of("module", "--image", o.kernel))
+            images.append(output_of("vm/module-image", o.kernel))
         accel = "tcg" if o.icount else choose_accel(o.accel, kernel)
         self.tell(kernel, accel)
         self.directory = new_run_directory()
@@ -609,8 +609,17 @@ def write_all(fd, data):
             return
 
 
+class Parser(argparse.ArgumentParser):
+    """Ends with BROKEN, and not with 2, which could be the status of COMMAND."""
+
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        say("error: " + message)
+        sys.exit(BROKEN)
+
+
 def parse(argv):
-    p = argparse.ArgumentParser(prog="vm/run", usage="vm/run [options] -- COMMAND [ARGUMENT...]",
+    p = Parser(prog="vm/run", usage="vm/run [options] -- COMMAND [ARGUMENT...]",
                                 description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                 epilog="""in the guest:
   /mnt/ferry         this repository, read-only, and the working directory
