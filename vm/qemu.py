@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""One QEMU process: its sockets and QMP, its boot arguments, and whether KVM works."""
+
+import ctypes
+import json
+import mmap
+import os
+import platform
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+TOP = os.path.dirname(HERE)
+VMDIR = os.path.join(TOP, "build", "vm")
+
+
+class Trouble(Exception):
+    """The machine could not be made or did not live long enough."""
+
+
+def say(text):
+    print("vm/run: " + text, file=sys.stderr, flush=True)
+
+
+def die_with_parent():
+    """Between fork and exec: QEMU ends when this program does, however it does."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Qemu:
+    """One QEMU process with its console log and its sockets."""
+
+    def __init__(self, args, console):
+        self.sockets = {}
+        self.given = []
+        self.process = None
+        self.buffer = b""
+        self.commands = 0
+        self.events = []
+        self.args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+                     "-display", "none", "-vga", "none", "-machine", "q35",
+                     "-chardev", "file,id=serial,path=%s" % console.replace(",", ",,"),
+                     "-serial", "chardev:serial", *args]
+
+    def socket(self, name):
+        """Make a socket pair; QEMU gets the other end as chardev NAME."""
+        ours, theirs = socket.socketpair()
+        self.sockets[name] = ours
+        self.given.append(theirs)
+        self.args += ["-chardev", "socket,id=%s,fd=%d" % (name, theirs.fileno())]
+        return ours
+
+    def start(self, log):
+        self.socket("qmp")
+        self.args += ["-mon", "chardev=qmp,mode=control"]
+        self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        pass_fds=[s.fileno() for s in self.given],
+                                        preexec_fn=die_with_parent)
+        for s in self.given:
+            s.close()
+        self.given = []
+        self.greet()
+
+    def greet(self):
+        """Have QEMU tell its events from now on; its answer need not be waited for."""
+        self.sockets["qmp"].sendall(b'{"execute": "qmp_capabilities", "id": 0}\n')
+
+    def qmp_read(self):
+        """Wait for what QEMU says next. An event is noted, anything else returned."""
+        s = self.sockets["qmp"]
+        while b"\n" not in self.buffer:
+            more = s.recv(65536)
+            if not more:
+                raise Trouble("QEMU closed its control socket")
+            self.buffer += more
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        answer = json.loads(line)
+        if "event" in answer:
+            self.events.append(answer["event"])
+        return answer
+
+    def qmp_has_said(self, data):
+        """Note the events in what the control socket gave."""
+        self.buffer += data
+        while b"\n" in self.buffer:
+            self.qmp_read()
+
+    def qmp(self, command, **arguments):
+        """Send a command and wait for its result."""
+        self.commands += 1
+        s = self.sockets["qmp"]
+        s.settimeout(30)
+        s.sendall(json.dumps({"execute": command, "id": self.commands, "arguments": arguments}).encode() + b"\n")
+        while True:
+            answer = self.qmp_read()
+            if answer.get("id") != self.commands:
+                continue
+            if "return" in answer:
+                return answer["return"]
+            raise Trouble("QEMU: " + answer["error"]["desc"])
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for s in [*self.sockets.values(), *self.given]:
+            s.close()
+
+
+def qemu_patches_code_safely():
+    """Whether emulated processors may each have a thread of their own.
+
+    QEMU before 8.1 may translate an instruction while another processor patches
+    it. Linux patches itself all the time (static keys); about one boot in thirty
+    ended in "Oops: int3" with QEMU 7.2.
+    """
+    version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True).stdout
+    number = re.search(r"version (\d+)\.(\d+)", version)
+    return bool(number) and (int(number[1]), int(number[2])) >= (8, 1)
+
+
+def tsc_khz():
+    """The frequency of this host's time stamp counter, which emulation passes on, or None.
+
+    Linux measures it with an emulated timer. On a busy host that went wrong by a
+    factor of five now and then: so much faster went the guest's clock.
+    """
+    if platform.machine() != "x86_64":
+        return None
+    try:
+        page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    except OSError:  # this host lets nobody write code
+        return None
+    page.write(bytes.fromhex("0f31 48c1e220 4809d0 c3"))  # rdtsc; rax |= rdx << 32; ret
+    rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+
+    def now():
+        """Both clocks at the same moment: the least disturbed of some tries."""
+        tries = []
+        for _ in range(20):
+            before, ticks, after = time.monotonic_ns(), rdtsc(), time.monotonic_ns()
+            tries.append((after - before, (before + after) / 2, ticks))
+        return min(tries)[1:]
+
+    first = now()
+    time.sleep(0.1)
+    last = now()
+    return round((last[1] - first[1]) / (last[0] - first[0]) * 1e6)
+
+
+def boot_args(kernel, accel, memory, cpus, icount, append):
+    """What every machine has: processor, memory, kernel."""
+    # A virtual processor can stand still while the host is busy: be patient before
+    # calling that a lockup. What is stuck for good is found all the same.
+    # And it may not see a timer's interrupt in the moment that it waits for the first one.
+    cmdline = ("console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check watchdog_thresh=60 "
+               "rcupdate.rcu_cpu_stall_timeout=120 " + append)
+    if os.path.basename(kernel) == "debug":
+        cmdline += " kasan_multi_shot" # each report, not the first one only
+    if accel == "kvm":
+        args = ["-accel", "kvm", "-cpu", "host"]
+    else:
+        threads = "single" if icount or not qemu_patches_code_safely() else "multi"
+        args = ["-accel", "tcg,thread=" + threads, "-cpu", "max,la57=off"]
+        args += ["-icount", "shift=0,sleep=off"] if icount else []
+        khz = None if icount else tsc_khz()
+        cmdline += " tsc_early_khz=%d" % khz if khz else ""
+    return args + ["-m", memory, "-smp", str(cpus), "-kernel", os.path.join(kernel, "vmlinuz"),
+                   "-initrd", os.path.join(kernel, "initramfs"), "-append", cmdline.strip()]
+
+
+def choose_accel(wanted, kernel):
+    """kvm or tcg. /dev/kvm may exist and guests die on it: boot one to see."""
+    if wanted != "auto":
+        return wanted
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg"
+    answer = os.path.join(VMDIR, "accel")
+    try:
+        if time.time() - os.stat(answer).st_mtime < 24 * 3600:
+            with open(answer) as f:
+                return f.read().strip()
+    except OSError:
+        pass
+    say("trying KVM with one boot (at most 20 s)")
+    console = os.path.join(VMDIR, "kvm-probe.log")
+    qemu = Qemu(boot_args(kernel, "kvm", "256M", 1, False, "ferry.probe"), console)
+    works = False
+    try:
+        with open(os.path.join(VMDIR, "kvm-probe-qemu.log"), "wb") as log:
+            qemu.start(log)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not works and qemu.process.poll() is None:
+            time.sleep(0.2)
+            with open(os.path.join(VMDIR, "kvm-probe-qemu.log"), "rb") as log:
+                if b"internal error" in log.read():
+                    break
+            works = probe_worked(console)
+        works = works or probe_worked(console)
+    finally:
+        qemu.end()
+    accel = "kvm" if works else "tcg"
+    say("KVM works" if works else "guests die on this host's KVM: using software emulation")
+    with open(answer, "w") as f:
+        f.write(accel + "\n")
+    return accel
+
+
+def probe_worked(console):
+    try:
+        with open(console, "rb") as f:
+            return b"this accelerator works" in f.read()
+    except OSError:
+        return False
