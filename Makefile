@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# The commands of this repository; "make help" lists them. Each installs what it
-# needs itself (scripts/setup) and says so. The kernel module's own makefile is
+# The commands of this repository; "make help" lists them. Each installs the packages
+# that it requires (scripts/setup). The makefile of the kernel module is
 # drm_driver/Makefile.
 
 KERNEL ?= 6.12
 KDIR ?=
-# Only from the command line: the environment may have its own TIME, of time(1).
+# Not from the environment, where TIME belongs to time(1).
 TEST =
 TIME = 600
 SEED = 1
@@ -49,7 +49,7 @@ bench:
 
 shell: user igt
 	@vm/run --kernel "$(KERNEL)"; status=$$?; \
-	case $$status in 124 | 125 | 126) exit $$status ;; esac # others are the shell's own
+	case $$status in 124 | 125 | 126) exit $$status ;; esac # others are of the shell
 
 install: user
 	@scripts/install install $(if $(KDIR),--kdir "$(KDIR)")
@@ -73,15 +73,15 @@ clean:
 
 help:
 	@echo "make            build the module (KDIR=headers), the library and the tests"
-	@echo "make demo       run ferry in a virtual machine; pictures and a report in build/demo"
-	@echo "make test       run all tests there; TEST=name[@subtest] runs one, KERNEL=7.x another kernel"
-	@echo "make coverage   which lines of the driver the tests run; build/coverage"
+	@echo "make demo       run ferry in a virtual machine; write pictures and a report to build/demo"
+	@echo "make test       run all tests in virtual machines (TEST=name[@subtest] for one, KERNEL=7.x)"
+	@echo "make coverage   report which lines of the driver the tests run, to build/coverage"
 	@echo "make fuzz       fuzz the driver on the sanitizer kernel (TIME=600 seconds, SEED=1)"
-	@echo "make bench      run the benchmarks there; tables in build/bench"
-	@echo "make shell      a shell in the virtual machine (vm/run --help says more)"
-	@echo "make install    install the module for this host's kernel, and the library (PREFIX, DESTDIR)"
-	@echo "make uninstall  take them away again"
-	@echo "make dkms       have DKMS build the module for each kernel that is installed"
-	@echo "make docs       write the documentation to build/docs"
+	@echo "make bench      run the benchmarks in a virtual machine; write tables to build/bench"
+	@echo "make shell      open a shell in a virtual machine (options: vm/run --help)"
+	@echo "make install    install the module for this host's kernel and the library (PREFIX, DESTDIR)"
+	@echo "make uninstall  remove what make install installed"
+	@echo "make dkms       let DKMS build the module for each installed kernel"
+	@echo "make docs       build the documentation in build/docs"
 	@echo "make lint       check the sources; any warning fails"
-	@echo "make clean      remove all that was built, caches included"
+	@echo "make clean      remove everything that was built, with downloads and caches"

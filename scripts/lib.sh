@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# What the scripts here share: where things are, how progress and failures
-# are told, and which Debian mirror this host already uses. Sourced, never run.
+# Functions that scripts/ and vm/ share: paths, progress and error messages, locks, and
+# the Debian mirror that this host uses. To be sourced.
 
-# kbuild and make take these from the environment, where they may be somebody else's.
+# kbuild and make would read these, and in the environment they may have another meaning.
 unset W C V CHECK CF KCFLAGS KCPPFLAGS KAFLAGS KBUILD_EXTRA_WARN KBUILD_VERBOSE
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -23,11 +23,10 @@ die() {
 	exit 1
 }
 
-# step TEXT COMMAND... - run COMMAND with its output in a log file, say what
-# is being done and how long it took, and say so again every ten seconds.
-# step_lines is the number of lines it will print, if that is known: then the
-# rest is estimated. When it fails, the end of the log is shown and the step's
-# status returned.
+# step TEXT COMMAND... - run COMMAND with its output in a log file. Print TEXT, again
+# every ten seconds, and at the end with the time it took. If step_lines is the number of
+# lines that COMMAND will print, also estimate the remaining time. If COMMAND fails, show
+# the end of the log and return its status.
 step() {
 	local text=$1 log start told=0 pid status=0 lines rest
 	shift
@@ -35,11 +34,11 @@ step() {
 	log=$vmdir/log/$(echo "$text" | tr -cs 'a-zA-Z0-9.\n' '-').log
 	start=$SECONDS
 	say "$text ..."
-	set -m # a process group of its own, so that all of it can be ended
+	set -m # a new process group, to end all processes of the step
 	"$@" > "$log" 2>&1 < /dev/null &
 	pid=$!
 	set +m
-	# shellcheck disable=SC2064  # the id of now is meant
+	# shellcheck disable=SC2064  # expand the id now
 	trap "kill -TERM -- -$pid 2> /dev/null; exit 130" INT TERM HUP
 	while kill -0 $pid 2> /dev/null; do
 		sleep 0.1
@@ -58,27 +57,27 @@ step() {
 	trap - INT TERM HUP
 	if [ "$status" -ne 0 ]; then
 		tail -n 25 "$log" >&2
-		say "error: $text failed with status $status; all of it: $log"
+		say "error: $text failed with status $status; complete log: $log"
 		return "$status"
 	fi
 	say "$text: done in $((SECONDS - start)) s"
 }
 
-# debian_mirror - the address of the Debian archive in this host's own apt
-# configuration, without trailing slash. Other archives are not asked.
-# shellcheck disable=SC2016  # apt fills in the dollars
+# debian_mirror - print the address of the Debian archive in this host's apt
+# configuration, without trailing slash.
+# shellcheck disable=SC2016  # apt expands the variables
 debian_mirror() {
 	local uri
 	uri=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL) $(COMPONENT)' \
 		'Created-By: Packages' | awk '$2 == "Debian" && $3 == "Debian" && $4 == "main" { print $1; exit }')
-	[ -n "$uri" ] || die "apt's configuration on this host names no Debian archive" \
+	[ -n "$uri" ] || die "the apt configuration of this host names no Debian archive" \
 		"add a source for $codename main to /etc/apt/sources.list and run apt-get update"
 	echo "${uri%/}"
 }
 
-# debian_sources - the suites of the Debian archive that this host uses for its
-# own release (updates and security included), as lines of sources.list.
-# shellcheck disable=SC2016  # apt fills in the dollars
+# debian_sources - print the suites of the Debian archive that this host uses for its
+# release, including updates and security, as lines of sources.list.
+# shellcheck disable=SC2016  # apt expands the variables
 debian_sources() {
 	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' \
 		'Created-By: Packages' |
@@ -86,13 +85,13 @@ debian_sources() {
 		sort -u
 }
 
-# apt_proxy - this host's proxy settings as mmdebstrap options, one a line.
+# apt_proxy - print this host's proxy settings as options of mmdebstrap, one per line.
 apt_proxy() {
 	apt-config dump Acquire |
 		sed -n 's/^\(Acquire::https\{0,1\}::[Pp]roxy "[^"]\{1,\}";\)$/--aptopt=\1/p'
 }
 
-# locked NAME - hold the lock NAME until the script ends; says so if it waits.
+# locked NAME - take the lock NAME and hold it until the script ends.
 locked() {
 	mkdir -p "$vmdir"
 	exec 9> "$vmdir/.lock-$1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a test printed and what the kernel logged meanwhile, as results of subtests."""
+"""Derive the results of subtests from what a test printed, and find its part of the kernel log."""
 
 import re
 
@@ -9,7 +9,7 @@ def last_lines(text, n=3):
 
 
 def kernel_log_of(console, name):
-    """What the kernel said while the test ran."""
+    """Return the lines that the kernel logged while the test ran."""
     lines, taking = [], False
     for line in console.splitlines():
         if "ferry-test: start " in line:
@@ -24,10 +24,10 @@ def kernel_log_of(console, name):
 VERDICT = {"SUCCESS": "PASS", "SKIP": "SKIP"}
 
 
-def why(said):
-    """The reason for a skip or a failure, from what IGT printed: its words, else the condition."""
-    said = said.split("**** DEBUG ****")[0]
-    lines = [re.sub(r"^\(\S+\) \S+: ", "", line).strip() for line in said.splitlines()]
+def reason_of(output):
+    """Return the reason for a skip or a failure from what IGT printed: the message, else the condition."""
+    output = output.split("**** DEBUG ****")[0]
+    lines = [re.sub(r"^\(\S+\) \S+: ", "", line).strip() for line in output.splitlines()]
     for n, line in enumerate(lines):
         m = re.match(r"(?:Test requirement|Failed assertion): (.*)", line)
         if m:
@@ -37,8 +37,8 @@ def why(said):
     return last_lines("\n".join(lines), 2)
 
 
-def judge_igt(name, text, status, results, log):
-    """One row for each subtest; a dynamic one stands for itself, not its parent."""
+def add_results(name, text, status, results, log):
+    """Add one result for each subtest. Dynamic subtests replace their parent."""
     before, rows, parent, reason = 0, [], None, ""
     for m in re.finditer(r"^Starting subtest: (\S+)|^Starting dynamic subtest: (\S+)|"
                          r"^(Subtest|Dynamic subtest) (\S+): (\w+) \(|^(SUCCESS|SKIP|FAIL) \(", text, re.M):
@@ -49,7 +49,7 @@ def judge_igt(name, text, status, results, log):
             dynamic += 1
             rows.append([parent + "@" + m[2], None, ""])
         else:
-            said = text[before:m.start()]
+            output = text[before:m.start()]
             before = text.find("\n", m.end())
             what, verdict = (m[4], m[5]) if m[3] else ("", m[6])
             result = VERDICT.get(verdict, "FAIL")
@@ -64,8 +64,8 @@ def judge_igt(name, text, status, results, log):
                 rows.append(row)
             row[1] = result
             if result != "PASS":
-                # What skips all of them says why once, before the first.
-                reason = why(said) if said.strip() or result == "FAIL" else reason
+                # If all subtests skip, IGT prints the reason only once, before the first.
+                reason = reason_of(output) if output.strip() or result == "FAIL" else reason
                 row[2] = reason
     for what, result, reason in rows:
         full = name + "@" + what if what else name
@@ -73,6 +73,6 @@ def judge_igt(name, text, status, results, log):
             result, reason = "FAIL", "did not end: exit status %s" % status
         results.add(full, result, reason, log)
     if not rows:
-        results.add(name, "FAIL", "ran no subtest, exit status %s: %s" % (status, last_lines(text)), log)
+        results.add(name, "FAIL", "ran no subtest: exit status %s: %s" % (status, last_lines(text)), log)
     elif status not in (0, 77) and not any(r[1] != "PASS" and r[1] != "SKIP" for r in rows):
         results.add(name, "FAIL", "exit status %s although no subtest failed: %s" % (status, last_lines(text)), log)

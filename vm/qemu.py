@@ -19,7 +19,7 @@ VMDIR = os.path.join(TOP, "build", "vm")
 
 
 class Trouble(Exception):
-    """The machine could not be made or did not live long enough."""
+    """The virtual machine could not be started, or ended before COMMAND did."""
 
 
 def say(text):
@@ -27,7 +27,7 @@ def say(text):
 
 
 def die_with_parent():
-    """Between fork and exec: QEMU ends when this program does, however it does."""
+    """Run between fork and exec: let the kernel end QEMU when this program ends, even by SIGKILL."""
     os.setsid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
@@ -48,7 +48,7 @@ class Qemu:
                      "-serial", "chardev:serial", *args]
 
     def socket(self, name):
-        """Make a socket pair; QEMU gets the other end as chardev NAME."""
+        """Make a socket pair, pass one end to QEMU as chardev NAME, and return the other."""
         ours, theirs = socket.socketpair()
         self.sockets[name] = ours
         self.given.append(theirs)
@@ -67,11 +67,11 @@ class Qemu:
         self.greet()
 
     def greet(self):
-        """Have QEMU tell its events from now on; its answer need not be waited for."""
+        """Enter QMP's command mode, in which QEMU sends events. There is no need to wait for the answer."""
         self.sockets["qmp"].sendall(b'{"execute": "qmp_capabilities", "id": 0}\n')
 
     def qmp_read(self):
-        """Wait for what QEMU says next. An event is noted, anything else returned."""
+        """Wait for the next QMP message and return it. Events are appended to self.events as well."""
         s = self.sockets["qmp"]
         while b"\n" not in self.buffer:
             more = s.recv(65536)
@@ -84,8 +84,8 @@ class Qemu:
             self.events.append(answer["event"])
         return answer
 
-    def qmp_has_said(self, data):
-        """Note the events in what the control socket gave."""
+    def qmp_received(self, data):
+        """Take over the events in data, which was read from the QMP socket."""
         self.buffer += data
         while b"\n" in self.buffer:
             self.qmp_read()
@@ -113,11 +113,11 @@ class Qemu:
 
 
 def qemu_patches_code_safely():
-    """Whether emulated processors may each have a thread of their own.
+    """Return whether each emulated processor may run in its own host thread.
 
-    QEMU before 8.1 may translate an instruction while another processor patches
-    it. Linux patches itself all the time (static keys); about one boot in thirty
-    ended in "Oops: int3" with QEMU 7.2.
+    QEMU before 8.1 can translate an instruction while another processor patches
+    it. Linux patches its code at run time (static keys): with QEMU 7.2 about one boot in
+    thirty ended in "Oops: int3".
     """
     version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True).stdout
     number = re.search(r"version (\d+)\.(\d+)", version)
@@ -125,27 +125,27 @@ def qemu_patches_code_safely():
 
 
 def tsc_khz():
-    """The frequency of this host's time stamp counter, which emulation passes on, or None.
+    """Return the frequency of the host's time stamp counter, which the guest reads under emulation, or None.
 
-    Linux measures it with an emulated timer. On a busy host that went wrong by a
-    factor of five now and then: so much faster went the guest's clock.
+    Linux would measure it with an emulated timer. On a busy host the result was wrong
+    by up to a factor of five, and the guest's clock ran faster by that factor.
     """
     if platform.machine() != "x86_64":
         return None
     try:
         page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    except OSError:  # this host lets nobody write code
+    except OSError:  # the host forbids writable executable memory
         return None
     page.write(bytes.fromhex("0f31 48c1e220 4809d0 c3"))  # rdtsc; rax |= rdx << 32; ret
     rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
 
     def now():
-        """Both clocks at the same moment: the least disturbed of some tries."""
-        tries = []
+        """Read both clocks at the same moment: take the shortest of 20 attempts."""
+        attempts = []
         for _ in range(20):
             before, ticks, after = time.monotonic_ns(), rdtsc(), time.monotonic_ns()
-            tries.append((after - before, (before + after) / 2, ticks))
-        return min(tries)[1:]
+            attempts.append((after - before, (before + after) / 2, ticks))
+        return min(attempts)[1:]
 
     first = now()
     time.sleep(0.1)
@@ -154,14 +154,14 @@ def tsc_khz():
 
 
 def boot_args(kernel, accel, memory, cpus, icount, append):
-    """What every machine has: processor, memory, kernel."""
-    # A virtual processor can stand still while the host is busy: be patient before
-    # calling that a lockup. What is stuck for good is found all the same.
-    # And it may not see a timer's interrupt in the moment that it waits for the first one.
+    """Return the QEMU arguments that every virtual machine has: processor, memory, kernel."""
+    # On a busy host a virtual processor may not run for seconds. The longer limits avoid
+    # false reports of lockups and stalls; a real one is still reported. For the same
+    # reason the boot-time check for timer interrupts can fail: skip it.
     cmdline = ("console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check watchdog_thresh=60 "
                "rcupdate.rcu_cpu_stall_timeout=120 " + append)
     if os.path.basename(kernel) == "debug":
-        cmdline += " kasan_multi_shot" # each report, not the first one only
+        cmdline += " kasan_multi_shot" # report each error, not only the first
     if accel == "kvm":
         args = ["-accel", "kvm", "-cpu", "host"]
     else:
@@ -174,10 +174,10 @@ def boot_args(kernel, accel, memory, cpus, icount, append):
                    "-initrd", os.path.join(kernel, "initramfs"), "-append", cmdline.strip()]
 
 
-def choose_accel(wanted, kernel):
-    """kvm or tcg. /dev/kvm may exist and guests die on it: boot one to see."""
-    if wanted != "auto":
-        return wanted
+def choose_accel(requested, kernel):
+    """Return kvm or tcg. Guests can fail to run on a /dev/kvm that exists: boot one to find out."""
+    if requested != "auto":
+        return requested
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
     answer = os.path.join(VMDIR, "accel")
@@ -205,7 +205,7 @@ def choose_accel(wanted, kernel):
     finally:
         qemu.end()
     accel = "kvm" if works else "tcg"
-    say("KVM works" if works else "guests die on this host's KVM: using software emulation")
+    say("KVM works" if works else "guests crash on this host's KVM: using software emulation")
     with open(answer, "w") as f:
         f.write(accel + "\n")
     return accel

@@ -2,9 +2,9 @@
 """Run COMMAND in a fresh virtual machine with ferry loaded.
 
 The exit status is COMMAND's, except:
-  124  the time was up and the machine was ended
-  125  the kernel found fault with itself (see vm/splats.py); takes precedence
-  126  the machine could not be made, or died before COMMAND ended
+  124  --timeout expired, and the virtual machine was ended
+  125  the kernel reported an error (see vm/splats.py); takes precedence
+  126  the virtual machine could not be started, or ended before COMMAND did
 """
 
 import argparse
@@ -26,7 +26,7 @@ class Ended(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends with BROKEN, and not with 2, which could be the status of COMMAND."""
+    """Exits with BROKEN on a usage error, as 2 may be the status of COMMAND."""
 
     def error(self, message):
         self.print_usage(sys.stderr)
@@ -40,13 +40,13 @@ def parse(argv):
                                 epilog="""in the guest:
   /mnt/ferry         this repository, read-only, and the working directory
   /mnt/share         the directory given with --share, read-write
-  vm-screenshot NAME [dN]   takes a picture of the screen of the n-th device
-  vm-host picture [dN]      prints a checksum of what is on the screen
-  vm-wake S                 with --sleep: presses a key when it has slept for S seconds, which wakes from idle
-  vm-host unplug dN         with --hotplug: asks the guest to give the device away
-  vm-host plug dN           plugs it in again
+  vm-screenshot NAME [dN]   take a picture of the screen of the n-th device
+  vm-host picture [dN]      print a checksum of the picture on the screen
+  vm-wake S                 with --sleep: press a key S seconds after a suspend to idle, to resume
+  vm-host unplug dN         with --hotplug: request the guest to release the device
+  vm-host plug dN           plug it in again
 
-Without COMMAND, on a terminal, there is an interactive shell.""")
+Without COMMAND, on a terminal, run an interactive shell.""")
     p.add_argument("--kernel", default="6.12", metavar="V", help="6.12 (default), 7.x, or a sanitizer kernel, debug or kcsan")
     p.add_argument("--device", action="append", metavar="SPEC",
                    help="bochs-display (default), VGA, secondary-vga, ivshmem-plain[,size=64M][,path=FILE], "
@@ -57,37 +57,37 @@ Without COMMAND, on a terminal, there is an interactive shell.""")
     p.add_argument("--memory", default="1536M", help="default 1536M")
     p.add_argument("--cpus", type=int, default=2, help="default 2")
     p.add_argument("--swap", metavar="SIZE", help="swap space on a disk, as in 2G; none by default")
-    p.add_argument("--sleep", action="store_true", help="the guest may be suspended, with --swap also to disk: it has "
-                   "copies of the directories from here, and ivshmem loses its contents")
-    p.add_argument("--hotplug", action="store_true", help="devices can be unplugged and plugged in; take "
+    p.add_argument("--sleep", action="store_true", help="allow the guest to suspend, with --swap also to disk: it gets "
+                   "copies of the host's directories, and ivshmem memory loses its contents")
+    p.add_argument("--hotplug", action="store_true", help="allow devices to be unplugged and plugged in; use "
                    "secondary-vga or ivshmem-plain, as QEMU 7.2 does not free the memory of bochs-display")
-    p.add_argument("--timeout", type=float, metavar="S", help="end the machine after S seconds, boot "
-                   "included; 0 is never (default 600, interactively 0)")
+    p.add_argument("--timeout", type=float, metavar="S", help="end the virtual machine after S seconds, boot "
+                   "included; 0 means never (default 600, interactively 0)")
     p.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto",
-                   help="auto (default) tries KVM with a bounded boot, else emulates")
+                   help="auto (default) boots a guest to test KVM, and emulates if that fails")
     p.add_argument("--icount", action="store_true",
-                   help="let guest time count instructions (emulated, not real time)")
-    p.add_argument("--screenshot", metavar="FILE", help="PNG of the first device's screen as COMMAND ends")
-    p.add_argument("--append", default="", metavar="TEXT", help="more for the kernel command line")
-    p.add_argument("--env", action="append", default=[], metavar="N=V", help="set in COMMAND's environment")
+                   help="derive guest time from the number of instructions (emulation only)")
+    p.add_argument("--screenshot", metavar="FILE", help="write a PNG of the first device's screen when COMMAND ends")
+    p.add_argument("--append", default="", metavar="TEXT", help="append TEXT to the kernel command line")
+    p.add_argument("--env", action="append", default=[], metavar="N=V", help="set a variable in COMMAND's environment")
     p.add_argument("--log", metavar="FILE", help="console log (default build/vm/latest/console.log)")
     p.add_argument("--load-image", action="store_true",
-                   help="have ferry.ko at hand for modprobe although --driver is another")
-    p.add_argument("--qemu", action="append", default=[], metavar="ARG", help="one more argument for QEMU")
-    p.add_argument("--verbose", action="store_true", help="show the console on stderr")
+                   help="make ferry.ko available to modprobe although --driver names another module")
+    p.add_argument("--qemu", action="append", default=[], metavar="ARG", help="pass ARG to QEMU")
+    p.add_argument("--verbose", action="store_true", help="copy the console to stderr")
     cut = argv.index("--") if "--" in argv else len(argv)
     o = p.parse_args(argv[:cut])
     o.command = argv[cut + 1:]
     o.tty = not o.command
     if o.tty and not os.isatty(0):
-        p.error("no COMMAND given (write it after --), and no terminal for a shell")
+        p.error("no COMMAND given (after --), and no terminal for a shell")
     o.command = o.command or ["bash", "-l"]
     if o.timeout is None:
         o.timeout = 0 if o.tty else 600
     if o.log:
         o.log = os.path.realpath(o.log)
     if not re.fullmatch(r"[\w-]+", o.driver):
-        p.error("--driver takes a module's name")
+        p.error("--driver requires the name of a module")
     return o
 
 
@@ -107,7 +107,7 @@ def main(argv):
         say("ended by %s" % signal.Signals(e.args[0]).name)
         return 128 + e.args[0]
     except TimeoutError:
-        say("the time is up: the machine was ended after %g s" % options.timeout)
+        say("timeout: the virtual machine was ended after %g s" % options.timeout)
         status = TIMEOUT
     except (Trouble, OSError) as e:
         say("error: %s" % e)
@@ -119,12 +119,12 @@ def main(argv):
         shutil.copytree(counts, os.path.join(os.environ["FERRY_COVERAGE"], os.path.basename(machine.directory)))
     text = splats.report(machine.console)
     if text:
-        say("the kernel found fault with itself:\n" + text)
+        say("the kernel reported an error:\n" + text)
         status = SPLAT
     elif status is None:
         status = BROKEN
         says = machine.qemu_says()
-        say("error: " + (machine.trouble or "the machine ended before the command did"))
+        say("error: " + (machine.trouble or "the virtual machine ended before the command did"))
         for line in re.findall(r"ferry-vm: .*", machine.console_text()):
             say(line)
         if says:

@@ -1,15 +1,15 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
-"""What in a kernel log means that the kernel found fault with itself.
+"""Find the errors that the kernel reports in its log: splats.
 
-    vm/splats.py FILE...     print each splat; exit status 1 if there was one
-    vm/splats.py --selftest  check the patterns against lines that are known
+    vm/splats.py FILE...     print each splat; exit status 1 if there is one
+    vm/splats.py --selftest  check the patterns against known lines
 """
 
 import re
 import sys
 
-# Each pattern with a line, as some kernel prints it, that it is there for.
+# Each pattern with an example of a line that it must match.
 PATTERNS = [
     (r"\[ cut here \]", "------------[ cut here ]------------"),
     (r"\bWARNING: (?!Unprivileged eBPF|Spectre)", "WARNING: CPU: 0 PID: 31 at mm/memory.c:2129 vmf_insert_pfn+0x1"),
@@ -48,7 +48,7 @@ PATTERNS = [
     (r"\[drm:[^]]*\] \*ERROR\*.*(leak|not clean)|drm_WARN|Memory manager not clean", "[drm:drm_mm_takedown [drm]] *ERROR* Memory manager not clean during takedown."),
 ]
 
-# Lines that look alike and mean no harm.
+# Similar lines that report no error.
 HARMLESS = [
     "Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on",
     "[    0.1] rcu: \tRCU calculated value of scheduler-enlistment delay is 25 jiffies.",
@@ -67,12 +67,12 @@ HARMLESS = [
 
 REGEX = re.compile("|".join("(?:%s)" % p for p, _ in PATTERNS))
 
-# The kernel has data races of its own, hundreds of them; a report of KCSAN counts
-# if ferry is in it. It stands between two such rulers.
+# KCSAN reports hundreds of data races outside of the driver. A report counts only if its
+# stacks name the module ferry. It is enclosed in two such rulers.
 KCSAN, RULER = re.compile(r"\bBUG: KCSAN: "), re.compile(r"={60,}")
 
 
-def not_ours(lines):
+def foreign_races(lines):
     """Return the numbers, from 1, of the lines in reports of KCSAN that do not name ferry."""
     numbers, report, ours = set(), None, False
     for n, line in enumerate(lines, 1):
@@ -83,15 +83,15 @@ def not_ours(lines):
             report = None
         elif report is not None:
             report.add(n)
-        # Not "ferry": the names of the tests begin so.
+        # In brackets, because the names of test programs begin with "ferry".
         ours = ours or report is not None and "[ferry]" in line
-    return numbers # a report that is cut off counts
+    return numbers # a truncated report counts
 
 
 def find(lines):
     """Return [(number, line)] of the splats in lines, counted from 1."""
     lines = list(lines)
-    skipped = not_ours(lines)
+    skipped = foreign_races(lines)
     return [(n, line.rstrip()) for n, line in enumerate(lines, 1) if n not in skipped and REGEX.search(line)]
 
 
@@ -122,7 +122,7 @@ def selftest():
             " where+0x1/0x2", "CPU: 1 PID: 1 Comm: ferry_create Tainted: G", ruler]
     for where, count in (("ferry_bo_free+0x1/0x2 [ferry]", 1), ("folio_batch_move_lru+0x1/0x2", 0)):
         if len(find([line.replace("where+0x1/0x2", where) for line in race])) != count:
-            wrong.append("a race in %s is taken for %s" % (where, "nothing" if count else "ours"))
+            wrong.append("a race in %s is %s" % (where, "missed" if count else "reported"))
     for w in wrong:
         print("splats: %s" % w)
     return wrong

@@ -17,15 +17,15 @@ from qemu import TOP, VMDIR, Qemu, Trouble, boot_args, choose_accel, say
 
 KEEP_RUNS = 20
 
-# What Linux says when only devices are left to be suspended, and when all is over.
+# What Linux logs when only the devices remain to be suspended, and after it resumed.
 FROZEN, AWAKE = "Freezing remaining freezable tasks completed", "PM: suspend exit"
 
-# Where a machine that sleeps has its serial ports, besides that of the console.
+# The serial ports of a virtual machine with --sleep, besides that of the console.
 SERIAL = {"ctl": "index=1,irq=3", "out": "index=2,irq=6", "err": "index=3,irq=7"}
 
 
 def output_of(*command):
-    """Run one of the scripts of the project and return its last line."""
+    """Run a script of the project and return the last line that it prints."""
     p = subprocess.run([os.path.join(TOP, command[0]), *command[1:]], stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE, text=True)
     if p.returncode:
@@ -34,7 +34,7 @@ def output_of(*command):
 
 
 class Device:
-    """A device that --device asks for; the n-th has the id dN."""
+    """A device of --device. The n-th has the id dN, counted from d0."""
 
     def __init__(self, number, spec, directory, options):
         model, *given = spec.split(",")
@@ -51,7 +51,7 @@ class Device:
             self.backend = ["-object", "%s,id=mem%d,size=%s,share=on" % (backend, number, size)]
             given.append("memdev=mem%d" % number)
         if options.hotplug:
-            # The root bus takes no device while the machine runs, a port of its own does.
+            # The root bus does not support hotplug: add the device to a root port.
             self.backend += ["-device", "pcie-root-port,id=port%d,chassis=%d,slot=%d,addr=0x%x" % (
                 number, number, number, 0x10 + number)]
             self.ram = "0000:00:%02x.0:00.0/" % (0x10 + number)
@@ -59,14 +59,14 @@ class Device:
         if not any(o.startswith("id=") for o in given):
             given.insert(0, "id=d%d" % number)
         if options.sleep:
-            # SeaBIOS calls the device's when Linux wakes up, and from 7.3 on gets lost there.
+            # SeaBIOS runs the option ROM on resume from S3, and with Linux 7.3 does not return.
             given.append("romfile=")
         self.properties = {"driver": model, **dict(o.split("=", 1) for o in given if "=" in o)}
         self.id = self.properties["id"]
         self.args = [*self.backend, "-device", ",".join([model, *given])]
 
     def lose_memory(self):
-        """What a device without power does."""
+        """Overwrite the device memory, as real memory loses its contents without power."""
         if self.memory:
             with open(self.memory, "r+b") as f:
                 size = os.fstat(f.fileno()).st_size
@@ -75,7 +75,7 @@ class Device:
 
 
 def new_run_directory():
-    """A directory for this run; those of the oldest runs are removed."""
+    """Make a directory for this run, and remove those of the oldest runs."""
     runs = os.path.join(VMDIR, "runs")
     os.makedirs(runs, exist_ok=True)
     for old in sorted(os.listdir(runs))[:-KEEP_RUNS]:
@@ -103,7 +103,7 @@ def drive_args(*images):
 
 def swap_args(path, size):
     if not re.fullmatch(r"\d+[MG]", size):
-        raise Trouble("--swap takes a size as in 512M or 2G")
+        raise Trouble("--swap requires a size such as 512M or 2G")
     with open(path, "wb") as f:
         f.truncate(int(size[:-1]) << {"M": 20, "G": 30}[size[-1]])
     return ["-drive", "if=none,id=swap,format=raw,cache=unsafe,file=" + path.replace(",", ",,"),
@@ -111,7 +111,7 @@ def swap_args(path, size):
 
 
 class VirtualMachine:
-    """The machine that COMMAND runs in."""
+    """The virtual machine that COMMAND runs in."""
 
     def __init__(self, options):
         self.o = options
@@ -132,7 +132,7 @@ class VirtualMachine:
         if o.driver == "ferry" or o.load_image:
             images.append(output_of("vm/module-image", o.kernel))
         accel = "tcg" if o.icount else choose_accel(o.accel, kernel)
-        self.tell(kernel, accel)
+        self.announce(kernel, accel)
         self.directory = new_run_directory()
         self.console = o.log or os.path.join(self.directory, "console.log")
         open(self.console, "w").close()
@@ -140,7 +140,7 @@ class VirtualMachine:
         os.symlink(self.directory, link)
         os.replace(link, os.path.join(VMDIR, "latest"))
         self.write_job()
-        # Both carry the same PCI id.
+        # The stock driver bochs binds to the same PCI id.
         append = "modprobe.blacklist=bochs " if o.driver == "ferry" else ""
         append += "vm.sleep " if o.sleep else ""
         specs = [d for d in o.device or ["bochs-display"] if d != "none"]
@@ -164,8 +164,8 @@ class VirtualMachine:
         qemu.args += ["-device", "virtio-serial-pci"]
         for port in ("ctl", "out", "err"):
             qemu.socket(port)
-            # Linux 7.3's virtio console asks after a sleep who is connected, and only then
-            # gives the host buffers to answer into: each port stays closed.
+            # virtio ports stay closed after a resume with Linux 7.3: the driver queries
+            # their state before it gives the host buffers for the answer.
             model = "isa-serial," + SERIAL[port] if self.o.sleep else "virtserialport,name=" + port
             qemu.args += ["-device", "%s,chardev=%s" % (model, port)]
         if self.o.tty:
@@ -174,8 +174,8 @@ class VirtualMachine:
         qemu.args += self.o.qemu
         self.qemu = qemu
 
-    def tell(self, kernel, accel):
-        """Booting takes some seconds: say so to whoever watches."""
+    def announce(self, kernel, accel):
+        """Say on a terminal that the virtual machine boots, which takes some seconds."""
         if os.isatty(2):
             with open(os.path.join(kernel, "release")) as f:
                 say("booting Linux %s%s" % (f.read().strip(), " under emulation" if accel == "tcg" else ""))
@@ -199,7 +199,7 @@ class VirtualMachine:
         self.qemu.qmp("screendump", filename=os.path.abspath(path), format="png", device=device)
 
     def serve(self, request):
-        """Do what the guest asks for on the ctl port; return the answer."""
+        """Handle a request of the guest from the ctl port, and return the answer."""
         word, *args = request.split()
         if word == "exit" and args:
             if args[0] == "trouble":
@@ -229,27 +229,27 @@ class VirtualMachine:
             return "ok"
         return "error unknown request"
 
-    def has_left(self, device):
-        """Whether a device that the guest has given away is gone, with its memory, which takes a moment longer."""
+    def is_removed(self, device):
+        """Return whether QEMU has removed a device that the guest released, and its memory, which takes longer."""
         if any(o["name"] == device.id for o in self.qemu.qmp("qom-list", path="/machine/peripheral")):
             return False
         return device.ram not in self.qemu.qmp("human-monitor-command", **{"command-line": "info ramblock"})
 
-    def plug(self, there, name):
-        """Ask the guest to give a device away, or plug it in again."""
+    def plug(self, present, name):
+        """Plug a device in, or request the guest to release it."""
         device = next((d for d in self.devices if d.id == name), None)
         if not device or not device.ram:
             raise Trouble("no device '%s' can be unplugged" % name)
-        if not there:
+        if not present:
             self.qemu.qmp("device_del", id=name)
             return
-        # QEMU aborts if the same memory comes twice. That of bochs-display never goes (7.2).
+        # QEMU aborts if memory of the same name exists. It never removes that of bochs-display (7.2).
         for _ in range(200):
-            if self.has_left(device):
+            if self.is_removed(device):
                 self.qemu.qmp("device_add", **device.properties)
                 return
             time.sleep(0.05)
-        raise Trouble("QEMU has not parted with '%s'" % name)
+        raise Trouble("QEMU did not remove '%s'" % name)
 
     def control(self, data):
         self.requests += data
@@ -263,9 +263,9 @@ class VirtualMachine:
             self.qemu.sockets["ctl"].sendall(answer.encode() + b"\n")
 
     def loop(self):
-        """Pass data on until QEMU has ended and all it said has been read."""
+        """Forward data until QEMU has ended and all its output has been read."""
         sockets = self.qemu.sockets
-        sources = {sockets["ctl"]: self.control, sockets["qmp"]: self.qemu.qmp_has_said}
+        sources = {sockets["ctl"]: self.control, sockets["qmp"]: self.qemu.qmp_received}
         sources[sockets["out"]] = lambda data: write_all(1, data)
         sources[sockets["err"]] = lambda data: write_all(2, data)
         if self.o.tty:
@@ -279,7 +279,7 @@ class VirtualMachine:
             if time.monotonic() - looked > 2:
                 looked = time.monotonic()
                 if "KVM internal error" in self.qemu_says():
-                    raise Trouble("guests die on this host's KVM; take --accel tcg. QEMU says: " + self.qemu_says())
+                    raise Trouble("guests crash on this host's KVM; use --accel tcg. QEMU says: " + self.qemu_says())
             ready = select.select(list(sources), [], [], 0 if gone else 0.2)[0]
             for s in ready:
                 try:
@@ -301,7 +301,7 @@ class VirtualMachine:
                 raise TimeoutError
 
     def power_down(self):
-        """Do to the devices what a suspend does to real ones."""
+        """Clear the memory of the devices when the guest suspends to memory, as power-off does to real ones."""
         events = self.qemu.events
         while events:
             event = events.pop(0)
@@ -310,21 +310,21 @@ class VirtualMachine:
                     device.lose_memory()
 
     def is_hibernated(self):
-        """Whether the guest has left itself on its swap disk, with the mark that it looks for when it boots."""
+        """Return whether the swap disk has a hibernation image, by the signature that the guest checks at boot."""
         if not (self.o.sleep and self.o.swap):
             return False
         with open(os.path.join(self.directory, "swap"), "rb") as f:
             return f.read(4096)[4086:] == b"S1SUSPEND\0"
 
     def wake(self):
-        """Press a key, if it was asked for, until it works: an emulated clock wakes no machine from idle."""
+        """If the guest has requested it, press a key until the guest resumes. Its emulated clock does not wake it from idle."""
         if self.wake_after is None:
             return
         text = self.console_text()
         if text.count(AWAKE) > self.woken:
             self.wake_after = None
         elif self.wake_at is None:
-            # A key that comes while the devices are being suspended would stop that.
+            # A key that is pressed while the devices are being suspended would abort the suspend.
             if text.rfind(FROZEN) > text.rfind(AWAKE):
                 self.wake_at = time.monotonic() + self.wake_after
         elif time.monotonic() > self.wake_at:
@@ -358,10 +358,10 @@ class VirtualMachine:
             if self.saved_tty:
                 termios.tcsetattr(0, termios.TCSADRAIN, self.saved_tty)
             self.qemu.end()
-            self.forget()
+            self.remove_large_files()
 
-    def forget(self):
-        """What is large, and of no use any more."""
+    def remove_large_files(self):
+        """Remove the swap disk and device memory. The logs stay."""
         for name in os.listdir(self.directory):
             if name == "swap" or name.startswith("memory-"):
                 os.unlink(os.path.join(self.directory, name))
