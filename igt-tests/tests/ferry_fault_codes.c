@@ -54,8 +54,9 @@ static void test_code_fallback(int fd)
 	igt_ferry_touch(bo.map, bo.size);
 	igt_assert_eq(igt_ferry_trace_count("ferry_fault: ", offset), 1);
 	igt_assert_eq(igt_ferry_trace_count(
-			      offset, "page=0 order=9 placement=system memtype=5 "
-				      "result=nopage"),
+			      offset,
+			      "page=0 order=9 placement=system memtype=5 "
+			      "result=nopage"),
 		      1);
 	igt_assert_eq(igt_ferry_trace_count("ferry_insert: ",
 					    "pages=512 order=9"),
@@ -70,9 +71,9 @@ static void test_code_fallback(int fd)
 	igt_assert_lt(0, igt_ferry_trace_count(
 				 offset, "order=9 placement=system memtype=5 "
 					 "result=fallback"));
-	igt_assert_eq(igt_ferry_trace_count(offset,
-					    "order=0 placement=system memtype=5 "
-					    "result=nopage"),
+	igt_assert_eq(igt_ferry_trace_count(
+			      offset, "order=0 placement=system memtype=5 "
+				      "result=nopage"),
 		      1);
 	igt_assert_eq(igt_ferry_trace_count("ferry_insert: ",
 					    "pages=511 order=0"),
