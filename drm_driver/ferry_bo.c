@@ -83,6 +83,7 @@ struct ferry_bo *ferry_bo_from_ttm(struct ttm_buffer_object *tbo)
 {
 	return tbo->destroy == ferry_bo_destroy ? ttm_to_ferry_bo(tbo) : NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_bo_from_ttm);
 
 /**
  * ferry_bo_put - drop a reference
