@@ -17,8 +17,9 @@
  * @min_size: size of an element in the first version of the interface that has it
  * @size: size of an element as this kernel knows it
  *
- * Elements of an older program are shorter and end in zeros here. Those of a newer
- * program are longer, and must be zero where this kernel does not know them.
+ * The elements of a program that was built for an older interface are shorter: the rest of the
+ * copy is zero. Those of a newer program are longer: the bytes that this kernel does not know
+ * must be zero.
  *
  * Return: the elements, for kvfree(); or an error pointer: -EINVAL for a stride below
  * @min_size or above %DRM_FERRY_STRIDE_MAX, -E2BIG if unknown bytes are not zero, -EFAULT

@@ -24,12 +24,13 @@
 /**
  * DOC: Caching audit
  *
- * If two mappings of one page have different memory types, the CPU can lose writes, or the
- * machine can stop. A check at every insert costs more than the insert, and can only fail if
- * the driver has a bug. So production kernels do not check, and this audit proves at any time
- * that they need not. For every page of every user mapping of every BO it compares the memory
- * type of the user's PTE or PMD, the type that PAT tracks for the page, and the type of the
- * kernel's own mapping. It also checks that the entry maps the right page of the BO.
+ * If two mappings of one page have different memory types, the CPU can lose writes or raise a
+ * machine check. Checking every PTE and PMD when it is inserted costs more than inserting it,
+ * and can only fail if the driver has a bug. So the page fault handlers do not check, and this
+ * audit checks all mappings when its debugfs file is read. For every page of every user
+ * mapping of every BO it compares the memory type of the user's PTE or PMD, the type that PAT
+ * tracks for the page, and the type of the kernel's own mapping. It also checks that the entry
+ * maps the right page of the BO.
  *
  * With CONFIG_DRM_FERRY_DEBUG_CACHING the same check runs after every insert.
  */
@@ -40,7 +41,7 @@
 struct ferry_audit {
 	/** @ferry: the device */
 	struct ferry_device *ferry;
-	/** @m: where to report, or NULL for the kernel log */
+	/** @m: debugfs file to print to, or NULL for the kernel log */
 	struct seq_file *m;
 	/** @tracked: memory type that PAT tracks for the aperture */
 	int tracked;
@@ -50,13 +51,13 @@ struct ferry_audit {
 	u64 entries;
 	/** @pages: number of pages that @entries map */
 	u64 pages;
-	/** @disagreements: number of pages for which something differs */
+	/** @disagreements: number of pages with a wrong PFN or differing memory types */
 	u64 disagreements;
 };
 
 /*
- * PAT has no function that tells what it tracks. But a new mapping that requests write-back
- * gets the type that is tracked, if there is one.
+ * PAT has no function to query the memory type that it tracks. But if a type is tracked, a
+ * new mapping that requests write-back gets that type.
  */
 static int ferry_audit_tracked_aperture(struct ferry_device *ferry)
 {
@@ -91,7 +92,7 @@ static void ferry_audit_page(struct ferry_audit *audit, struct ferry_pte_map *ma
 	int kernel = ferry_pat_of_kernel_address(ferry_cursor_vaddr(&map->cursor, offset));
 	int tracked;
 
-	if (!pat_enabled()) /* then nothing is tracked */
+	if (!pat_enabled()) /* PAT tracks nothing */
 		tracked = user;
 	else if (ferry_cursor_in_aperture(&map->cursor))
 		tracked = audit->tracked;
@@ -114,7 +115,7 @@ static void ferry_audit_page(struct ferry_audit *audit, struct ferry_pte_map *ma
 			     ferry_pat_name(tracked), ferry_pat_name(kernel));
 }
 
-/* Returns the PTE or PMD that maps @address, or 0. @size is what it, or the hole, spans. */
+/* Returns the entry that maps @address, or 0. Sets @size to the size of the entry or the hole. */
 static u64 ferry_audit_walk(struct mm_struct *mm, unsigned long address, unsigned long *size)
 {
 	pgd_t *pgd = pgd_offset(mm, address);
@@ -148,7 +149,10 @@ static u64 ferry_audit_walk(struct mm_struct *mm, unsigned long address, unsigne
 	return pte_present(pte) ? pte_val(pte) : 0;
 }
 
-/* The caller holds mmap_lock, which keeps page tables, and the reservation, which keeps entries. */
+/*
+ * The caller holds mmap_lock, so the page tables are not freed, and the BO's reservation, so the
+ * entries do not change.
+ */
 static void ferry_audit_range(struct ferry_audit *audit, struct ferry_pte_map *map,
 			      struct mm_struct *mm, unsigned long start, unsigned long end)
 {
@@ -234,7 +238,7 @@ static struct mm_struct *ferry_audit_next_mm(pid_t *pid)
 /**
  * ferry_audit_show - audit all user mappings of all BOs
  * @ferry: the device
- * @m: where to print each disagreement and a summary
+ * @m: debugfs file to print each disagreement and a summary to
  *
  * Return: 0.
  */

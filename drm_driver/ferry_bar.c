@@ -20,7 +20,7 @@
  * The driver claims and maps the BAR as a whole, once, when it probes the device. This
  * one reservation is what the x86 page attribute table (PAT) tracks, and every later
  * mapping of a page of the BAR, in the kernel or in user space, takes its memory type from
- * there. The driver never makes a second reservation, so none can disagree.
+ * there. The driver never makes a second reservation, so no two can differ.
  *
  * PAT keeps the type of the first reservation of a range. If something else has mapped the
  * BAR before, the request for write-combining succeeds and the result is uncached. So the
@@ -51,7 +51,7 @@ static int ferry_bar_pick(struct ferry_device *ferry)
 		    (pci_resource_flags(pdev, aperture_bar) & IORESOURCE_MEM) &&
 		    pci_resource_len(pdev, aperture_bar))
 			return aperture_bar;
-		drm_err(drm, "BAR %d, named by aperture_bar=, is no memory BAR of this device\n",
+		drm_err(drm, "BAR %d, named by aperture_bar=, is not a memory BAR of this device\n",
 			aperture_bar);
 		return -EINVAL;
 	}
@@ -137,7 +137,7 @@ static int ferry_bar_map(struct ferry_bar *bar, enum drm_ferry_memtype request)
 	return 0;
 }
 
-/* Map with the preferred memory type, or with the second one if another one was effective. */
+/* Request the preferred memory type. If another type is effective, request the second choice. */
 static int ferry_bar_map_best(struct ferry_device *ferry,
 			      const enum drm_ferry_memtype requests[2])
 {

@@ -12,10 +12,10 @@
 /**
  * DOC: Clients
  *
- * A copy is charged to the client whose ioctl caused it: the copy of a BO that the ioctl
- * moves or creates, and the copies of the BOs that it evicts. &struct ferry_ctx carries the
- * client through TTM. Moves for the display, for another driver and for a suspend are
- * charged to no client.
+ * The time of a copy is accounted to the client whose ioctl caused it: the copy of a BO that
+ * the ioctl moves or creates, and the copies of the BOs that it evicts. &struct ferry_ctx
+ * passes the client through TTM. Moves for the display, for another driver and for a suspend
+ * are accounted to no client.
  */
 
 /**
@@ -44,7 +44,7 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_client_open);
  * @drm: the device
  * @file: the file
  *
- * Jobs that have started go on.
+ * Jobs that were started still run; they hold references of their own.
  */
 void ferry_client_close(struct drm_device *drm, struct drm_file *file)
 {
@@ -85,9 +85,9 @@ void ferry_client_put(struct ferry_client *client)
 }
 
 /**
- * ferry_client_account - add the time of a copy
+ * ferry_client_account - account the time of a copy to a client
  * @client: client whose ioctl caused the copy, or NULL
- * @ns: nanoseconds
+ * @ns: duration of the copy in nanoseconds
  */
 void ferry_client_account(struct ferry_client *client, u64 ns)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Differences between the kernels that ferry builds for, and nothing else.
- * Each entry names the first version that has the new form.
+ * Differences in the kernel's API between the versions that ferry builds for, and nothing
+ * else. Each comment names the first version with the new API.
  */
 #ifndef _FERRY_COMPAT_H_
 #define _FERRY_COMPAT_H_
@@ -27,28 +27,28 @@
 
 #define FERRY_NEW_API (KERNEL_VERSION(7, 0, 0) <= LINUX_VERSION_CODE)
 
-/* 6.14: &drm_driver.date is gone */
+/* 6.14: struct drm_driver has no member date */
 #if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
 #define FERRY_DRIVER_DATE
 #else
 #define FERRY_DRIVER_DATE .date = "20261120",
 #endif
 
-/* 6.14: the client setup moved */
+/* 6.14: the header of drm_client_setup() is in another directory */
 #if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
 #include <drm/clients/drm_client_setup.h>
 #else
 #include <drm/drm_client_setup.h>
 #endif
 
-/* 7.0: the old name of this workqueue is deprecated, and its use is reported */
+/* 7.0: system_unbound_wq is deprecated, and queueing work on it logs a warning */
 #if FERRY_NEW_API
 #define ferry_unbound_wq system_dfl_wq
 #else
 #define ferry_unbound_wq system_unbound_wq
 #endif
 
-/* 7.0: the state handed to atomic callbacks has another name */
+/* 7.0: struct drm_atomic_state is called struct drm_atomic_commit */
 #if FERRY_NEW_API
 #define ferry_atomic_commit drm_atomic_commit
 #else
@@ -56,8 +56,8 @@
 #endif
 
 /*
- * 6.17: fb_create gets the format information, and hands it on. The arguments
- * are named drm, file and cmd in both.
+ * 6.17: &drm_mode_config_funcs.fb_create has a parameter for the format information, and
+ * passes it to drm_gem_fb_create(). The other parameters are drm, file and cmd in all versions.
  */
 #if KERNEL_VERSION(6, 17, 0) <= LINUX_VERSION_CODE
 #define FERRY_FB_CREATE_ARGS struct drm_device *drm, struct drm_file *file, \
@@ -69,7 +69,7 @@
 #define ferry_compat_gem_fb_create() drm_gem_fb_create(drm, file, cmd)
 #endif
 
-/* 7.0: allocation flags take the place of two booleans */
+/* 7.0: ttm_device_init() takes a mask of flags instead of two booleans */
 static inline int ferry_compat_ttm_device_init(struct ttm_device *bdev,
 					       const struct ttm_device_funcs *funcs,
 					       struct device *dev,
@@ -83,7 +83,7 @@ static inline int ferry_compat_ttm_device_init(struct ttm_device *bdev,
 #endif
 }
 
-/* 7.0: the last reference of the GEM object ends the TTM object */
+/* 7.0: TTM BOs have no reference count of their own: ttm_bo_fini() replaces ttm_bo_put() */
 static inline void ferry_compat_bo_fini(struct ttm_buffer_object *bo)
 {
 #if FERRY_NEW_API
@@ -93,7 +93,7 @@ static inline void ferry_compat_bo_fini(struct ttm_buffer_object *bo)
 #endif
 }
 
-/* 6.15: populating goes by the BO */
+/* 6.15: ttm_bo_populate() replaces ttm_tt_populate(), and takes the BO */
 static inline int ferry_compat_bo_populate(struct ttm_buffer_object *bo,
 					   struct ttm_operation_ctx *ctx)
 {
@@ -104,7 +104,7 @@ static inline int ferry_compat_bo_populate(struct ttm_buffer_object *bo,
 #endif
 }
 
-/* 6.15: a populated tt can also be backed up to shmem */
+/* 6.15: ttm_tt_is_swapped() replaces a test of the flag in struct ttm_tt */
 static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 {
 #if KERNEL_VERSION(6, 15, 0) <= LINUX_VERSION_CODE
@@ -114,7 +114,7 @@ static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 #endif
 }
 
-/* 7.0: huge entries take a plain PFN */
+/* 7.0: vmf_insert_pfn_pmd() takes an unsigned long instead of a pfn_t */
 #if FERRY_NEW_API
 #define ferry_compat_insert_pmd(vmf, pfn) vmf_insert_pfn_pmd(vmf, pfn, false)
 #else
@@ -123,7 +123,7 @@ static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 	vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false)
 #endif
 
-/* 7.0: always of the current process */
+/* 7.0: mm_get_unmapped_area() always uses the mm of the current process */
 static inline unsigned long
 ferry_compat_get_unmapped_area(struct file *filp, unsigned long addr, unsigned long len,
 			       unsigned long pgoff, unsigned long flags)
@@ -135,7 +135,7 @@ ferry_compat_get_unmapped_area(struct file *filp, unsigned long addr, unsigned l
 #endif
 }
 
-/* 7.3: asked of the mapping */
+/* 7.3: vma_is_cow_mapping() replaces is_cow_mapping(), and takes the VMA */
 static inline bool ferry_compat_is_cow_mapping(const struct vm_area_struct *vma)
 {
 #if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
@@ -145,7 +145,7 @@ static inline bool ferry_compat_is_cow_mapping(const struct vm_area_struct *vma)
 #endif
 }
 
-/* 6.18: page flags are in a structure */
+/* 6.18: &page.flags is a structure */
 static inline const unsigned long *ferry_compat_page_flags(const struct page *page)
 {
 #if KERNEL_VERSION(6, 18, 0) <= LINUX_VERSION_CODE
@@ -155,7 +155,7 @@ static inline const unsigned long *ferry_compat_page_flags(const struct page *pa
 #endif
 }
 
-/* 6.13: one call sets a timer up */
+/* 6.13: hrtimer_setup() replaces hrtimer_init(), and also sets the callback */
 static inline void
 ferry_compat_hrtimer_setup(struct hrtimer *timer,
 			   enum hrtimer_restart (*function)(struct hrtimer *))
@@ -168,14 +168,14 @@ ferry_compat_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
-/* 6.13: whether BOs can be active is told; before, it is printed in any case */
+/* 6.13: drm_print_memory_stats() prints active BOs only if a flag requests it */
 #if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
 #define FERRY_GEM_OBJECT_ACTIVE DRM_GEM_OBJECT_ACTIVE
 #else
 #define FERRY_GEM_OBJECT_ACTIVE 0
 #endif
 
-/* 6.14: control groups can limit device memory; 7.3: told by a structure */
+/* 6.14: the dmem cgroup controller can limit device memory; 7.3: options are in a structure */
 static inline int ferry_compat_register_dmem(struct drm_device *drm,
 					     struct ttm_resource_manager *man, u64 size)
 {
@@ -192,7 +192,7 @@ static inline int ferry_compat_register_dmem(struct drm_device *drm,
 #endif
 }
 
-/* 7.3: one lock for all LRUs of a device; before, an LRU has the driver's */
+/* 7.3: the DRM device has one lock for all its LRUs; before, the driver provides the lock */
 #if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
 #define FERRY_GEM_LRU_SHRINK_ARGS struct drm_gem_object *obj, struct ww_acquire_ctx *ticket
 #else
@@ -209,8 +209,9 @@ static inline void ferry_compat_gem_lru_init(struct drm_gem_lru *lru, struct mut
 }
 
 /*
- * Before 7.3 drm_gem_lru_remove(), and drm_gem_lru_move_tail(), find the lock through the
- * LRU that an object is in, which may be one on the stack of a scan that ends meanwhile.
+ * Before 7.3 drm_gem_lru_remove() and drm_gem_lru_move_tail() find the lock through the LRU
+ * that the object is in. During a scan that is an LRU on the stack of drm_gem_lru_scan(),
+ * which may return before they take the lock. So take the lock directly.
  */
 static inline void ferry_compat_gem_lru_move(struct drm_gem_lru *lru,
 					     struct drm_gem_object *obj, struct mutex *lock)
@@ -236,7 +237,7 @@ ferry_compat_gem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 #endif
 }
 
-/* 6.16: rdmsrl() is rdmsrq() */
+/* 6.16: rdmsrq() replaces rdmsrl() */
 static inline u64 ferry_compat_rdmsr(u32 msr)
 {
 	u64 val;
@@ -249,7 +250,7 @@ static inline u64 ferry_compat_rdmsr(u32 msr)
 	return val;
 }
 
-/* 6.13: namespaces are strings */
+/* 6.13: MODULE_IMPORT_NS() takes a string */
 #if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
 #define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
 #else

@@ -52,9 +52,9 @@ static void ferry_copy_page(void *to, const void *from)
 }
 
 /*
- * Each plain load from write-combined memory waits for the bus; streaming loads fetch whole
- * cache lines. drm_memcpy_from_wc() does not use them under a hypervisor, and falls back to
- * string instructions there.
+ * Each plain load from write-combined memory is a bus transaction; streaming loads fetch whole
+ * cache lines. drm_memcpy_from_wc() does not use streaming loads under a hypervisor, and falls
+ * back to string instructions there.
  */
 static bool ferry_copy_can_stream(struct ferry_device *ferry)
 {
@@ -100,9 +100,9 @@ static u32 ferry_copy_placement(const struct ferry_cursor *cursor)
 /**
  * ferry_copy_run - copy a BO's contents, or clear the destination
  * @ferry: the device
- * @copy: the copy; source and destination stay valid until it is done
+ * @copy: the copy; the caller keeps source and destination valid
  *
- * Takes no lock and allocates nothing, because a fence may wait for it.
+ * Takes no lock and allocates no memory, because jobs call it before they signal a fence.
  */
 void ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy)
 {

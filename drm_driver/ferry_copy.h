@@ -14,15 +14,15 @@ struct ferry_device;
  * struct ferry_copy - a copy of a BO's contents from one resource to another
  */
 struct ferry_copy {
-	/** @from: source; without memory if the destination shall be cleared */
+	/** @from: source; has no memory if the destination shall be cleared */
 	struct ferry_cursor from;
 	/** @to: destination */
 	struct ferry_cursor to;
 	/** @size: size in bytes, whole pages */
 	u64 size;
-	/** @offset: fake offset of the BO, which names it in traces */
+	/** @offset: fake offset of the BO, which identifies it in traces */
 	u64 offset;
-	/** @client: client that the copy is charged to, or NULL */
+	/** @client: client that the copy is accounted to, or NULL */
 	struct ferry_client *client;
 	/** @evict: the move frees space for another BO */
 	bool evict;

@@ -12,24 +12,24 @@ struct ferry_client;
 struct ferry_job_batch;
 
 /**
- * struct ferry_ctx - a TTM operation, and the call that it belongs to
+ * struct ferry_ctx - context of a TTM operation that can move a BO
  *
- * Every operation that can move the contents of a BO runs with one of these: TTM hands
- * @base down to ferry_migrate_move(), also for the BOs that it evicts. TTM's own contexts
- * only get as far as giving a new BO its first resource, which moves nothing.
+ * Every operation that can move a BO to or from the aperture uses this context: TTM passes
+ * @base to ferry_migrate_move(), also for the BOs that it evicts. A plain &struct
+ * ttm_operation_ctx is only used for operations in system memory.
  */
 struct ferry_ctx {
-	/** @base: TTM's side */
+	/** @base: TTM's context */
 	struct ttm_operation_ctx base;
-	/** @client: client that the copies are charged to, or NULL */
+	/** @client: client that the copies are accounted to, or NULL */
 	struct ferry_client *client;
-	/** @batch: jobs of an asynchronous call, or NULL to copy before the call returns */
+	/** @batch: jobs of an asynchronous ioctl, or NULL to copy synchronously */
 	struct ferry_job_batch *batch;
-	/** @bo: BO that @batch may move by a job; evicted BOs are copied at once */
+	/** @bo: BO that a job of @batch may copy; evicted BOs are copied synchronously */
 	struct ferry_bo *bo;
 	/** @by_job: set when a job copies the contents of @bo */
 	bool by_job;
-	/** @evict: the move frees the aperture, although TTM does not call it an eviction */
+	/** @evict: the move frees the aperture, although TTM does not request it as an eviction */
 	bool evict;
 };
 

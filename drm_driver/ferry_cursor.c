@@ -12,7 +12,7 @@
  * ferry_cursor_init - point a cursor at the memory of a BO
  * @cursor: the cursor
  * @bo: the BO, reserved
- * @res: the resource whose memory is meant: the BO's own, or the one that it moves to
+ * @res: the BO's resource, or the one that it moves to; NULL for a BO without backing store
  *
  * With a resource in system memory the cursor finds the BO's pages, if it is populated.
  * Else ferry_cursor_has_memory() is false.
@@ -41,7 +41,8 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_cursor_init);
 void ferry_cursor_find_block(struct ferry_cursor *cursor, u64 offset)
 {
 	if (!cursor->block || offset < cursor->first) {
-		cursor->block = list_first_entry(&cursor->res->blocks, struct gpu_buddy_block, link);
+		cursor->block = list_first_entry(&cursor->res->blocks,
+						 struct gpu_buddy_block, link);
 		cursor->first = 0;
 		cursor->end = gpu_buddy_block_size(cursor->mm, cursor->block);
 	}

@@ -15,8 +15,8 @@ struct ferry_bo;
 /**
  * struct ferry_cursor - finds the memory of each byte of a BO
  *
- * For one resource and one page array, which must stay valid while the cursor is used. It
- * remembers the block it has found last, so that ascending offsets are found at once.
+ * For one resource and one page array, which must stay valid while the cursor is used. The
+ * cursor remembers the last block that it found, so ascending offsets need no search.
  */
 struct ferry_cursor {
 	/** @bar: the BAR, for addresses in the aperture */
@@ -51,7 +51,7 @@ static inline bool ferry_cursor_has_memory(const struct ferry_cursor *cursor)
 	return cursor->res || cursor->tt;
 }
 
-/* Offset into the aperture of a byte of a BO that is there. */
+/* Byte offset into the aperture of byte @offset of a BO in the aperture. */
 static inline u64 ferry_cursor_seek(struct ferry_cursor *cursor, u64 offset)
 {
 	if (offset < cursor->first || offset >= cursor->end)

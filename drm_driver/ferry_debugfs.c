@@ -92,7 +92,7 @@ static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 		   query.caching == DRM_FERRY_CACHING_WC ? "wc" : "cached",
 		   query.flags, obj->handle_count, query.pinned, query.madv);
 
-	/* If the BO has moved since, the blocks are those of its newer placement. */
+	/* ferry_gem_query() has dropped the reservation: the BO may have moved since. */
 	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
 	if (ret)
 		return ret;
@@ -133,8 +133,12 @@ static const struct drm_debugfs_info ferry_debugfs_files[] = {
 };
 
 /**
- * ferry_debugfs_init - add the device's debugfs files
+ * ferry_debugfs_init - add the debugfs files of a device
  * @ferry: the device, not registered yet
+ *
+ * ferry_stats has the counters of &struct ferry_stats; ferry_aperture the BAR, its memory type
+ * and its free space; ferry_bos a line for each BO; ferry_caching the result of
+ * ferry_audit_show().
  */
 void ferry_debugfs_init(struct ferry_device *ferry)
 {

@@ -20,7 +20,7 @@ struct ferry_kms;
 struct workqueue_struct;
 
 /**
- * struct ferry_stats - what a device has done since the driver probed it
+ * struct ferry_stats - counters of a device since the driver probed it
  *
  * Counters only ever grow, except @bos. They are read without a lock.
  */
@@ -59,27 +59,27 @@ struct ferry_stats {
  * struct ferry_device - a device that ferry drives
  */
 struct ferry_device {
-	/** @drm: base */
+	/** @drm: base: the DRM device */
 	struct drm_device drm;
-	/** @ttm: TTM's half of the memory manager */
+	/** @ttm: TTM's device */
 	struct ttm_device ttm;
 	/** @bar: the memory BAR */
 	struct ferry_bar bar;
 	/** @vram_mgr: allocator of the aperture */
 	struct ferry_vram_mgr vram_mgr;
-	/** @tt: page arrays of BOs */
+	/** @tt: LRU lists of the shrinker, and counters of pages */
 	struct ferry_tt_mgr tt;
-	/** @shrinker: frees system memory of BOs when the kernel runs short */
+	/** @shrinker: frees system memory of BOs under memory pressure */
 	struct ferry_shrinker shrinker;
 	/** @kms: the display, or NULL if the device has none */
 	struct ferry_kms *kms;
 	/** @jobs_wq: runs the copies of asynchronous moves */
 	struct workqueue_struct *jobs_wq;
-	/** @jobs: number of jobs that have started and not ended */
+	/** @jobs: number of jobs that were started and have not ended */
 	atomic_t jobs;
 	/** @scanout_pins: number of pins held by framebuffers of the display's states */
 	atomic_t scanout_pins;
-	/** @bos_lock: protects @bos; taken with nothing else held, takes nothing */
+	/** @bos_lock: protects @bos; no other lock is held or taken with it */
 	spinlock_t bos_lock;
 	/** @bos: BOs whose creation has succeeded and whose final release has not begun */
 	struct list_head bos;
@@ -103,13 +103,13 @@ struct ferry_bo {
 	u32 caching;
 	/** @flags: mask of DRM_FERRY_BO_*; constant */
 	u32 flags;
-	/** @no_space: the last allocation in the aperture failed for lack of space; dma_resv */
+	/** @no_space: the last allocation in the aperture found no space; protected by dma_resv */
 	bool no_space;
 	/** @shared: the BO is or was exported as a dma-buf; protected by dma_resv */
 	bool shared;
 	/** @madv: DRM_FERRY_MADV_*; protected by dma_resv */
 	u32 madv;
-	/** @kept: system pages kept while the BO is in the aperture, or NULL; dma_resv */
+	/** @kept: kept pages of a BO in the aperture, or NULL; protected by dma_resv */
 	struct ttm_tt *kept;
 };
 

@@ -60,7 +60,7 @@ static void ferry_dispi_vga_write(struct ferry_dispi *dispi, u16 port, u8 val)
 }
 
 /**
- * ferry_dispi_reset - set what the device forgets when it loses power
+ * ferry_dispi_reset - set the registers whose values are lost with the power
  * @dispi: the registers
  */
 void ferry_dispi_reset(struct ferry_dispi *dispi)
@@ -120,8 +120,8 @@ int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi)
  * @width: width in pixels
  * @height: height in lines
  *
- * Resets the scanout address to the start of the aperture, which can hold any client's BO:
- * the caller sets it right after.
+ * Resets the scanout address to the start of the aperture, where any client's BO can be. The
+ * caller must call ferry_dispi_set_scanout() next.
  */
 void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height)
 {
@@ -158,7 +158,7 @@ void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch)
  * @dispi: the registers
  * @blank: true to blank
  *
- * Works on devices with VGA registers. bochs-display has none, and ignores it.
+ * bochs-display has no VGA registers, and ignores the writes.
  */
 void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank)
 {
@@ -191,7 +191,7 @@ bool ferry_dispi_has_edid(struct ferry_dispi *dispi)
  * @block: index of the block
  * @len: size of a block in bytes
  *
- * Return: 0, or -EINVAL for a block that the device has no room for.
+ * Return: 0, or -EINVAL for a block outside of the device's EDID.
  */
 int ferry_dispi_edid_block(void *data, u8 *buf, unsigned int block, size_t len)
 {

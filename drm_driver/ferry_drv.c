@@ -134,7 +134,7 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 	return 0;
 }
 
-/* The BAR is memory of the host, which the host maps cached. */
+/* Check if the BAR is memory of the host, which the host maps cached. */
 static bool ferry_drv_is_host_memory(struct pci_dev *pdev)
 {
 	return pdev->vendor == FERRY_DRV_IVSHMEM_VENDOR &&
@@ -171,7 +171,7 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	ret = drm_dev_register(&ferry->drm, 0);
 	if (ret) {
-		/* else the core warns of each mode object that is released below */
+		/* Else the core warns about each mode object that drmm releases. */
 		ferry->drm.registered = false;
 		return ret;
 	}
@@ -198,7 +198,7 @@ static void ferry_drv_shutdown(struct pci_dev *pdev)
 static const struct pci_device_id ferry_drv_ids[] = {
 	/* QEMU: stdvga, secondary-vga, bochs-display */
 	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
-	/* new_id accepts only driver_data that occurs here: 0 is that of a plain card. */
+	/* new_id accepts only driver_data of an entry: 0 is for devices without a display. */
 	{ PCI_DEVICE(FERRY_DRV_IVSHMEM_VENDOR, FERRY_DRV_IVSHMEM_DEVICE) },
 	{ }
 };
@@ -218,7 +218,7 @@ static int ferry_drv_is_bound(struct device *dev, void *unused)
 	return 1;
 }
 
-/* Another driver has the same PCI ids: report which driver each device is bound to. */
+/* If ferry is bound to no device, report which drivers its known devices are bound to. */
 static void ferry_drv_report_waiting(void)
 {
 	const struct pci_device_id *id;

@@ -23,16 +23,16 @@
  * DOC: Eviction of all BOs
  *
  * The contents of the aperture do not survive a suspend or hibernation, and cannot be
- * accessed once the driver is unbound. So in these cases every BO moves to system memory,
- * whatever placements it allows. After a resume the aperture-only BOs move back; other BOs
- * move when a client or an ioctl wants them there.
+ * accessed once the driver is unbound. So in these cases every BO moves to system memory, even
+ * if system memory is not one of its allowed placements. After a resume aperture-only BOs
+ * move back; other BOs move back when an ioctl or the display moves them.
  *
- * One function serves suspend, hibernation and removal. It does not give up at the first BO
- * that cannot move: each BO is tried, and the worst error is returned. It is done when no
- * resource is left in the aperture except those of pinned BOs, and no job either.
+ * ferry_evict_try() serves suspend, hibernation and removal. If a BO cannot move, it continues
+ * with the next one and returns an error at the end. It returns 0 only if no job is pending
+ * and no BO but pinned ones has a resource in the aperture.
  */
 
-/* How often removal repeats an eviction that failed, and the pause before it does */
+/* How often removal repeats an eviction that failed, and the pause between two attempts */
 #define FERRY_EVICT_TRIES 10
 #define FERRY_EVICT_PAUSE_MS 20
 
@@ -41,9 +41,9 @@
 
 /* Which contents to discard instead of saving them */
 enum ferry_evict_discard {
-	/* none but those of BOs marked DRM_FERRY_MADV_DONTNEED */
+	/* only those of BOs marked DRM_FERRY_MADV_DONTNEED */
 	FERRY_EVICT_SAVE_ALL,
-	/* also those of BOs that need memory to be saved to */
+	/* also those of BOs without kept pages, because saving them needs memory */
 	FERRY_EVICT_SAVE_KEPT,
 	/* all */
 	FERRY_EVICT_DISCARD_ALL,
@@ -74,7 +74,7 @@ static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard di
 	return ttm_bo_validate(&bo->base, &no_placement, &ctx.base);
 }
 
-/* Returns 0 if the BO is not in the aperture any more; adds to @pinned if a pin keeps it. */
+/* Returns 0 if the BO is not in the aperture, or pinned there: then adds its size to @pinned. */
 static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard, u64 *pinned)
 {
 	int ret = 0;
@@ -121,7 +121,7 @@ static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard 
 
 	while ((bo = ferry_bo_next(ferry, bo))) {
 		ret = ferry_evict_bo(bo, discard, &pinned);
-		/* Lack of memory is worse than a busy BO: waiting may not cure it. */
+		/* Prefer -ENOMEM: BOs become idle, but memory may stay short. */
 		if (ret && err != -ENOMEM)
 			err = ret;
 	}
@@ -135,7 +135,7 @@ static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard 
  *
  * Pinned BOs stay.
  *
- * Return: 0, -ENOMEM if memory to save contents to is lacking, or -EBUSY if fences do not
+ * Return: 0, -ENOMEM if there is no memory to save contents to, or -EBUSY if fences do not
  * signal in time.
  */
 int ferry_evict_all(struct ferry_device *ferry)
@@ -147,9 +147,8 @@ int ferry_evict_all(struct ferry_device *ferry)
  * ferry_evict_final - move every BO out of the aperture before the BAR is unmapped
  * @ferry: the device, unplugged and with its display off
  *
- * Contents move to system memory, where existing mappings find them. This needs memory, and
- * memory that is lacking now may be free a moment later, so try again for a while before
- * contents are discarded.
+ * Contents move to system memory, where existing mappings show them. This needs memory. A
+ * shortage of memory can be temporary, so try again for a while before contents are discarded.
  */
 void ferry_evict_final(struct ferry_device *ferry)
 {
@@ -186,6 +185,6 @@ void ferry_evict_restore(struct ferry_device *ferry)
 			continue;
 		ret = ferry_placement_move_all(ferry, &target, 1, &call);
 		if (ret)
-			drm_err(&ferry->drm, "a BO cannot return to the aperture: %d\n", ret);
+			drm_err(&ferry->drm, "cannot move a BO back to the aperture: %d\n", ret);
 	}
 }

@@ -28,21 +28,21 @@
 /**
  * DOC: Mappings
  *
- * The mmap offset alone says which BO, and which page of it, a mapping shows. The flags of
+ * The mmap offset alone determines which pages of which BO a mapping shows. The flags of
  * the VMA are set once, in mmap(). PTEs and PMDs are inserted only by the page fault
  * handlers, under the BO's reservation, and hold PFNs without page references: a move zaps
  * them, and the next access inserts new ones for the new resource, with its memory type.
  *
- * mmap() itself inserts nothing, not even with %DRM_FERRY_MMAP_POPULATE: a move would not find
- * entries of a VMA that is not yet in the file's address space. A mapping that shall be
- * populated is faulted in by task work when the process returns to user space.
+ * mmap() itself inserts nothing, not even with %DRM_FERRY_MMAP_POPULATE: a move would not
+ * find the entries of a VMA that is not yet in the file's address space. A mapping with
+ * %DRM_FERRY_MMAP_POPULATE is faulted in by task work when the process returns to user space.
  *
  * Why not ttm_bo_vm_fault(): it inserts 16 PTEs in one fault, looks up the memory type of
- * each PFN under a global lock, and has no huge entries. The first access of 32 MiB costs
- * 512 faults with it, and 16 here.
+ * each PFN under a global lock, and inserts no huge entries. The first access to each page of
+ * 32 MiB causes 512 faults with it, and 16 here.
  */
 
-/* For how long a fault without memory waits before the kernel repeats it */
+/* For how long a fault that runs out of memory waits before the kernel repeats it */
 #define FERRY_FAULT_OOM_JIFFIES (HZ / 10)
 
 /* vm_private_data is the GEM object for the DRM core and the BO for TTM. */
@@ -213,8 +213,9 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
  * @vmf: the fault
  * @order: number of pages, as a power of two; 2 MiB are possible
  *
- * Can run under the lock of the VMA instead of mmap_lock, which it must not drop. So it
- * does not wait for the reservation: a waiter would block the writers of mmap_lock.
+ * The kernel may call this with the lock of the VMA held instead of mmap_lock, and the handler
+ * must not drop either. So it only tries the reservation: waiting for it would block writers
+ * of mmap_lock.
  *
  * Return:
  * VM_FAULT_FALLBACK: the kernel shall try a smaller entry, because a PMD is not possible,
@@ -243,8 +244,8 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 }
 
 /*
- * For ptrace and /proc/PID/mem. The core calls this also to write to a read-only mapping,
- * which it would refuse itself for ordinary pages.
+ * For ptrace and /proc/PID/mem. The kernel does not check VM_WRITE before it calls this to
+ * write, so check it here.
  */
 static int ferry_fault_access(struct vm_area_struct *vma, unsigned long addr, void *buf,
 			      int len, int write)
@@ -295,7 +296,7 @@ static bool ferry_fault_is_resident(struct ferry_bo *bo)
 	return resident;
 }
 
-/* Each fault maps all of the 2 MiB that its address is in. */
+/* Fault once per 2 MiB: each fault maps all pages of the 2 MiB around its address. */
 static void ferry_fault_map_all(struct ferry_fault_work *work)
 {
 	struct mm_struct *mm = current->mm;
@@ -364,7 +365,7 @@ static struct drm_gem_object *ferry_fault_lookup(struct drm_device *drm, unsigne
 	node = drm_vma_offset_lookup_locked(mgr, pgoff, 1);
 	if (node) {
 		obj = container_of(node, struct drm_gem_object, vma_node);
-		/* Its final release may have begun, and wait for this lock. */
+		/* The final release of the object may have begun, and wait for this lock. */
 		if (!kref_get_unless_zero(&obj->refcount))
 			obj = NULL;
 	}
@@ -435,7 +436,7 @@ int ferry_fault_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 /**
  * ferry_fault_mmap - mmap of the device file
  * @filp: the file
- * @vma: the mapping; its offset says which BO and which first page
+ * @vma: the mapping; its offset determines the BO and the first page
  *
  * Return: 0, -ENODEV, -EACCES if the client has no handle of the BO, or -EINVAL if the
  * range is not inside one BO or the mapping is private.

@@ -94,7 +94,7 @@ static void ferry_fdinfo_print(struct drm_printer *p, struct ferry_fdinfo_region
  * A BO counts in the region of its current placement. ferry-huge-* is the part of a region
  * that PMDs of 2 MiB can map. ferry-kept-system is the size of the kept pages, which no region
  * includes and which reclaim frees before anything else. The engine "copy" is the CPUs: the
- * time that they spent in copies that are charged to this client.
+ * time that they spent in copies that are accounted to this client.
  */
 void ferry_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {

@@ -91,11 +91,11 @@ static struct ferry_bo *ferry_gem_create_empty(struct ferry_device *ferry,
 /**
  * ferry_gem_create - create a BO
  * @ferry: the device
- * @client: client that copies are charged to, or NULL
+ * @client: client that copies are accounted to, or NULL
  * @args: arguments of user space, validated
  *
  * Every BO is created in system memory without pages, and moved from there like any other
- * BO, so there is one way into the aperture. Creation allocates the array of page pointers,
+ * BO, so there is one code path into the aperture. Creation allocates the array of page pointers,
  * which is 1/512 of the BO's size.
  *
  * Return: the BO with one reference, or an error pointer: -ENOMEM, -ENOSPC, -ENODEV or

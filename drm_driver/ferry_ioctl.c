@@ -163,7 +163,8 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_ioctl_bo_query);
 
 static int ferry_ioctl_lookup_targets(struct drm_file *file,
 				      const struct drm_ferry_migrate_entry *entries,
-				      struct ferry_placement_target *targets, u32 count, u32 *failed)
+				      struct ferry_placement_target *targets, u32 count,
+				      u32 *failed)
 {
 	u32 i;
 
@@ -201,7 +202,7 @@ static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file
 	if (IS_ERR(outs))
 		return PTR_ERR(outs);
 
-	/* The last job runs after all others of this ioctl, so its fence stands for them. */
+	/* The last job runs after all others of this ioctl, so its fence represents them. */
 	last = ferry_job_new(ferry, 1);
 	if (!last) {
 		ret = -ENOMEM;

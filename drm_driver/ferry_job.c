@@ -22,20 +22,21 @@
  * DOC: Jobs
  *
  * An ioctl with out-syncs does everything that can fail, allocates memory or takes a
- * reservation before it returns. By then each BO has its new resource, and its dma_resv
- * holds the fence of a job. All that is left to the job is to copy. TTM holds the old
- * resource until the fence signals.
+ * reservation before it returns. By then each BO that a job copies has its new resource, and
+ * its dma_resv holds the fence of the job. The job only copies. Until the fence signals, the
+ * source of the copy stays valid: TTM holds the old resource in a ghost BO, or the BO keeps
+ * its system pages.
  *
- * A job depends on the fences that its BO had before, and on the job that the same client
- * started before it. It waits by fence callbacks, so no worker sleeps. Its dependencies are
- * older than the job itself, so there is no cycle. The worker takes no lock and allocates
- * nothing.
+ * A job depends on the fences that its BO had when the job was created, on the in-fences of
+ * its ioctl, and on the job that the same client started before it. It waits by fence
+ * callbacks, so no worker sleeps. Until it signals its fence, the worker allocates no memory
+ * and takes no lock but that of the fence.
  *
- * Why not drm_sched: its scheduler drops the jobs of an entity that is killed and reports
- * an error instead. A job of ferry must always copy, whatever becomes of its client or of
- * the in-fences: the BO already has its new resource, and the only copy of its contents is
- * in the old one. There is no ring or credit limit to schedule for either. A failed in-fence
- * only passes its error on to the out-syncs.
+ * Why not drm_sched: when an entity is killed, drm_sched drops its jobs and signals their
+ * fences with an error. A job of ferry must always copy, even if its client was killed or an
+ * in-fence failed: the BO already has its new resource, and its contents are still in the old
+ * one. There is no ring or credit limit to schedule for either. The error of a failed in-fence
+ * is only passed on to the out-syncs.
  */
 
 static struct ferry_job *to_ferry_job(struct dma_fence *fence)
@@ -59,7 +60,7 @@ static void ferry_job_release(struct dma_fence *fence)
 
 	static_assert(offsetof(struct ferry_job, fence) == 0);
 	kvfree_rcu(job, fence.rcu);
-	/* The fence's ops, which are in this module, can be called until here. */
+	/* Until here the fence's ops, which are in this module, could be called. */
 	module_put(THIS_MODULE);
 }
 
@@ -123,10 +124,10 @@ static void ferry_job_run(struct work_struct *work)
 /**
  * ferry_job_new - create a job
  * @ferry: the device
- * @inputs: number of dependencies, from the first, that the caller fills in and whose
- * errors become the job's; 1 to have ferry_job_start() fill in the in-fence job
+ * @inputs: number of entries of &ferry_job.deps, from the first, that the caller fills in and
+ * whose errors the job's fence inherits; 1 if ferry_job_start() shall fill in the in-fence job
  *
- * Return: the job, or NULL without memory.
+ * Return: the job, or NULL if memory is short.
  */
 struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs)
 {
@@ -143,7 +144,7 @@ struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs)
 	job->ferry = ferry;
 	INIT_WORK(&job->work, ferry_job_run);
 	spin_lock_init(&job->lock);
-	/* Jobs are not created in the order in which they end: one fence context for each. */
+	/* Jobs do not signal in the order of their creation: each has its own fence context. */
 	dma_fence_init(&job->fence, &ferry_job_fence_ops, &job->lock,
 		       dma_fence_context_alloc(1), 1);
 	return job;
@@ -224,7 +225,7 @@ static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 }
 
 /**
- * ferry_job_start - run a job after its dependencies
+ * ferry_job_start - start a job, which runs once its dependencies have signaled
  * @job: the job
  * @batch: the ioctl that the job belongs to
  */
@@ -278,7 +279,8 @@ static void ferry_job_fini(struct drm_device *drm, void *arg)
 
 /**
  * ferry_job_init - create the workqueue of jobs
- * @ferry: the device, without TTM: the release of TTM's last BO can wait for a job
+ * @ferry: the device; TTM is initialized later, so that it releases its BOs, which may wait
+ * for jobs, before the workqueue is destroyed
  *
  * Return: 0 or -ENOMEM.
  */

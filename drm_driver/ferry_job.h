@@ -19,7 +19,7 @@ struct ferry_job_dep {
 	struct dma_fence *fence;
 	/** @cb: callback of the fence */
 	struct dma_fence_cb cb;
-	/** @job: the job that waits */
+	/** @job: the job that depends on @fence */
 	struct ferry_job *job;
 };
 
@@ -29,7 +29,7 @@ struct ferry_job_dep {
  * Freed with the last reference of its fence.
  */
 struct ferry_job {
-	/** @fence: signals when the copy is done; first, so that it can be freed */
+	/** @fence: signals when the copy is done; first, so that kvfree_rcu() can free the job */
 	struct dma_fence fence;
 	/** @lock: lock of @fence */
 	spinlock_t lock;
@@ -39,11 +39,11 @@ struct ferry_job {
 	struct work_struct work;
 	/** @copy: the copy; none if its size is 0 */
 	struct ferry_copy copy;
-	/** @started: the job will run */
+	/** @started: ferry_job_start() was called; the job runs, even if its creator drops it */
 	bool started;
 	/** @pending: unsignaled dependencies, plus one while callbacks are installed */
 	atomic_t pending;
-	/** @inputs: number of dependencies, from the first, whose errors are passed on */
+	/** @inputs: number of dependencies, from the first, whose errors @fence inherits */
 	unsigned int inputs;
 	/** @count: entries of @deps: @inputs, one for the BO, one for the client's last job */
 	unsigned int count;
@@ -55,9 +55,9 @@ struct ferry_job {
  * struct ferry_job_batch - the jobs of one asynchronous ioctl
  */
 struct ferry_job_batch {
-	/** @client: the caller; its jobs run in the order in which they were started */
+	/** @client: the client; its jobs run in the order in which they were started */
 	struct ferry_client *client;
-	/** @in_job: waits for the in-fences of the ioctl, or NULL; started with the first job */
+	/** @in_job: depends on the in-fences of the ioctl, or NULL; started before the first job */
 	struct ferry_job *in_job;
 };
 

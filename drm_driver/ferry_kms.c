@@ -359,7 +359,7 @@ ferry_kms_fb_create(FERRY_FB_CREATE_ARGS)
 {
 	struct drm_framebuffer *fb;
 
-	/* The device takes the pitch in whole pixels, as 16 bits. */
+	/* The pitch register has 16 bits, and counts whole pixels. */
 	if (cmd->pitches[0] % FERRY_DISPI_CPP || cmd->offsets[0] % FERRY_DISPI_CPP ||
 	    cmd->pitches[0] / FERRY_DISPI_CPP > U16_MAX)
 		return ERR_PTR(-EINVAL);
@@ -435,7 +435,7 @@ void ferry_kms_off(struct ferry_device *ferry)
 }
 
 /**
- * ferry_kms_reset - set the registers that the device forgets when it loses power
+ * ferry_kms_reset - set the registers whose values are lost with the power
  * @ferry: the device, with a display
  */
 void ferry_kms_reset(struct ferry_device *ferry)
@@ -507,7 +507,7 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 }
 
 /**
- * ferry_kms_init - set the display up
+ * ferry_kms_init - initialize the display
  * @ferry: the device, with its display found and its aperture mapped
  *
  * Return: 0 or -ENOMEM.

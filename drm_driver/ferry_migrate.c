@@ -25,10 +25,10 @@
  *
  * A BO that has never had pages is cleared in its new resource instead of copied. In both
  * cases every byte of the new resource is written before a client can read it, so no client
- * sees what another one left there.
+ * sees old data of another client.
  */
 
-/* Give an idle BO its new resource. A BO that moves to the aperture keeps its pages. */
+/* Assign the new resource to an idle BO. A BO that moves to the aperture keeps its pages. */
 static void ferry_migrate_finish(struct ferry_bo *bo, struct ferry_copy *copy,
 				 struct ttm_resource *to)
 {
@@ -39,7 +39,7 @@ static void ferry_migrate_finish(struct ferry_bo *bo, struct ferry_copy *copy,
 		ferry_tt_set_keep(bo, false);
 }
 
-/* Let a job copy. On success the BO has its new resource, and the job's fence. */
+/* Copy in a job. On success the BO has its new resource, and its dma_resv the job's fence. */
 static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
 				struct ferry_copy *copy, struct ttm_resource *to,
 				struct ferry_ctx *ctx)
@@ -114,7 +114,7 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		return -EINVAL;
 
 	ctx = to_ferry_ctx(base);
-	/* Without an old resource there is none for TTM to hold until the fence signals. */
+	/* ttm_bo_move_accel_cleanup() needs an old resource to hold until the fence signals. */
 	by_job = ctx->batch && ctx->bo == bo && tbo->resource;
 	if (!by_job && !ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP)) {
 		ret = ttm_bo_wait_ctx(tbo, base);

@@ -10,12 +10,12 @@
 #include "ferry_pat.h"
 
 /**
- * ferry_pat_name - name of a memory type
- * @cache: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN
+ * ferry_pat_name - get the name of a memory type
+ * @memtype: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN
  *
- * Return: the name as /sys/kernel/debug/x86/pat_memtype_list spells it.
+ * Return: the name, spelled as in /sys/kernel/debug/x86/pat_memtype_list.
  */
-const char *ferry_pat_name(int cache)
+const char *ferry_pat_name(int memtype)
 {
 	static const char * const names[] = {
 		[DRM_FERRY_MEMTYPE_UC] = "uncached",
@@ -26,22 +26,22 @@ const char *ferry_pat_name(int cache)
 		[DRM_FERRY_MEMTYPE_WB] = "write-back",
 	};
 
-	return cache >= 0 && cache < ARRAY_SIZE(names) ? names[cache] : "unknown";
+	return memtype >= 0 && memtype < ARRAY_SIZE(names) ? names[memtype] : "unknown";
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_name);
 
 /**
- * ferry_pat_decode - memory type of a page table entry
+ * ferry_pat_decode - decode the memory type of a page table entry
  * @entry: the entry
- * @large: it maps more than 4 KiB, and has its PAT bit elsewhere
- * @pat: the page attribute table, as its register holds it
+ * @large: the entry maps more than 4 KiB, so its PAT bit is bit 12 instead of bit 7
+ * @pat: value of the MSR IA32_PAT
  *
- * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN for a code that
- * the CPU reserves.
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN for an encoding that is
+ * reserved.
  */
 int ferry_pat_decode(u64 entry, bool large, u64 pat)
 {
-	/* memory types by their code in the register */
+	/* memory types by their encoding in IA32_PAT */
 	static const int types[8] = {
 		DRM_FERRY_MEMTYPE_UC, DRM_FERRY_MEMTYPE_WC,
 		FERRY_PAT_UNKNOWN, FERRY_PAT_UNKNOWN,
@@ -57,9 +57,9 @@ int ferry_pat_decode(u64 entry, bool large, u64 pat)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_decode);
 
 /**
- * ferry_pat_of_entry - memory type of an entry on this CPU
+ * ferry_pat_of_entry - decode the memory type of a page table entry of this CPU
  * @entry: the entry
- * @large: it maps more than 4 KiB
+ * @large: the entry maps more than 4 KiB
  *
  * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN.
  */
@@ -70,10 +70,10 @@ int ferry_pat_of_entry(u64 entry, bool large)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_of_entry);
 
 /**
- * ferry_pat_of_kernel_address - memory type of the kernel's own mapping
- * @vaddr: any mapped kernel address
+ * ferry_pat_of_kernel_address - look up the memory type of a kernel address
+ * @vaddr: the kernel address
  *
- * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN.
+ * Return: one of &enum drm_ferry_memtype, or %FERRY_PAT_UNKNOWN if nothing is mapped there.
  */
 int ferry_pat_of_kernel_address(const void *vaddr)
 {
@@ -89,15 +89,15 @@ int ferry_pat_of_kernel_address(const void *vaddr)
 EXPORT_SYMBOL_IF_KUNIT(ferry_pat_of_kernel_address);
 
 /**
- * ferry_pat_pgprot - protection with a memory type
- * @cache: the attribute; anything but WB and WC is mapped uncached
- * @prot: protection of the VMA
+ * ferry_pat_pgprot - set the memory type of page protection bits
+ * @memtype: the memory type; UC- is used for all types except WB and WC
+ * @prot: protection bits of a write-back mapping
  *
- * Return: @prot with the attribute.
+ * Return: @prot with the memory type.
  */
-pgprot_t ferry_pat_pgprot(enum drm_ferry_memtype cache, pgprot_t prot)
+pgprot_t ferry_pat_pgprot(enum drm_ferry_memtype memtype, pgprot_t prot)
 {
-	switch (cache) {
+	switch (memtype) {
 	case DRM_FERRY_MEMTYPE_WB:
 		return prot;
 	case DRM_FERRY_MEMTYPE_WC:

@@ -7,13 +7,13 @@
 
 #include <drm/ferry_drm.h>
 
-/* An attribute that cannot be read, or that the CPU does not define */
+/* A memory type that cannot be read, or whose encoding is reserved */
 #define FERRY_PAT_UNKNOWN (-1)
 
-const char *ferry_pat_name(int cache);
+const char *ferry_pat_name(int memtype);
 int ferry_pat_decode(u64 entry, bool large, u64 pat);
 int ferry_pat_of_entry(u64 entry, bool large);
 int ferry_pat_of_kernel_address(const void *vaddr);
-pgprot_t ferry_pat_pgprot(enum drm_ferry_memtype cache, pgprot_t prot);
+pgprot_t ferry_pat_pgprot(enum drm_ferry_memtype memtype, pgprot_t prot);
 
 #endif /* _FERRY_PAT_H_ */

@@ -21,10 +21,10 @@
 #include "ferry_placement.h"
 #include "ferry_vram_mgr.h"
 
-/* The display addresses at most 16 bits of lines, so scan out of the first part only. */
+/* DISPI's line offset has 16 bits, so the display can only address the start of the aperture. */
 #define FERRY_PLACEMENT_SCANOUT_END SZ_64M
 
-/* For how long to retry if concurrent evictions get in each other's way */
+/* For how long to retry if concurrent evictions make each other fail */
 #define FERRY_PLACEMENT_RETRY_JIFFIES HZ
 
 static int ferry_placement_validate(struct ferry_bo *bo, const struct ttm_place *place,
@@ -80,7 +80,7 @@ int ferry_placement_move(struct ferry_bo *bo, u32 placement, struct ferry_ctx *c
 	return ferry_placement_validate(bo, &place, ctx);
 }
 
-/* Check if all targets fit into the aperture together, beside what cannot be evicted. */
+/* Check if all targets fit into the aperture together with the unevictable BOs. */
 static bool ferry_placement_fits(struct ferry_device *ferry,
 				 const struct ferry_placement_target *targets, u32 count)
 {
@@ -92,7 +92,7 @@ static bool ferry_placement_fits(struct ferry_device *ferry,
 
 		if (targets[i].placement != DRM_FERRY_PLACEMENT_APERTURE)
 			continue;
-		/* an unevictable BO that is there already is included in the sum */
+		/* @need includes unevictable BOs that are in the aperture already. */
 		if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_APERTURE ||
 		    !ferry_vram_mgr_is_unevictable(bo))
 			need += bo->base.base.size;
@@ -215,9 +215,9 @@ out_unlock:
 }
 
 /*
- * If two evictions need each other's BOs, TTM does not let them wait for each other: it makes
- * one of them fail as if there were no space. The failed one has dropped its reservations by
- * then, so give the other one time to finish and try again.
+ * If each of two threads must evict a BO that the other one has reserved, TTM makes one of
+ * them fail as if there were no space. That thread has dropped its reservations when this is
+ * called, so give the other thread time to finish, and try again.
  */
 static bool ferry_placement_retry(int ret, bool fits, unsigned long deadline)
 {
@@ -233,7 +233,7 @@ static bool ferry_placement_retry(int ret, bool fits, unsigned long deadline)
  * @ferry: the device
  * @targets: BOs and their new placements
  * @count: number of targets
- * @call: who moves them, and how; its @failed is set
+ * @call: client and mode of the moves; &ferry_placement_call.failed is set
  *
  * Checks all targets before it moves the first one.
  *

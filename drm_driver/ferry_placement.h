@@ -21,14 +21,14 @@ struct ferry_placement_target {
 };
 
 /**
- * struct ferry_placement_call - who moves BOs, and how
+ * struct ferry_placement_call - client and mode of moves
  */
 struct ferry_placement_call {
-	/** @client: client that copies are charged to, or NULL */
+	/** @client: client that copies are accounted to, or NULL */
 	struct ferry_client *client;
-	/** @batch: jobs that copy, or NULL to copy before the function returns */
+	/** @batch: jobs that copy, or NULL to copy synchronously */
 	struct ferry_job_batch *batch;
-	/** @failed: set to the index of the target that an error is about, or to their number */
+	/** @failed: set to the index of the target that failed, or to the number of targets */
 	u32 failed;
 };
 

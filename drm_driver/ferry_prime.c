@@ -18,10 +18,11 @@
 /**
  * DOC: Sharing
  *
- * A BO that another device uses through a dma-buf is pinned in system memory:
- * its pages are what the other device reads, and they do not depend on this
- * device being there. A BO that is scanned out at that moment cannot be used so
- * (EBUSY), and one that may not be in system memory never (EINVAL).
+ * While another device has a dma-buf of a BO attached, the BO is pinned in system memory: the
+ * scatter-gather table of the attachment holds its system pages, which stay valid when ferry's
+ * device is removed. Attaching fails with -EBUSY while the BO is scanned out, because it is
+ * then pinned in the aperture, and with -EINVAL if the BO is aperture-only or is not marked
+ * DRM_FERRY_MADV_WILLNEED.
  */
 
 static int ferry_prime_to_system(struct ferry_bo *bo)
@@ -49,12 +50,12 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 }
 
 /**
- * ferry_prime_export - make a dma-buf of a BO
+ * ferry_prime_export - export a BO as a dma-buf
  * @obj: the BO's GEM object
- * @flags: DRM_CLOEXEC, DRM_RDWR
+ * @flags: mask of DRM_CLOEXEC and DRM_RDWR
  *
- * Return: the dma-buf or an error pointer: -EINVAL if the BO's contents are not
- * needed, -ENOMEM or -ERESTARTSYS.
+ * Return: the dma-buf, or an error pointer: -EINVAL if the BO is not marked
+ * DRM_FERRY_MADV_WILLNEED, -ENOMEM or -ERESTARTSYS.
  */
 struct dma_buf *ferry_prime_export(struct drm_gem_object *obj, int flags)
 {
@@ -80,7 +81,9 @@ struct dma_buf *ferry_prime_export(struct drm_gem_object *obj, int flags)
  * ferry_prime_pin - pin a BO in system memory
  * @obj: the BO's GEM object, reserved
  *
- * Return: 0, -EINVAL, -EBUSY or -ENOMEM.
+ * Return: 0, -EINVAL if the BO is aperture-only or not marked DRM_FERRY_MADV_WILLNEED, -EBUSY
+ * if it is pinned in the aperture or its fences do not signal in time, -EIO if it cannot be
+ * read back from swap, or -ENOMEM.
  */
 int ferry_prime_pin(struct drm_gem_object *obj)
 {
@@ -108,8 +111,8 @@ void ferry_prime_unpin(struct drm_gem_object *obj)
 }
 
 /**
- * ferry_prime_get_sg_table - pages of a pinned BO
- * @obj: the BO's GEM object
+ * ferry_prime_get_sg_table - get a scatter-gather table of a BO's pages
+ * @obj: the BO's GEM object, pinned in system memory
  *
  * Return: a new table, or an error pointer.
  */
@@ -121,14 +124,14 @@ struct sg_table *ferry_prime_get_sg_table(struct drm_gem_object *obj)
 }
 
 /**
- * ferry_prime_vmap - map a BO for the kernel, and pin it
+ * ferry_prime_vmap - map a BO into kernel addresses, and pin it
  * @obj: the BO's GEM object, reserved
  * @map: set to the mapping
  *
- * A BO in the aperture is mapped there, for this driver's own clients, if it is
- * in one piece. All others are brought to system memory.
+ * A BO in the aperture stays there if it is contiguous and has no dma-buf: the mapping is then
+ * a part of the kernel's mapping of the aperture. Any other BO is moved to system memory.
  *
- * Return: 0, -EINVAL, -EBUSY or -ENOMEM.
+ * Return: 0, or an error of ferry_prime_pin().
  */
 int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {

@@ -27,10 +27,10 @@
  * not become a huge PMD.
  *
  * One PMD maps 2 MiB where the BO, its resource and the address allow it. Everywhere else
- * one fault inserts the PTEs of the fault-around window: all pages that the BO and the VMA
- * have of the 2 MiB around the address, so that one page table holds them. PUDs of 1 GiB are
- * not used: when a process unmaps a part of one, Linux 6.12 and 7.2 take it for a page table
- * and crash, and before 7.0 the memory type that PAT tracks is not applied to them.
+ * one fault inserts the PTEs of the fault-around window: all pages of the 2 MiB around the
+ * address that are inside both the BO and the VMA, so that one page table holds the PTEs. PUDs
+ * of 1 GiB are not used: when a process unmaps a part of one, Linux 6.12 and 7.2 take it for a
+ * page table and crash, and before 7.0 the memory type that PAT tracks is not applied to it.
  *
  * The memory type needs no lookup for each page. The aperture was reserved as a whole when
  * the driver probed the device, and system pages got their type when they were allocated.
@@ -130,8 +130,8 @@ u64 ferry_pte_huge_bytes(struct ferry_bo *bo)
  * @vmf: the fault
  *
  * Return:
- * VM_FAULT_NOPAGE: the PMD is there. VM_FAULT_FALLBACK: the address, the BO or its
- * resource do not allow one, or a page table is there already.
+ * VM_FAULT_NOPAGE: the PMD was inserted, by this or by another thread. VM_FAULT_FALLBACK: the
+ * address, the BO or its resource do not allow a PMD, or a page table exists already.
  */
 vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *map, struct vm_fault *vmf)
 {
@@ -150,7 +150,7 @@ vm_fault_t ferry_pte_map_huge(struct ferry_pte_map *map, struct vm_fault *vmf)
 	if (!ferry_cursor_is_huge(&map->cursor, (u64)page << PAGE_SHIFT))
 		return VM_FAULT_FALLBACK;
 
-	/* Another thread may have inserted either kind of entry before we got the lock. */
+	/* Another thread may have inserted a PMD or a page table before this one. */
 	if (pmd_leaf(pmdp_get(vmf->pmd)))
 		return VM_FAULT_NOPAGE;
 	if (!pmd_none(pmdp_get(vmf->pmd)))
@@ -176,7 +176,7 @@ static void ferry_pte_insert_contiguous(struct ferry_pte_map *map, unsigned long
 	pgoff_t at, end;
 
 	for (at = 0; at < count; at = end + 1) {
-		/* Another thread may have inserted some before we got the reservation. */
+		/* Another thread may have inserted some before this one got the reservation. */
 		for (end = at; end < count && pte_none(ptep_get(pte + end)); end++)
 			;
 		if (end == at)
@@ -213,8 +213,8 @@ static int ferry_pte_insert_window(pte_t *pte, unsigned long address, void *data
 }
 
 /*
- * The addresses that the mapping and the BO have of the 2 MiB around @address, which is
- * inside of both. Page @first of the BO's @pages is at @vm_start.
+ * Get the fault-around window: the part of the 2 MiB around @address that is inside both the
+ * mapping and the BO. Page @first of the BO's @pages is at @vm_start.
  */
 VISIBLE_IF_KUNIT struct ferry_pte_range
 ferry_pte_range(unsigned long address, unsigned long vm_start, unsigned long vm_end,
@@ -231,12 +231,9 @@ ferry_pte_range(unsigned long address, unsigned long vm_start, unsigned long vm_
 EXPORT_SYMBOL_IF_KUNIT(ferry_pte_range);
 
 /**
- * ferry_pte_map_window - map the pages around a fault with PTEs
+ * ferry_pte_map_window - map the fault-around window of a fault with PTEs
  * @map: the BO and the mapping
  * @vmf: the fault
- *
- * The fault-around window is what the BO and the VMA have of the 2 MiB around the address,
- * so that one page table holds it.
  *
  * Return: VM_FAULT_NOPAGE: all pages of the window are mapped. VM_FAULT_OOM: the page table
  * cannot be allocated.

@@ -41,9 +41,9 @@
 /**
  * ferry_shrinker_can_swap - check if there is free swap space
  *
- * Without it, swapping a BO out would only move its contents to other memory.
+ * Without free swap space, swapping a BO out would only move its contents to pages of shmem.
  *
- * Return: true if there is.
+ * Return: true if there is free swap space.
  */
 bool ferry_shrinker_can_swap(void)
 {
@@ -61,7 +61,7 @@ static bool ferry_shrinker_purge(FERRY_GEM_LRU_SHRINK_ARGS)
 		return false;
 	/*
 	 * Skip BOs in the aperture, which have no populated pages: freeing their resource
-	 * would take &ferry_vram_mgr.lock, which our caller may hold through direct reclaim.
+	 * would take &ferry_vram_mgr.lock, which the task in direct reclaim may hold.
 	 */
 	if (!bo->base.ttm || !ttm_tt_is_populated(bo->base.ttm))
 		return false;
@@ -122,7 +122,7 @@ static int ferry_shrinker_swap_out(struct ferry_device *ferry)
 
 /*
  * Swapping a BO out allocates memory before it frees any. In direct reclaim this memory
- * would come from the last reserves, so a worker does it, which may wait for reclaim.
+ * would come from the last reserves. So swap out in a worker, which may wait for reclaim.
  */
 static void ferry_shrinker_swap_work(struct work_struct *work)
 {
@@ -146,7 +146,7 @@ static unsigned long ferry_shrinker_scan(struct shrinker *shrinker, struct shrin
 	atomic_long_t *pooled = &ferry->tt.pooled;
 	unsigned long done;
 
-	/* TTM's pool shrinker runs too: halve our estimate of what the pool still holds. */
+	/* TTM's pool shrinker runs too: halve the estimate of what the pool still holds. */
 	atomic_long_set(pooled, atomic_long_read(pooled) / 2);
 
 	done = ferry_shrinker_free_pages(ferry, sc->nr_to_scan);
@@ -180,7 +180,7 @@ static bool ferry_shrinker_has_room(struct ferry_device *ferry, unsigned long pa
  * @pages: number of pages to allocate
  *
  * Frees pages of BOs, and swaps BOs out, if the allocation would use the reserve. Swapping
- * out here, and not in reclaim, uses the reserve for the memory that swapping needs.
+ * out itself needs memory, which the reserve still has at this point, unlike in reclaim.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -188,7 +188,7 @@ int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages)
 {
 	unsigned long freed = 0, more;
 
-	/* Per-CPU free lists can hide freed pages from si_mem_available(): count them here. */
+	/* si_mem_available() does not include per-CPU free lists: count the freed pages here. */
 	while (!ferry_shrinker_has_room(ferry, pages - min(freed, pages))) {
 		more = ferry_shrinker_free_pages(ferry, pages);
 		freed += more;

@@ -10,10 +10,10 @@ struct ferry_device;
 struct shrinker;
 
 /**
- * struct ferry_shrinker - frees system memory of BOs when the kernel runs short
+ * struct ferry_shrinker - frees system memory of BOs under memory pressure
  */
 struct ferry_shrinker {
-	/** @base: the kernel's side */
+	/** @base: the registered shrinker */
 	struct shrinker *base;
 	/** @swap_work: swaps BOs out */
 	struct work_struct swap_work;

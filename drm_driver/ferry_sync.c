@@ -34,15 +34,15 @@ static struct drm_ferry_sync *ferry_sync_copy(u64 syncs, u32 count, u32 stride)
 }
 
 /**
- * ferry_sync_in - look up in-syncs
+ * ferry_sync_in - look up the fences of in-syncs
  * @ferry: the device
  * @file: the client
  * @syncs: user address of &struct drm_ferry_sync
  * @count: number of in-syncs; not 0
  * @stride: bytes from one in-sync to the next
  *
- * Return: a job that depends on their fences, not started; or an error pointer:
- * -EFAULT, -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
+ * Return: a job that depends on the fences and is not started, or an error pointer: -EFAULT,
+ * -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
  */
 struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *file,
 				u64 syncs, u32 count, u32 stride)
@@ -63,7 +63,7 @@ struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *fil
 	for (i = 0; i < count && !ret; i++) {
 		ret = drm_syncobj_find_fence(file, copy[i].handle, copy[i].point, 0,
 					     &in_job->deps[i].fence);
-		/* If the fence lacks the point, it was put and the pointer left behind. */
+		/* On some errors this leaves a pointer without a reference: clear it. */
 		if (ret)
 			in_job->deps[i].fence = NULL;
 	}
@@ -77,8 +77,8 @@ struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *fil
 }
 
 /**
- * ferry_sync_wait_in - wait for in-syncs
- * @in_job: the job of ferry_sync_in()
+ * ferry_sync_wait_in - wait for the fences of in-syncs
+ * @in_job: a job that ferry_sync_in() returned
  *
  * Return: 0 or -ERESTARTSYS.
  */
@@ -103,8 +103,9 @@ int ferry_sync_wait_in(struct ferry_job *in_job)
  * @count: number of out-syncs; not 0
  * @stride: bytes from one out-sync to the next
  *
- * Return: the syncobjs, with all memory that publishing needs; or an error pointer: -EFAULT,
- * -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
+ * Allocates all memory that ferry_sync_publish() needs, so that it cannot fail.
+ *
+ * Return: the syncobjs, or an error pointer: -EFAULT, -EINVAL, -E2BIG, -ENOENT or -ENOMEM.
  */
 struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32 count,
 					   u32 stride)
@@ -145,8 +146,8 @@ struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32
 }
 
 /**
- * ferry_sync_publish - put a fence into out-syncs
- * @outs: the syncobjs
+ * ferry_sync_publish - attach a fence to out-syncs
+ * @outs: the syncobjs, from ferry_sync_find_out()
  * @count: number of syncobjs
  * @fence: the fence
  */

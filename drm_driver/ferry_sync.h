@@ -12,14 +12,14 @@ struct ferry_device;
 struct ferry_job;
 
 /**
- * struct ferry_sync_out - a syncobj that a fence will be put into
+ * struct ferry_sync_out - an out-sync: a syncobj to attach a fence to
  */
 struct ferry_sync_out {
 	/** @syncobj: the syncobj, with a reference */
 	struct drm_syncobj *syncobj;
-	/** @chain: chain node for a point of a timeline; NULL for a binary syncobj */
+	/** @chain: chain node for @point; NULL for a binary syncobj, and once published */
 	struct dma_fence_chain *chain;
-	/** @point: the point, or 0 */
+	/** @point: the point of the timeline, or 0 for a binary syncobj */
 	u64 point;
 };
 

@@ -17,7 +17,7 @@
 	{ DRM_FERRY_PLACEMENT_SYSTEM, "system" }, \
 	{ DRM_FERRY_PLACEMENT_APERTURE, "aperture" }
 
-/* A page fault was handled. @order is that of the entry that the kernel wanted. */
+/* A page fault was handled. @order is the order of the entry that the kernel requested. */
 TRACE_EVENT(ferry_fault,
 	    TP_PROTO(struct ferry_bo *bo, pgoff_t page, unsigned int order, u32 placement,
 		     int memtype, vm_fault_t result),
@@ -48,7 +48,7 @@ TRACE_EVENT(ferry_fault,
 				       { VM_FAULT_SIGBUS, "sigbus" }))
 );
 
-/* PTEs, or one PMD, were inserted for @pages; @pfn is that of the first one. */
+/* PTEs, or one PMD, are inserted for @pages pages; @pfn is the PFN of the first one. */
 TRACE_EVENT(ferry_insert,
 	    TP_PROTO(struct ferry_bo *bo, unsigned long address, unsigned long pfn,
 		     unsigned long pages, unsigned int order, int memtype),

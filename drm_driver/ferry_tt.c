@@ -26,9 +26,9 @@
  * new ones: neither an eviction nor a suspend has to allocate them, and no page is cleared
  * only to be overwritten. All kept pages together are no larger than the aperture. Their
  * contents are never read again, because a move to system memory writes all of them, and
- * reclaim takes them before anything else.
+ * reclaim frees them before anything else.
  *
- * TTM does not know kept pages. When TTM unpopulates and destroys the ttm_tt of a BO that
+ * TTM does not know about kept pages. When TTM unpopulates and destroys the ttm_tt of a BO that
  * moves to the aperture, ferry_tt_unpopulate() and ferry_tt_destroy() put it into
  * &ferry_bo.kept instead. When TTM creates a ttm_tt to move the BO back, ferry_tt_create()
  * returns the kept one, and populating it allocates nothing. If that move fails, TTM
@@ -77,10 +77,11 @@ static void ferry_tt_count_kept(struct ferry_device *ferry, struct ttm_tt *tt, b
 /**
  * ferry_tt_create - create the page array of a BO
  * @tbo: the TTM BO
- * @bo: the same as a BO of ferry, reserved; or NULL for a ghost BO of TTM
+ * @bo: the BO that embeds @tbo, reserved; or NULL for a ghost BO
  * @page_flags: TTM_TT_FLAG_*
  *
- * Return: the page array, without pages unless they were kept; or NULL without memory.
+ * Return: the page array, without pages unless they were kept; or NULL if
+ * memory is short.
  */
 struct ttm_tt *ferry_tt_create(struct ttm_buffer_object *tbo, struct ferry_bo *bo,
 			       u32 page_flags)
@@ -148,7 +149,7 @@ bool ferry_tt_reuse_kept(struct ferry_device *ferry, struct ttm_tt *tt)
  * @tt: the page array, without kept pages
  * @ctx: TTM's context
  *
- * Also finds out which parts a PMD can map, so that the page faults need not.
+ * Also determines which parts one PMD can map, to make page faults cheaper.
  *
  * Return: 0, -ENOMEM, -EINTR or -ERESTARTSYS.
  */
@@ -263,7 +264,7 @@ void ferry_tt_set_keep(struct ferry_bo *bo, bool keep)
 }
 
 /**
- * ferry_tt_update_lru - put a BO at the tail of the list that it belongs to
+ * ferry_tt_update_lru - move a BO to the tail of the LRU list that it belongs to
  * @bo: the BO, reserved
  */
 void ferry_tt_update_lru(struct ferry_bo *bo)
@@ -279,7 +280,7 @@ void ferry_tt_update_lru(struct ferry_bo *bo)
 }
 
 /**
- * ferry_tt_remove_lru - remove a BO from the lists of what reclaim can free
+ * ferry_tt_remove_lru - remove a BO from the LRU lists of the shrinker
  * @bo: the BO, reserved or in its final release
  */
 void ferry_tt_remove_lru(struct ferry_bo *bo)

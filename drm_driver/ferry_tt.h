@@ -16,7 +16,7 @@ struct ttm_operation_ctx;
 struct ttm_tt;
 
 /**
- * struct ferry_tt_mgr - page arrays of a device's BOs, and what reclaim can free of them
+ * struct ferry_tt_mgr - LRU lists of the shrinker, and counters of pages
  */
 struct ferry_tt_mgr {
 	/**

@@ -12,10 +12,10 @@
 /**
  * DOC: Vertical blank
  *
- * The device has no vblank interrupt: its host reads the framebuffer whenever it likes, and
- * does not say when. Compositors draw one frame for each vblank, and would draw without
- * a limit if a page flip completed at once. So an hrtimer at the refresh rate of the mode
- * stands in for the interrupt.
+ * The device has no vblank interrupt: its emulator reads the framebuffer at times that the
+ * guest does not know. Compositors draw one frame for each vblank, and would draw without a
+ * limit if a page flip completed at once. So an hrtimer at the refresh rate of the mode
+ * replaces the interrupt.
  */
 
 static enum hrtimer_restart ferry_vblank_tick(struct hrtimer *timer)
@@ -28,7 +28,7 @@ static enum hrtimer_restart ferry_vblank_tick(struct hrtimer *timer)
 	if (!drm_crtc_handle_vblank(vblank->crtc))
 		return HRTIMER_NORESTART;
 
-	/* Skip the vblanks that were missed. */
+	/* If the callback ran late, skip the missed vblanks. */
 	if (ktime_before(next, now))
 		next = ktime_add(now, vblank->frame);
 

@@ -98,7 +98,7 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 	return 0;
 
 err_fini:
-	/* TTM turns -ENOSPC into -ENOMEM: remember which one it was */
+	/* TTM replaces -ENOSPC by -ENOMEM: remember which error it was. */
 	bo->no_space = ret == -ENOSPC;
 	ttm_resource_fini(man, &vres->base);
 	kfree(vres);
@@ -219,7 +219,7 @@ int ferry_vram_mgr_init(struct ferry_device *ferry)
 EXPORT_SYMBOL_IF_KUNIT(ferry_vram_mgr_init);
 
 /**
- * ferry_vram_mgr_free_bytes - number of bytes of the aperture that no BO holds
+ * ferry_vram_mgr_free_bytes - get the number of free bytes in the aperture
  * @mgr: the manager
  *
  * Return: bytes.
