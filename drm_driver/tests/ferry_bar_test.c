@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The choice of the cache attribute, and addresses in the aperture */
+/* Tests of the memory types to request, and of addresses in the aperture */
 
 #include <linux/sizes.h>
 
@@ -36,7 +36,7 @@ static const struct ferry_bar_request ferry_bar_request_cases[] = {
 static void ferry_bar_request_desc(const struct ferry_bar_request *request, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "'%s' for %s", request->param,
-		 request->host_memory ? "the memory of a host" : "a card");
+		 request->host_memory ? "host memory" : "device memory");
 }
 
 KUNIT_ARRAY_PARAM(ferry_bar_request, ferry_bar_request_cases, ferry_bar_request_desc);
@@ -47,7 +47,8 @@ static void ferry_bar_test_requests(struct kunit *test)
 	struct ferry_device *ferry = ferry_kunit_device(test, SZ_1M);
 	enum drm_ferry_memtype requests[2] = { -1, -1 };
 
-	KUNIT_ASSERT_EQ(test, ferry_bar_requests(ferry, request->param, request->host_memory, requests),
+	KUNIT_ASSERT_EQ(test,
+			ferry_bar_requests(ferry, request->param, request->host_memory, requests),
 			request->ret);
 	if (request->ret)
 		return;
@@ -55,7 +56,7 @@ static void ferry_bar_test_requests(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)requests[1], request->second);
 }
 
-/* Bytes, pages and addresses, also where 32 bits end. */
+/* Convert offsets to PFNs and kernel addresses, below and above 4 GiB. */
 static void ferry_bar_test_addresses(struct kunit *test)
 {
 	static const u64 bases[] = { SZ_1M, SZ_4G - SZ_1M, SZ_4G, 0x3800000000ull };
@@ -63,17 +64,17 @@ static void ferry_bar_test_addresses(struct kunit *test)
 	unsigned int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(bases); i++) {
-		struct ferry_bar aperture = {
+		struct ferry_bar bar = {
 			.base = bases[i],
 			.io.iomem = (void __iomem *)0x1000,
 		};
 
 		for (j = 0; j < ARRAY_SIZE(offsets); j++) {
-			KUNIT_EXPECT_EQ(test, ferry_bar_pfn(&aperture, offsets[j]),
+			KUNIT_EXPECT_EQ(test, ferry_bar_pfn(&bar, offsets[j]),
 					(bases[i] + offsets[j]) / PAGE_SIZE);
 			KUNIT_EXPECT_EQ(test,
 					(u64)(__force uintptr_t)
-					ferry_bar_vaddr(&aperture, offsets[j]),
+					ferry_bar_vaddr(&bar, offsets[j]),
 					0x1000 + offsets[j]);
 		}
 	}

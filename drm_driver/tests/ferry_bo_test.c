@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* States of a BO: moves, pins, evictions, advice, accesses and the end */
+/* Tests of BOs: moves, pins, evictions, madvise, kernel accesses and the final release */
 
 #include <linux/sizes.h>
 
@@ -24,7 +24,7 @@
 #define APERTURE DRM_FERRY_PLACEMENT_APERTURE
 #define BOTH (SYSTEM | APERTURE)
 
-/* 1 MiB of aperture, and BOs of a quarter of it */
+/* An aperture of 1 MiB, and BOs of a quarter of it */
 #define FERRY_BO_TEST_ORDER 8
 #define FERRY_BO_TEST_APERTURE (PAGE_SIZE << FERRY_BO_TEST_ORDER)
 #define FERRY_BO_TEST_SIZE (FERRY_BO_TEST_APERTURE / 4)
@@ -62,7 +62,7 @@ static struct drm_ferry_bo_query ferry_bo_test_query(struct kunit *test, struct 
 	return query;
 }
 
-static u32 ferry_bo_test_place(struct kunit *test, struct ferry_bo *bo)
+static u32 ferry_bo_test_placement(struct kunit *test, struct ferry_bo *bo)
 {
 	return ferry_bo_test_query(test, bo).placement;
 }
@@ -100,10 +100,10 @@ static void ferry_bo_test_pin(struct ferry_bo *bo, bool pin)
 	dma_resv_unlock(bo->base.base.resv);
 }
 
-/* From where, with pages or without, pinned or not, and where to. */
+/* A BO at placement @from, written to before the move if @written, and the result of a move. */
 struct ferry_bo_move {
 	u32 from;
-	bool touched;
+	bool written;
 	bool pinned;
 	u32 to;
 	int ret;
@@ -127,7 +127,7 @@ static const struct ferry_bo_move ferry_bo_move_cases[] = {
 static void ferry_bo_move_desc(const struct ferry_bo_move *move, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s%s%s to %s",
-		 move->from == SYSTEM ? "system" : "aperture", move->touched ? " touched" : "",
+		 move->from == SYSTEM ? "system" : "aperture", move->written ? " written" : "",
 		 move->pinned ? " pinned" : "", move->to == SYSTEM ? "system" : "aperture");
 }
 
@@ -138,28 +138,28 @@ static void ferry_bo_test_moves(struct kunit *test)
 	const struct ferry_bo_move *move = test->param_value;
 	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, move->from);
 
-	KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo), move->from);
-	if (move->touched)
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, bo), move->from);
+	if (move->written)
 		ferry_bo_test_bytes(test, bo, 77, true);
 	if (move->pinned)
 		ferry_bo_test_pin(bo, true);
 
 	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, bo, move->to), move->ret);
-	KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo), move->ret ? move->from : move->to);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, bo), move->ret ? move->from : move->to);
 	KUNIT_EXPECT_EQ(test, ferry_bo_test_query(test, bo).pinned, move->pinned);
-	ferry_bo_test_bytes(test, bo, move->touched ? 77 : 0, false);
+	ferry_bo_test_bytes(test, bo, move->written ? 77 : 0, false);
 
-	/* once it is not pinned any more it goes */
+	/* Without the pin the BO can move. */
 	if (move->pinned) {
 		ferry_bo_test_pin(bo, false);
 		KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, bo, move->to), 0);
-		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo), move->to);
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, bo), move->to);
 		ferry_bo_test_bytes(test, bo, 77, false);
 	}
 }
 
-/* There and back many times: the bytes and the accounts stay. */
-static void ferry_bo_test_there_and_back(struct kunit *test)
+/* Move a BO to the aperture and back many times: contents and counters stay correct. */
+static void ferry_bo_test_many_moves(struct kunit *test)
 {
 	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, 0);
 	struct ferry_bo_test *t = test->priv;
@@ -176,7 +176,7 @@ static void ferry_bo_test_there_and_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.moves_to_system), 25);
 }
 
-/* A full aperture: the one that was used least recently goes, with its bytes. */
+/* If the aperture is full, the least recently used BO is evicted, and keeps its contents. */
 static void ferry_bo_test_evict(struct kunit *test)
 {
 	struct ferry_bo_test *t = test->priv;
@@ -189,7 +189,7 @@ static void ferry_bo_test_evict(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.evictions), 2);
 	for (i = 0; i < ARRAY_SIZE(bo); i++) {
-		KUNIT_EXPECT_EQ_MSG(test, ferry_bo_test_place(test, bo[i]),
+		KUNIT_EXPECT_EQ_MSG(test, ferry_bo_test_placement(test, bo[i]),
 				    i < 2 ? SYSTEM : APERTURE, "BO %u", i);
 		ferry_bo_test_bytes(test, bo[i], 1000 * i + 1, false);
 	}
@@ -207,14 +207,15 @@ static void ferry_bo_test_no_space(struct kunit *test)
 		if (!(i & 1))
 			ferry_bo_test_pin(bo[i], true);
 	}
-	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.unevictable), FERRY_BO_TEST_APERTURE);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.unevictable),
+			FERRY_BO_TEST_APERTURE);
 
 	more = ferry_bo_test_create(test, BOTH, SYSTEM);
 	ferry_bo_test_bytes(test, more, 5, true);
 	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, more, APERTURE), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, more), SYSTEM);
+	KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, more), SYSTEM);
 	for (i = 0; i < ARRAY_SIZE(bo); i++)
-		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, bo[i]), APERTURE);
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, bo[i]), APERTURE);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.evictions), 0);
 
 	ferry_bo_test_pin(bo[0], false);
@@ -225,7 +226,7 @@ static void ferry_bo_test_no_space(struct kunit *test)
 	ferry_bo_test_bytes(test, more, 5, false);
 }
 
-/* If the BOs of a call do not fit together, none of them moves. */
+/* If the BOs of one call do not fit into the aperture together, none of them moves. */
 static void ferry_bo_test_together(struct kunit *test)
 {
 	struct ferry_bo_test *t = test->priv;
@@ -241,18 +242,18 @@ static void ferry_bo_test_together(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_placement_move_all(t->ferry, targets, 5, &call), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, call.failed, 5);
 	for (i = 0; i < ARRAY_SIZE(targets); i++)
-		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, targets[i].bo), SYSTEM);
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, targets[i].bo), SYSTEM);
 	KUNIT_EXPECT_EQ(test, ferry_placement_move_all(t->ferry, targets, 4, &call), 0);
 	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_EQ(test, ferry_bo_test_place(test, targets[i].bo), APERTURE);
+		KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, targets[i].bo), APERTURE);
 
-	/* the same one twice */
+	/* One BO must not occur twice. */
 	targets[4].bo = targets[0].bo;
 	KUNIT_EXPECT_EQ(test, ferry_placement_move_all(t->ferry, targets, 5, &call), -EINVAL);
 	KUNIT_EXPECT_EQ(test, call.failed, 4);
 }
 
-/* WILLNEED and DONTNEED alternate; a BO that was purged stays purged. */
+/* Alternate WILLNEED and DONTNEED. A BO that was purged stays purged. */
 static void ferry_bo_test_madvise(struct kunit *test)
 {
 	struct ferry_bo_test *t = test->priv;
@@ -270,7 +271,7 @@ static void ferry_bo_test_madvise(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, retained, 1);
 	ferry_bo_test_bytes(test, bo, 3, false);
 
-	/* it was used last, and goes first all the same */
+	/* The BO is the most recently used one, but DONTNEED makes it the first to be evicted. */
 	for (i = 0; i < 3; i++)
 		ferry_bo_test_create(test, BOTH, APERTURE);
 	KUNIT_EXPECT_EQ(test, ferry_gem_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained), 0);
@@ -290,7 +291,7 @@ static void ferry_bo_test_madvise(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_copy_access(bo, 0, &word, sizeof(word), false), -ENODATA);
 }
 
-/* Others rely on it. */
+/* DONTNEED is refused for a pinned and for a shared BO. */
 static void ferry_bo_test_madvise_busy(struct kunit *test)
 {
 	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, SYSTEM);
@@ -313,24 +314,24 @@ static void ferry_bo_test_madvise_busy(struct kunit *test)
 			-EBUSY);
 }
 
-/* Nothing outside of the BO, to the byte. */
+/* ferry_copy_access() refuses every range that is not completely inside the BO. */
 static void ferry_bo_test_access(struct kunit *test)
 {
 	static const s64 offsets[] = { -8, -1, 0, 1, PAGE_SIZE - 4, FERRY_BO_TEST_SIZE - 9,
 				       FERRY_BO_TEST_SIZE - 8, FERRY_BO_TEST_SIZE - 7,
 				       FERRY_BO_TEST_SIZE, S64_MAX, S64_MIN };
-	u32 places[] = { SYSTEM, APERTURE };
+	static const u32 placements[] = { SYSTEM, APERTURE };
 	unsigned int i, j;
 
-	for (j = 0; j < ARRAY_SIZE(places); j++) {
-		struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, places[j]);
+	for (j = 0; j < ARRAY_SIZE(placements); j++) {
+		struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, placements[j]);
 
 		for (i = 0; i < ARRAY_SIZE(offsets); i++) {
 			u64 offset = offsets[i], word = 0x0123456789abcdefull, back = 0;
 			int want = offset <= FERRY_BO_TEST_SIZE - 8 ? 8 : -EIO;
 
-			KUNIT_EXPECT_EQ_MSG(test, ferry_copy_access(bo, offset, &word, 8, true), want,
-					    "write at %lld", offset);
+			KUNIT_EXPECT_EQ_MSG(test, ferry_copy_access(bo, offset, &word, 8, true),
+					    want, "write at %lld", offset);
 			KUNIT_EXPECT_EQ_MSG(test, ferry_copy_access(bo, offset, &back, 8, false),
 					    want, "read at %lld", offset);
 			KUNIT_EXPECT_EQ(test, back, want < 0 ? 0 : word);
@@ -340,7 +341,7 @@ static void ferry_bo_test_access(struct kunit *test)
 	}
 }
 
-/* The whole BO reads as zero, in memory that was full of something else. */
+/* A new BO reads as zero, although its memory had other contents. */
 static void ferry_bo_test_zeroed(struct kunit *test)
 {
 	struct ferry_bo *bo;
@@ -360,8 +361,8 @@ static void ferry_bo_test_zeroed(struct kunit *test)
 	}
 }
 
-/* The last handle is the end of a BO, and what it had is free. */
-static void ferry_bo_test_end_of_life(struct kunit *test)
+/* Closing the last handle of a BO releases the BO and frees its resource. */
+static void ferry_bo_test_release(struct kunit *test)
 {
 	struct ferry_bo_test *t = test->priv;
 	u32 handle[2];
@@ -385,8 +386,8 @@ static void ferry_bo_test_ghost_destroy(struct ttm_buffer_object *tbo)
 }
 
 /*
- * TTM's ghost BOs are not embedded in a struct ferry_bo. Each callback of ferry takes one
- * without accessing memory behind it, which KASAN watches.
+ * TTM's ghost BOs are not embedded in a struct ferry_bo. No TTM callback of ferry accesses
+ * memory outside of a ghost BO, which KASAN would report.
  */
 static void ferry_bo_test_ghost(struct kunit *test)
 {
@@ -426,7 +427,7 @@ static void ferry_bo_test_ghost(struct kunit *test)
 
 static struct kunit_case ferry_bo_tests[] = {
 	KUNIT_CASE_PARAM(ferry_bo_test_moves, ferry_bo_move_gen_params),
-	KUNIT_CASE(ferry_bo_test_there_and_back),
+	KUNIT_CASE(ferry_bo_test_many_moves),
 	KUNIT_CASE(ferry_bo_test_evict),
 	KUNIT_CASE(ferry_bo_test_no_space),
 	KUNIT_CASE(ferry_bo_test_ghost),
@@ -435,7 +436,7 @@ static struct kunit_case ferry_bo_tests[] = {
 	KUNIT_CASE(ferry_bo_test_madvise_busy),
 	KUNIT_CASE(ferry_bo_test_access),
 	KUNIT_CASE(ferry_bo_test_zeroed),
-	KUNIT_CASE(ferry_bo_test_end_of_life),
+	KUNIT_CASE(ferry_bo_test_release),
 	{ }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Mappings: offsets, addresses, the window of a fault, and faults in a BO that is busy */
+/* Tests of mappings: offsets, addresses, fault-around windows, and faults of a busy BO */
 
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
@@ -20,11 +20,10 @@
 
 #include "../ferry_bo.h"
 #include "../ferry_copy.h"
-#include "../ferry_gem.h"
 #include "../ferry_device.h"
 #include "../ferry_fault.h"
-#include "../ferry_pte.h"
 #include "../ferry_ioctl.h"
+#include "../ferry_pte.h"
 #include "ferry_kunit_helpers.h"
 
 #define BOTH (DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE)
@@ -47,43 +46,50 @@ static int ferry_fault_test_init(struct kunit *test)
 	return 0;
 }
 
-/* A mapping of a BO: how far before the end of a page table it begins, and how long it is. */
+/**
+ * struct ferry_fault_window - a fault in a mapping that can cross the end of a page table
+ */
 struct ferry_fault_window {
+	/** @pages: size of the BO in pages */
 	unsigned long pages;
+	/** @first: page of the BO at the start of the mapping */
 	unsigned long first;
+	/** @length: size of the mapping in pages */
 	unsigned long length;
+	/** @before: number of pages from the start of the mapping to the end of the page table */
 	unsigned long before;
-	unsigned long touch;
+	/** @access: page of the mapping that is accessed */
+	unsigned long access;
 };
 
 /*
- * The window holds the touched page, and nothing that is not the VMA's, the BO's and that
- * page table's; and it leaves out nothing that is.
+ * The fault-around window has exactly the pages that are inside the VMA, the BO, and the page
+ * table of the accessed page.
  */
 static void ferry_fault_test_one_window(struct kunit *test, const struct ferry_fault_window *w)
 {
 	const unsigned long table = 7ul * PMD_SIZE;
 	unsigned long start = table - w->before * PAGE_SIZE;
 	unsigned long end = start + w->length * PAGE_SIZE;
-	unsigned long address = start + w->touch * PAGE_SIZE + 123;
+	unsigned long address = start + w->access * PAGE_SIZE + 123;
 	struct ferry_pte_range got;
 	unsigned long page;
 
 	got = ferry_pte_range(address, start, end, w->first, w->pages);
 	for (page = table - 10 * PAGE_SIZE; page < table + 10 * PAGE_SIZE; page += PAGE_SIZE) {
-		unsigned long shown = w->first + (page - start) / PAGE_SIZE;
-		bool want = page >= start && page < end && shown < w->pages &&
+		unsigned long index = w->first + (page - start) / PAGE_SIZE;
+		bool want = page >= start && page < end && index < w->pages &&
 			    page / PMD_SIZE == address / PMD_SIZE;
 
 		KUNIT_ASSERT_EQ_MSG(test, page >= got.start && page < got.end, want,
-				    "BO of %lu, from %lu, %lu long, %lu before, touched at %lu",
-				    w->pages, w->first, w->length, w->before, w->touch);
+				    "BO of %lu pages, mapped from %lu, length %lu, %lu before, access at %lu",
+				    w->pages, w->first, w->length, w->before, w->access);
 	}
 }
 
 /*
- * Every mapping of a BO of up to 6 pages, at every distance from the end of a page
- * table, touched at every page.
+ * Test every mapping of a BO of up to 6 pages, at every distance from the end of a page table,
+ * with an access to every page.
  */
 static void ferry_fault_test_window(struct kunit *test)
 {
@@ -93,8 +99,8 @@ static void ferry_fault_test_window(struct kunit *test)
 		for (w.first = 0; w.first < w.pages; w.first++)
 			for (w.length = 1; w.length <= 8; w.length++)
 				for (w.before = 0; w.before <= 8; w.before++)
-					for (w.touch = 0; w.touch < w.length &&
-					     w.first + w.touch < w.pages; w.touch++)
+					for (w.access = 0; w.access < w.length &&
+					     w.first + w.access < w.pages; w.access++)
 						ferry_fault_test_one_window(test, &w);
 }
 
@@ -112,7 +118,7 @@ static void ferry_fault_test_one_large(struct kunit *test, unsigned long start, 
 	KUNIT_ASSERT_LE(test, got.end - got.start, PMD_SIZE);
 }
 
-/* The same at the sizes that matter: one page table and its neighbours. */
+/* The same for mappings that span one page table, a page less or more, or several. */
 static void ferry_fault_test_window_large(struct kunit *test)
 {
 	static const unsigned long at[] = { 0, 1, 511, 512, 513, 1023, 1024, 1535 };
@@ -132,7 +138,7 @@ static void ferry_fault_test_window_large(struct kunit *test)
 	}
 }
 
-/* Which page an address shows: the mapping's place in the BO, and the BO's fake offset. */
+/* ferry_pte_page_of() takes the BO's fake offset and the mapping's offset into account. */
 static void ferry_fault_test_page_of(struct kunit *test)
 {
 	struct ferry_fault_test *t = test->priv;
@@ -142,7 +148,7 @@ static void ferry_fault_test_page_of(struct kunit *test)
 	struct ferry_bo *bo;
 	unsigned int i;
 
-	/* several, so that fake offsets are not all the first one */
+	/* Use several BOs, which have different fake offsets. */
 	for (i = 0; i < 3; i++) {
 		bo = ferry_kunit_lookup(test, t->file,
 					ferry_kunit_create(test, t->ferry, t->file, size, BOTH, 0));
@@ -158,8 +164,8 @@ static void ferry_fault_test_page_of(struct kunit *test)
 	}
 }
 
-/* The bit for an eager mapping is above all fake offsets, and comes off again. */
-static void ferry_fault_test_eager_bit(struct kunit *test)
+/* FERRY_FAULT_POPULATE is above all fake offsets, and is only set if it is requested. */
+static void ferry_fault_test_populate_bit(struct kunit *test)
 {
 	struct ferry_fault_test *t = test->priv;
 	unsigned int i;
@@ -168,24 +174,24 @@ static void ferry_fault_test_eager_bit(struct kunit *test)
 	KUNIT_EXPECT_GT(test, FERRY_FAULT_POPULATE,
 			(u64)(DRM_FILE_PAGE_OFFSET_START + DRM_FILE_PAGE_OFFSET_SIZE)
 			<< PAGE_SHIFT);
-	/* an offset is signed for the C library */
+	/* off_t is signed. */
 	KUNIT_EXPECT_LE(test, FERRY_FAULT_POPULATE, (u64)S64_MAX);
 
 	for (i = 0; i < 4; i++) {
-		struct drm_ferry_bo_mmap_offset lazy = {}, eager = {};
+		struct drm_ferry_bo_mmap_offset plain = {}, populate = {};
 
-		lazy.handle = ferry_kunit_create(test, t->ferry, t->file, SZ_64K, BOTH, 0);
-		eager.handle = lazy.handle;
-		eager.flags = DRM_FERRY_MMAP_POPULATE;
-		KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &lazy, t->file),
+		plain.handle = ferry_kunit_create(test, t->ferry, t->file, SZ_64K, BOTH, 0);
+		populate.handle = plain.handle;
+		populate.flags = DRM_FERRY_MMAP_POPULATE;
+		KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &plain, t->file),
 				0);
-		KUNIT_ASSERT_EQ(test, ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &eager, t->file),
-				0);
-		KUNIT_EXPECT_EQ(test, eager.offset, lazy.offset | FERRY_FAULT_POPULATE);
-		KUNIT_EXPECT_EQ(test, lazy.offset & (FERRY_FAULT_POPULATE | (PAGE_SIZE - 1)), 0);
-		KUNIT_EXPECT_EQ(test, lazy.offset,
+		KUNIT_ASSERT_EQ(test,
+				ferry_ioctl_bo_mmap_offset(&t->ferry->drm, &populate, t->file), 0);
+		KUNIT_EXPECT_EQ(test, populate.offset, plain.offset | FERRY_FAULT_POPULATE);
+		KUNIT_EXPECT_EQ(test, plain.offset & (FERRY_FAULT_POPULATE | (PAGE_SIZE - 1)), 0);
+		KUNIT_EXPECT_EQ(test, plain.offset,
 				drm_vma_node_offset_addr(&ferry_kunit_lookup(test, t->file,
-									     lazy.handle)
+									     plain.handle)
 							 ->base.base.vma_node));
 	}
 }
@@ -199,7 +205,7 @@ static unsigned long ferry_fault_test_offset(struct kunit *test, u32 handle, u32
 	return args.offset;
 }
 
-/* With the lock that mmap() has. */
+/* Call it as mmap() does, with mmap_lock held. */
 static unsigned long ferry_fault_test_get_area(struct file *filp, unsigned long addr,
 					       unsigned long len, unsigned long pgoff,
 					       unsigned long flags)
@@ -239,22 +245,22 @@ static void ferry_fault_test_one_area(struct kunit *test, unsigned long offset,
 	KUNIT_EXPECT_EQ(test, got, hint + PAGE_SIZE);
 }
 
-/* An address for every part of a BO: 2 MiB of it at a multiple of 2 MiB, or as asked. */
+/* Without an address hint 2 MiB of the BO are aligned to 2 MiB; a hint and MAP_FIXED are kept. */
 static void ferry_fault_test_unmapped_area(struct kunit *test)
 {
 	static const unsigned long firsts[] = { 0, 1, 5, 511, 512, 700 };
 	static const unsigned long lengths[] = { 1, 511, 512, 513, 1024 };
 	struct ferry_fault_test *t = test->priv;
-	unsigned int i, j, eager;
-	u32 handle;
+	unsigned int i, j;
+	u32 handle, flags;
 
-	/* gives this thread an address space */
+	/* This attaches an address space to the kernel thread of the test. */
 	KUNIT_ASSERT_NE(test, kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
 					    MAP_ANONYMOUS | MAP_PRIVATE, 0), 0);
 	ferry_kunit_create(test, t->ferry, t->file, 3 * PAGE_SIZE, BOTH, 0);
 	handle = ferry_kunit_create(test, t->ferry, t->file, 4 * SZ_2M, BOTH, 0);
-	for (eager = 0; eager < 2; eager++) {
-		unsigned long offset = ferry_fault_test_offset(test, handle, eager);
+	for (flags = 0; flags <= DRM_FERRY_MMAP_POPULATE; flags += DRM_FERRY_MMAP_POPULATE) {
+		unsigned long offset = ferry_fault_test_offset(test, handle, flags);
 
 		for (i = 0; i < ARRAY_SIZE(firsts); i++)
 			for (j = 0; j < ARRAY_SIZE(lengths); j++)
@@ -280,7 +286,7 @@ static void ferry_fault_test_one_range(struct kunit *test, unsigned long offset,
 	KUNIT_EXPECT_EQ(test, (long)address, -EINVAL);
 }
 
-/* Every range around a small BO: mapped if it is inside of it, and only then. */
+/* mmap() of a range succeeds only if the range is inside the BO and the mapping is shared. */
 static void ferry_fault_test_mmap_range(struct kunit *test)
 {
 	struct ferry_fault_test *t = test->priv;
@@ -288,7 +294,7 @@ static void ferry_fault_test_mmap_range(struct kunit *test)
 	unsigned long base, first, length;
 	u32 handle;
 
-	/* between two others, whose pages it could show by mistake */
+	/* The fake offsets of the two other BOs are next to those of the BO under test. */
 	ferry_kunit_create(test, t->ferry, t->file, 4 * PAGE_SIZE, BOTH, 0);
 	handle = ferry_kunit_create(test, t->ferry, t->file, pages * PAGE_SIZE, BOTH, 0);
 	ferry_kunit_create(test, t->ferry, t->file, 4 * PAGE_SIZE, BOTH, 0);
@@ -296,24 +302,25 @@ static void ferry_fault_test_mmap_range(struct kunit *test)
 	KUNIT_ASSERT_NE(test, kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
 					    MAP_ANONYMOUS | MAP_PRIVATE, 0), 0);
 
-	/* what begins inside of a neighbour may be a mapping of that */
+	/* Only ranges that begin inside the BO: others can be valid ranges of another BO. */
 	for (first = 0; first < pages; first++)
 		for (length = 1; length <= pages + 2; length++)
 			ferry_fault_test_one_range(test, base + first * PAGE_SIZE,
 						   length * PAGE_SIZE, first + length <= pages);
 }
 
-/* Touched from the first page to the last, and back, in either place: its own bytes. */
-static void ferry_fault_test_touch(struct kunit *test)
+/* Write through a mapping, and read the BO, at either placement. */
+static void ferry_fault_test_access(struct kunit *test)
 {
 	struct ferry_fault_test *t = test->priv;
-	const u32 places[] = { DRM_FERRY_PLACEMENT_SYSTEM, DRM_FERRY_PLACEMENT_APERTURE };
+	static const u32 placements[] = { DRM_FERRY_PLACEMENT_SYSTEM,
+					  DRM_FERRY_PLACEMENT_APERTURE };
 	const unsigned long size = 33 * PAGE_SIZE;
 	unsigned long address, at;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(places); i++) {
-		u32 handle = ferry_kunit_create(test, t->ferry, t->file, size, BOTH, places[i]);
+	for (i = 0; i < ARRAY_SIZE(placements); i++) {
+		u32 handle = ferry_kunit_create(test, t->ferry, t->file, size, BOTH, placements[i]);
 		struct ferry_bo *bo = ferry_kunit_lookup(test, t->file, handle);
 
 		address = kunit_vm_mmap(test, t->file->filp, 0, size, PROT_READ | PROT_WRITE,
@@ -341,7 +348,7 @@ static void ferry_fault_test_touch(struct kunit *test)
 struct ferry_fault_test_fence {
 	/** @base: the fence */
 	struct dma_fence base;
-	/** @lock: its lock */
+	/** @lock: lock of @base */
 	spinlock_t lock;
 };
 
@@ -355,8 +362,8 @@ static const struct dma_fence_ops ferry_fault_test_fence_ops = {
 	.get_timeline_name = ferry_fault_test_fence_name,
 };
 
-/* From now on the bytes of the BO are on their way to it. */
-static struct dma_fence *ferry_fault_test_hold(struct kunit *test, struct ferry_bo *bo)
+/* Make the BO busy, as if a job were copying its contents. */
+static struct dma_fence *ferry_fault_test_add_fence(struct kunit *test, struct ferry_bo *bo)
 {
 	struct ferry_fault_test_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
 	struct dma_resv *resv = bo->base.base.resv;
@@ -372,7 +379,7 @@ static struct dma_fence *ferry_fault_test_hold(struct kunit *test, struct ferry_
 	return &fence->base;
 }
 
-/* What the handlers say to a fault at @address; none of them may keep the reservation. */
+/* Call a fault handler for @address, and check that it has dropped the reservation. */
 static vm_fault_t ferry_fault_test_handle(struct kunit *test, struct ferry_bo *bo,
 					  unsigned long address, unsigned int order,
 					  enum fault_flag flags)
@@ -393,15 +400,16 @@ static vm_fault_t ferry_fault_test_handle(struct kunit *test, struct ferry_bo *b
 	mmap_read_unlock(current->mm);
 	if (!dma_resv_trylock(bo->base.base.resv))
 		KUNIT_FAIL(test, "the reservation was not dropped");
-	/* in any case: the test shall fail and not hang */
+	/* Unlock in any case, so that a failed test does not hang later. */
 	dma_resv_unlock(bo->base.base.resv);
 
 	return ret;
 }
 
 /*
- * Who may not wait is not kept waiting, and who waits and gets a signal goes on without
- * the page: faults that no mapping of a BO meets by itself, as GUP refuses it.
+ * Faults of a busy BO. A fault with FAULT_FLAG_RETRY_NOWAIT and a huge fault do not wait, and a
+ * signal ends the wait of a fault. Call the handlers directly: only GUP sets RETRY_NOWAIT, and
+ * it refuses VM_PFNMAP mappings before it faults.
  */
 static void ferry_fault_test_busy(struct kunit *test)
 {
@@ -416,9 +424,9 @@ static void ferry_fault_test_busy(struct kunit *test)
 	address = kunit_vm_mmap(test, t->file->filp, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 				ferry_fault_test_offset(test, handle, 0));
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address) || !address);
-	fence = ferry_fault_test_hold(test, bo);
+	fence = ferry_fault_test_add_fence(test, bo);
 
-	/* keeps mmap_lock: it is dropped above, once */
+	/* RETRY_NOWAIT: mmap_lock stays held. */
 	KUNIT_EXPECT_EQ(test, ferry_fault_test_handle(test, bo, address, 0,
 						      FAULT_FLAG_ALLOW_RETRY |
 						      FAULT_FLAG_RETRY_NOWAIT), VM_FAULT_RETRY);
@@ -443,10 +451,10 @@ static struct kunit_case ferry_fault_tests[] = {
 	KUNIT_CASE(ferry_fault_test_window),
 	KUNIT_CASE(ferry_fault_test_window_large),
 	KUNIT_CASE(ferry_fault_test_page_of),
-	KUNIT_CASE(ferry_fault_test_eager_bit),
+	KUNIT_CASE(ferry_fault_test_populate_bit),
 	KUNIT_CASE(ferry_fault_test_unmapped_area),
 	KUNIT_CASE(ferry_fault_test_mmap_range),
-	KUNIT_CASE(ferry_fault_test_touch),
+	KUNIT_CASE(ferry_fault_test_access),
 	KUNIT_CASE(ferry_fault_test_busy),
 	{ }
 };

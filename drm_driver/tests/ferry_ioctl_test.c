@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Checks of the arguments of ioctls */
+/* Tests of the checks of ioctl arguments */
 
 #include <linux/mman.h>
 #include <linux/sizes.h>
@@ -42,7 +42,7 @@ static int ferry_ioctl_test_init(struct kunit *test)
 }
 
 struct ferry_ioctl_create {
-	const char *what;
+	const char *name;
 	struct drm_ferry_bo_create args;
 	int ret;
 };
@@ -50,37 +50,41 @@ struct ferry_ioctl_create {
 #define GOOD .size = 1, .allowed_placements = BOTH
 static const struct ferry_ioctl_create ferry_ioctl_create_cases[] = {
 	{ "good", { GOOD }, 0 },
-	{ "good, all of the aperture", { .size = SZ_1M, .allowed_placements = APERTURE }, 0 },
+	{ "good, as large as the aperture", { .size = SZ_1M, .allowed_placements = APERTURE }, 0 },
 	{ "good, larger than the aperture", { .size = SZ_1M + 1, .allowed_placements = BOTH }, 0 },
 	{ "good, write-combining", { GOOD, .caching = DRM_FERRY_CACHING_WC }, 0 },
 	{ "good, contiguous", { GOOD, .flags = DRM_FERRY_BO_CONTIGUOUS }, 0 },
 	{ "no size", { .allowed_placements = BOTH }, -EINVAL },
 	{ "size 2^64 - 1", { .size = U64_MAX, .allowed_placements = BOTH }, -EINVAL },
-	{ "size rounds up to 0", { .size = -(u64)PAGE_SIZE + 1, .allowed_placements = BOTH }, -EINVAL },
+	{ "size rounds up to 0", { .size = -(u64)PAGE_SIZE + 1, .allowed_placements = BOTH },
+	  -EINVAL },
 	{ "size 2^63", { .size = 1ull << 63, .allowed_placements = BOTH }, -EINVAL },
-	{ "aperture only, too large", { .size = SZ_1M + 1, .allowed_placements = APERTURE }, -EINVAL },
-	{ "no placements", { .size = 1 }, -EINVAL },
-	{ "unknown placements", { .size = 1, .allowed_placements = BOTH | 4 }, -EINVAL },
-	{ "unknown placements, high", { .size = 1, .allowed_placements = BOTH | BIT(31) }, -EINVAL },
-	{ "two places", { GOOD, .placement = BOTH }, -EINVAL },
-	{ "unknown place", { GOOD, .placement = 4 }, -EINVAL },
-	{ "place not allowed, up", { .size = 1, .allowed_placements = SYSTEM, .placement = APERTURE },
+	{ "aperture-only, too large", { .size = SZ_1M + 1, .allowed_placements = APERTURE },
 	  -EINVAL },
-	{ "place not allowed, down", { .size = 1, .allowed_placements = APERTURE, .placement = SYSTEM },
+	{ "no allowed placement", { .size = 1 }, -EINVAL },
+	{ "unknown allowed placement, bit 2", { .size = 1, .allowed_placements = BOTH | BIT(2) },
 	  -EINVAL },
-	{ "unknown caching", { GOOD, .caching = 2 }, -EINVAL },
-	{ "unknown caching, high", { GOOD, .caching = U32_MAX }, -EINVAL },
-	{ "unknown flag", { GOOD, .flags = 2 }, -EINVAL },
-	{ "unknown flag, high", { GOOD, .flags = BIT(31) }, -EINVAL },
-	{ "pad", { GOOD, .pad = 1 }, -EINVAL },
-	{ "handle", { GOOD, .handle = 1 }, -EINVAL },
-	{ "does not fit in the aperture", { .size = SZ_1M + 1, .allowed_placements = BOTH,
+	{ "unknown allowed placement, bit 31", { .size = 1, .allowed_placements = BOTH | BIT(31) },
+	  -EINVAL },
+	{ "two placements", { GOOD, .placement = BOTH }, -EINVAL },
+	{ "unknown placement", { GOOD, .placement = 4 }, -EINVAL },
+	{ "placement not allowed, aperture", { .size = 1, .allowed_placements = SYSTEM,
+	  .placement = APERTURE }, -EINVAL },
+	{ "placement not allowed, system", { .size = 1, .allowed_placements = APERTURE,
+	  .placement = SYSTEM }, -EINVAL },
+	{ "unknown caching, 2", { GOOD, .caching = 2 }, -EINVAL },
+	{ "unknown caching, 2^32 - 1", { GOOD, .caching = U32_MAX }, -EINVAL },
+	{ "unknown flag, bit 1", { GOOD, .flags = 2 }, -EINVAL },
+	{ "unknown flag, bit 31", { GOOD, .flags = BIT(31) }, -EINVAL },
+	{ "pad not 0", { GOOD, .pad = 1 }, -EINVAL },
+	{ "handle not 0", { GOOD, .handle = 1 }, -EINVAL },
+	{ "placed in the aperture, too large", { .size = SZ_1M + 1, .allowed_placements = BOTH,
 	  .placement = APERTURE }, -ENOSPC },
 };
 
 static void ferry_ioctl_create_desc(const struct ferry_ioctl_create *create, char *desc)
 {
-	strscpy(desc, create->what, KUNIT_PARAM_DESC_SIZE);
+	strscpy(desc, create->name, KUNIT_PARAM_DESC_SIZE);
 }
 
 KUNIT_ARRAY_PARAM(ferry_ioctl_create, ferry_ioctl_create_cases, ferry_ioctl_create_desc);
@@ -91,10 +95,11 @@ static void ferry_ioctl_test_create(struct kunit *test)
 	struct drm_ferry_bo_create args = create->args;
 	struct ferry_ioctl_test *t = test->priv;
 
-	KUNIT_EXPECT_EQ(test, ferry_ioctl_bo_create(&t->ferry->drm, &args, t->file), create->ret);
+	KUNIT_EXPECT_EQ(test, ferry_ioctl_bo_create(&t->ferry->drm, &args, t->file),
+			create->ret);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.bos), !create->ret);
 	if (create->ret) {
-		/* nothing is left, and nothing was written */
+		/* On failure the arguments are unchanged, and no resource leaks. */
 		KUNIT_EXPECT_MEMEQ(test, &args, &create->args, sizeof(args));
 		KUNIT_EXPECT_EQ(test, ferry_vram_mgr_free_bytes(&t->ferry->vram_mgr),
 				FERRY_IOCTL_TEST_APERTURE);
@@ -130,17 +135,17 @@ static void ferry_ioctl_test_device_query(struct kunit *test)
 	}
 }
 
-/* No such handle: never used, closed, another client's, and what only looks like one. */
+/* Invalid handles get -ENOENT: out of range, closed, or of another client. */
 static void ferry_ioctl_test_handles(struct kunit *test)
 {
 	struct ferry_ioctl_test *t = test->priv;
 	struct drm_file *other = ferry_kunit_open(test, t->ferry);
 	struct drm_device *drm = &t->ferry->drm;
-	u32 handles[6] = { 0, 77, INT_MAX, (u32)INT_MAX + 1, U32_MAX };
+	u32 handles[6] = { 0, 0, INT_MAX, (u32)INT_MAX + 1, U32_MAX };
 	unsigned int i;
 
 	handles[5] = ferry_kunit_create(test, t->ferry, other, SZ_4K, BOTH, 0);
-	/* of its own it has another one, which is closed already */
+	/* a handle of this client that is closed before it is used */
 	handles[1] = ferry_kunit_create(test, t->ferry, t->file, SZ_4K, BOTH, 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(t->file, handles[1]), 0);
 
@@ -157,7 +162,7 @@ static void ferry_ioctl_test_handles(struct kunit *test)
 	}
 }
 
-/* Reserved fields are refused, with a good handle and with a bad one. */
+/* Nonzero reserved fields get -EINVAL, with a valid and with an invalid handle. */
 static void ferry_ioctl_test_reserved(struct kunit *test)
 {
 	struct ferry_ioctl_test *t = test->priv;
@@ -198,7 +203,7 @@ static void ferry_ioctl_test_reserved(struct kunit *test)
 	}
 }
 
-/* What a call of migrate reads: entries, and syncs in and out. */
+/* User memory that a migrate ioctl reads */
 struct ferry_ioctl_user {
 	struct drm_ferry_migrate_entry entries[2];
 	struct drm_ferry_sync in;
@@ -206,9 +211,9 @@ struct ferry_ioctl_user {
 };
 
 struct ferry_ioctl_migrate {
-	const char *what;
+	const char *name;
 	int ret;
-	/* changes to a good call; handles are those of BOs by number, from 1 */
+	/* makes valid arguments invalid */
 	void (*spoil)(struct drm_ferry_migrate *args, struct ferry_ioctl_user *user);
 };
 
@@ -227,10 +232,10 @@ SPOIL(count_all, args->count = U32_MAX)
 SPOIL(entries_null, args->entries = 0)
 SPOIL(entries_kernel, args->entries = (uintptr_t)args)
 SPOIL(entries_cut, args->entries += PAGE_SIZE - sizeof(user->entries[0]))
-SPOIL(place_0, user->entries[1].placement = 0)
-SPOIL(place_both, user->entries[1].placement = BOTH)
-SPOIL(place_unknown, user->entries[1].placement = 4)
-SPOIL(place_denied, user->entries[1].placement = APERTURE)
+SPOIL(placement_0, user->entries[1].placement = 0)
+SPOIL(placement_both, user->entries[1].placement = BOTH)
+SPOIL(placement_unknown, user->entries[1].placement = 4)
+SPOIL(placement_denied, user->entries[1].placement = APERTURE)
 SPOIL(twice, user->entries[1] = user->entries[0])
 SPOIL(bad_handle, user->entries[1].handle = 99)
 SPOIL(in_many, args->in_count = DRM_FERRY_SYNCS_MAX + 1)
@@ -247,33 +252,33 @@ SPOIL(out, args->out_count = 1)
 static const struct ferry_ioctl_migrate ferry_ioctl_migrate_cases[] = {
 	{ "good", 0, ferry_ioctl_spoil_nothing },
 	{ "good, with an out-sync", 0, ferry_ioctl_spoil_out },
-	{ "flags", -EINVAL, ferry_ioctl_spoil_flags },
-	{ "none", -EINVAL, ferry_ioctl_spoil_count_0 },
-	{ "too many", -EINVAL, ferry_ioctl_spoil_count_max },
-	{ "2^32 - 1", -EINVAL, ferry_ioctl_spoil_count_all },
-	{ "entries at 0", -EFAULT, ferry_ioctl_spoil_entries_null },
-	{ "entries in the kernel", -EFAULT, ferry_ioctl_spoil_entries_kernel },
-	{ "entries that end half way", -EFAULT, ferry_ioctl_spoil_entries_cut },
-	{ "no place", -EINVAL, ferry_ioctl_spoil_place_0 },
-	{ "two places", -EINVAL, ferry_ioctl_spoil_place_both },
-	{ "unknown place", -EINVAL, ferry_ioctl_spoil_place_unknown },
-	{ "place not allowed", -EINVAL, ferry_ioctl_spoil_place_denied },
+	{ "unknown flag", -EINVAL, ferry_ioctl_spoil_flags },
+	{ "no entries", -EINVAL, ferry_ioctl_spoil_count_0 },
+	{ "too many entries", -EINVAL, ferry_ioctl_spoil_count_max },
+	{ "2^32 - 1 entries", -EINVAL, ferry_ioctl_spoil_count_all },
+	{ "entries at address 0", -EFAULT, ferry_ioctl_spoil_entries_null },
+	{ "entries at a kernel address", -EFAULT, ferry_ioctl_spoil_entries_kernel },
+	{ "second entry not mapped", -EFAULT, ferry_ioctl_spoil_entries_cut },
+	{ "no placement", -EINVAL, ferry_ioctl_spoil_placement_0 },
+	{ "two placements", -EINVAL, ferry_ioctl_spoil_placement_both },
+	{ "unknown placement", -EINVAL, ferry_ioctl_spoil_placement_unknown },
+	{ "placement not allowed", -EINVAL, ferry_ioctl_spoil_placement_denied },
 	{ "the same BO twice", -EINVAL, ferry_ioctl_spoil_twice },
-	{ "no such BO", -ENOENT, ferry_ioctl_spoil_bad_handle },
+	{ "invalid handle", -ENOENT, ferry_ioctl_spoil_bad_handle },
 	{ "too many in-syncs", -EINVAL, ferry_ioctl_spoil_in_many },
 	{ "too many out-syncs", -EINVAL, ferry_ioctl_spoil_out_many },
-	{ "flags of an in-sync", -EINVAL, ferry_ioctl_spoil_in_flags },
-	{ "flags of an out-sync", -EINVAL, ferry_ioctl_spoil_out_flags },
-	{ "no such in-sync", -ENOENT, ferry_ioctl_spoil_in_handle },
-	{ "no such out-sync", -ENOENT, ferry_ioctl_spoil_out_handle },
-	{ "an in-sync without a fence", -EINVAL, ferry_ioctl_spoil_in_no_fence },
-	{ "in-syncs at 0", -EFAULT, ferry_ioctl_spoil_in_null },
-	{ "out-syncs at 0", -EFAULT, ferry_ioctl_spoil_out_null },
+	{ "unknown flag of an in-sync", -EINVAL, ferry_ioctl_spoil_in_flags },
+	{ "unknown flag of an out-sync", -EINVAL, ferry_ioctl_spoil_out_flags },
+	{ "invalid handle of an in-sync", -ENOENT, ferry_ioctl_spoil_in_handle },
+	{ "invalid handle of an out-sync", -ENOENT, ferry_ioctl_spoil_out_handle },
+	{ "in-sync without a fence", -EINVAL, ferry_ioctl_spoil_in_no_fence },
+	{ "in-syncs at address 0", -EFAULT, ferry_ioctl_spoil_in_null },
+	{ "out-syncs at address 0", -EFAULT, ferry_ioctl_spoil_out_null },
 };
 
 static void ferry_ioctl_migrate_desc(const struct ferry_ioctl_migrate *migrate, char *desc)
 {
-	strscpy(desc, migrate->what, KUNIT_PARAM_DESC_SIZE);
+	strscpy(desc, migrate->name, KUNIT_PARAM_DESC_SIZE);
 }
 
 KUNIT_ARRAY_PARAM(ferry_ioctl_migrate, ferry_ioctl_migrate_cases, ferry_ioctl_migrate_desc);
@@ -289,7 +294,7 @@ static u32 ferry_ioctl_test_syncobj(struct kunit *test, struct drm_file *file)
 	return handle;
 }
 
-/* One thing wrong at a time: the right error, and no BO has moved. */
+/* Arguments with one error: the ioctl returns its error code, and moves no BO. */
 static void ferry_ioctl_test_migrate(struct kunit *test)
 {
 	const struct ferry_ioctl_migrate *migrate = test->param_value;
@@ -304,7 +309,7 @@ static void ferry_ioctl_test_migrate(struct kunit *test)
 	struct ferry_bo *bo;
 	int ret;
 
-	/* two pages, the second of which cannot be read */
+	/* Map two pages, and unmap the second one, so that reading it faults. */
 	address = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 				MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address) || !address);
@@ -312,7 +317,8 @@ static void ferry_ioctl_test_migrate(struct kunit *test)
 
 	user.entries[0].handle = ferry_kunit_create(test, t->ferry, t->file, SZ_8K, BOTH, SYSTEM);
 	user.entries[0].placement = APERTURE;
-	user.entries[1].handle = ferry_kunit_create(test, t->ferry, t->file, SZ_4K, SYSTEM, SYSTEM);
+	user.entries[1].handle = ferry_kunit_create(test, t->ferry, t->file, SZ_4K, SYSTEM,
+						    SYSTEM);
 	user.entries[1].placement = SYSTEM;
 	user.in.handle = ferry_ioctl_test_syncobj(test, t->file);
 	user.out.handle = ferry_ioctl_test_syncobj(test, t->file);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A ferry device without a PCI device: everything above the BAR is the driver's own,
- * and the BAR is memory, or nothing at all where only its addresses matter.
+ * A ferry device without a PCI device. It uses all of the driver but the probe of the BAR: the
+ * aperture is ordinary memory, or has no memory in tests that only use its addresses.
  */
 
 #include <linux/file.h>
@@ -48,7 +48,7 @@ static const struct drm_driver ferry_kunit_driver = {
 	.postclose = ferry_client_close,
 	.fops = &ferry_kunit_fops,
 	.name = "ferry-kunit",
-	.desc = "ferry without a device",
+	.desc = "ferry without a PCI device",
 	FERRY_DRIVER_DATE
 };
 
@@ -68,7 +68,7 @@ static struct ferry_device *ferry_kunit_alloc(struct kunit *test)
 	return ferry;
 }
 
-/* What the driver's probe does after it has found the BAR. */
+/* Initialize the device as the driver's probe does after it has mapped the BAR. */
 static void ferry_kunit_start(struct kunit *test, struct ferry_device *ferry)
 {
 	KUNIT_ASSERT_EQ(test, ferry_job_init(ferry), 0);
@@ -81,9 +81,9 @@ static void ferry_kunit_start(struct kunit *test, struct ferry_device *ferry)
 }
 
 /**
- * ferry_kunit_device - a device whose aperture has addresses and no memory
- * @test: the test; it owns the device
- * @aperture_size: bytes
+ * ferry_kunit_device - create a device whose aperture has addresses and no memory
+ * @test: the test; the device is released when it ends
+ * @aperture_size: size of the aperture in bytes
  *
  * Return: the device.
  */
@@ -105,11 +105,12 @@ static void ferry_kunit_free_pages(void *data)
 }
 
 /**
- * ferry_kunit_device_with_memory - a device whose aperture is ordinary memory
- * @test: the test; it owns the device
- * @order: pages of the aperture, as a power of two
+ * ferry_kunit_device_with_memory - create a device whose aperture is ordinary memory
+ * @test: the test; the device is released when it ends
+ * @order: number of pages of the aperture, as a power of two
  *
- * The memory is full of what somebody else left there.
+ * Fills the memory with a nonzero pattern, so that a test can see what the driver clears.
+ * Skips the test if there is no contiguous memory of that size.
  *
  * Return: the device.
  */
@@ -120,7 +121,7 @@ struct ferry_device *ferry_kunit_device_with_memory(struct kunit *test, unsigned
 
 	page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, order);
 	if (!page)
-		kunit_skip(test, "no %lu KiB of memory in one piece", PAGE_SIZE << order >> 10);
+		kunit_skip(test, "no %lu KiB of contiguous memory", PAGE_SIZE << order >> 10);
 	set_page_private(page, order);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ferry_kunit_free_pages, page), 0);
 	memset(page_address(page), 0xa5, PAGE_SIZE << order);
@@ -139,11 +140,11 @@ static void ferry_kunit_close(void *file)
 }
 
 /**
- * ferry_kunit_open - a client
- * @test: the test; it closes the file
+ * ferry_kunit_open - open the device as a new client
+ * @test: the test; the file is closed when it ends
  * @ferry: the device
  *
- * Return: its file.
+ * Return: the file of the client.
  */
 struct drm_file *ferry_kunit_open(struct kunit *test, struct ferry_device *ferry)
 {
@@ -159,11 +160,11 @@ struct drm_file *ferry_kunit_open(struct kunit *test, struct ferry_device *ferry
  * @test: the test
  * @ferry: the device
  * @file: the client
- * @size: bytes
- * @placements: mask of DRM_FERRY_PLACEMENT_*
- * @placement: where it starts, or 0
+ * @size: size in bytes
+ * @placements: allowed placements, a mask of DRM_FERRY_PLACEMENT_*
+ * @placement: initial placement, or 0 for the default
  *
- * Return: its handle.
+ * Return: the handle of the BO.
  */
 u32 ferry_kunit_create(struct kunit *test, struct ferry_device *ferry, struct drm_file *file,
 		       u64 size, u32 placements, u32 placement)
@@ -185,8 +186,8 @@ static void ferry_kunit_put(void *bo)
 }
 
 /**
- * ferry_kunit_lookup - the BO of a handle
- * @test: the test; it has the reference
+ * ferry_kunit_lookup - look up the BO of a handle
+ * @test: the test; the reference is dropped when it ends
  * @file: the client
  * @handle: the handle
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Cache attributes of page table entries, decoded and made */
+/* Tests of memory types: decode page table entries, and set page protection bits */
 
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -10,13 +10,13 @@
 
 #include <kunit/test.h>
 
-#include "../ferry_pat.h"
 #include "../ferry_compat.h"
+#include "../ferry_pat.h"
 
-/* The codes of the page attribute table, as the processor's manual has them. */
+/* Encodings of memory types in the MSR IA32_PAT, from the manual of the CPU */
 static const struct {
 	u8 code;
-	int cache;
+	int memtype;
 } ferry_pat_codes[] = {
 	{ 0, DRM_FERRY_MEMTYPE_UC },
 	{ 1, DRM_FERRY_MEMTYPE_WC },
@@ -28,14 +28,14 @@ static const struct {
 	{ 7, DRM_FERRY_MEMTYPE_UC_MINUS },
 };
 
-/* Bits of an entry that choose the slot: PWT, PCD, and PAT, which moves. */
+/* Bits that select a slot of IA32_PAT: PWT, PCD, and PAT, which is another bit in large entries. */
 static u64 ferry_pat_test_entry(unsigned int slot, bool large)
 {
 	return (slot & 1 ? BIT(3) : 0) | (slot & 2 ? BIT(4) : 0) |
 	       (slot & 4 ? BIT(large ? 12 : 7) : 0);
 }
 
-/* Every code in every slot, for both kinds of entry; the other slots have another code. */
+/* Decode every encoding in every slot, with another encoding in all other slots. */
 static void ferry_pat_test_decode(struct kunit *test)
 {
 	unsigned int slot, code, large;
@@ -51,17 +51,17 @@ static void ferry_pat_test_decode(struct kunit *test)
 				u64 entry = ferry_pat_test_entry(slot, large);
 
 				KUNIT_EXPECT_EQ_MSG(test, ferry_pat_decode(entry, large, pat),
-						    ferry_pat_codes[code].cache,
+						    ferry_pat_codes[code].memtype,
 						    "slot %u code %u large %u", slot, code, large);
 			}
 		}
 	}
 }
 
-/* What else is in an entry makes no difference, above all not the other kind's PAT bit. */
+/* Other bits of an entry do not change the result, nor does the PAT bit of the other size. */
 static void ferry_pat_test_decode_other_bits(struct kunit *test)
 {
-	const u64 pat = 0x0407050600070106ull; /* Linux's own */
+	const u64 pat = 0x0407050600070106ull; /* the value that Linux programs */
 	unsigned int slot, bit, large;
 
 	for (large = 0; large < 2; large++) {
@@ -74,19 +74,19 @@ static void ferry_pat_test_decode_other_bits(struct kunit *test)
 					continue;
 				KUNIT_EXPECT_EQ_MSG(test,
 						    ferry_pat_decode(entry | BIT_ULL(bit), large,
-								       pat),
+								     pat),
 						    want, "bit %u of slot %u", bit, slot);
 			}
 		}
 	}
 }
 
-/* There and back: an entry made for an attribute has it, on this processor. */
+/* Protection bits with a memory type decode to that type, or to UC- if it is not supported. */
 static void ferry_pat_test_pgprot(struct kunit *test)
 {
 	static const struct {
-		enum drm_ferry_memtype asked;
-		int made;
+		enum drm_ferry_memtype requested;
+		int effective;
 	} cases[] = {
 		{ DRM_FERRY_MEMTYPE_WB, DRM_FERRY_MEMTYPE_WB },
 		{ DRM_FERRY_MEMTYPE_WC, DRM_FERRY_MEMTYPE_WC },
@@ -101,21 +101,21 @@ static void ferry_pat_test_pgprot(struct kunit *test)
 		kunit_skip(test, "PAT is off");
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		pgprot_t prot = ferry_pat_pgprot(cases[i].asked, PAGE_SHARED);
+		pgprot_t prot = ferry_pat_pgprot(cases[i].requested, PAGE_SHARED);
 
 		KUNIT_EXPECT_EQ_MSG(test, ferry_pat_of_entry(pgprot_val(prot), false),
-				    cases[i].made, "asked for %s",
-				    ferry_pat_name(cases[i].asked));
+				    cases[i].effective, "requested %s",
+				    ferry_pat_name(cases[i].requested));
 		KUNIT_EXPECT_EQ(test, pgprot_val(prot) & ~_PAGE_CACHE_MASK,
 				pgprot_val(PAGE_SHARED) & ~_PAGE_CACHE_MASK);
 	}
 }
 
-/* The kernel's own mapping of a page, before, while and after it is another one. */
+/* Look up the kernel's mapping of a page before, while and after it is write-combined. */
 static void ferry_pat_test_kernel_address(struct kunit *test)
 {
 	unsigned long page;
-	void *gone;
+	void *area;
 
 	page = __get_free_page(GFP_KERNEL);
 	KUNIT_ASSERT_NE(test, page, 0);
@@ -128,13 +128,13 @@ static void ferry_pat_test_kernel_address(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address((void *)page), DRM_FERRY_MEMTYPE_WB);
 	free_page(page);
 
-	gone = vmalloc(PAGE_SIZE);
-	KUNIT_ASSERT_NOT_NULL(test, gone);
-	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address(gone), DRM_FERRY_MEMTYPE_WB);
-	/* behind each area is a page that is never mapped */
-	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address(gone + PAGE_SIZE),
+	area = vmalloc(PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address(area), DRM_FERRY_MEMTYPE_WB);
+	/* Each vmalloc area is followed by a guard page, which is not mapped. */
+	KUNIT_EXPECT_EQ(test, ferry_pat_of_kernel_address(area + PAGE_SIZE),
 			FERRY_PAT_UNKNOWN);
-	vfree(gone);
+	vfree(area);
 }
 
 static void ferry_pat_test_name(struct kunit *test)

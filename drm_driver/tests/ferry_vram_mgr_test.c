@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The allocator of the aperture: alignment, contiguity, fragmentation, exhaustion */
+/* Tests of the aperture's allocator: alignment, contiguity, fragmentation, exhaustion */
 
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
@@ -18,16 +18,26 @@
 
 #define FERRY_VRAM_TEST_PAGES 1024
 
-/* Just what the allocator looks at: these BOs have no pages, and never move. */
+/**
+ * struct ferry_vram_test - a device, and BOs that only the allocator uses
+ *
+ * Only the fields of a BO that the allocator reads are set.
+ */
 struct ferry_vram_test {
+	/** @ferry: the device */
 	struct ferry_device *ferry;
+	/** @man: TTM's manager of the aperture */
 	struct ttm_resource_manager *man;
+	/** @used: a bit for each page of the aperture, set if a BO holds it */
 	unsigned long *used;
+	/** @pages: size of the aperture in pages */
 	u64 pages;
+	/** @bos: the BOs, and their resources or NULL */
 	struct ferry_vram_test_bo {
 		struct ferry_bo bo;
 		struct ttm_resource *res;
 	} *bos;
+	/** @count: number of @bos */
 	unsigned int count;
 };
 
@@ -48,7 +58,7 @@ static struct ferry_vram_test *ferry_vram_test_start(struct kunit *test, u64 siz
 	return t;
 }
 
-/* Each page that a BO has is its own, and its size is what was asked for. */
+/* Mark the pages of a resource. No other resource has them, and the size is the requested one. */
 static void ferry_vram_test_mark(struct kunit *test, struct ferry_vram_test *t,
 				 struct ttm_resource *res, bool used)
 {
@@ -64,7 +74,7 @@ static void ferry_vram_test_mark(struct kunit *test, struct ferry_vram_test *t,
 		KUNIT_ASSERT_LE(test, first + count, t->pages);
 		for (page = first; page < first + count; page++) {
 			KUNIT_ASSERT_EQ_MSG(test, test_bit(page, t->used), !used,
-					    "page %llu has two owners, or none", page);
+					    "page %llu is in two resources, or in none", page);
 			__assign_bit(page, t->used, used);
 		}
 		bytes += count << PAGE_SHIFT;
@@ -135,7 +145,7 @@ static u64 ferry_vram_test_first(struct ttm_resource *res)
 	return gpu_buddy_block_offset(block);
 }
 
-/* BOs of 2 MiB and more begin at a multiple of it, whatever small BOs lie about. */
+/* BOs of 2 MiB or more are aligned to 2 MiB, also if small BOs are in the aperture. */
 static void ferry_vram_mgr_test_alignment(struct kunit *test)
 {
 	static const u64 sizes[] = { SZ_2M, SZ_4M, SZ_8M, SZ_2M + SZ_1M, SZ_4M + PAGE_SIZE };
@@ -159,7 +169,7 @@ static void ferry_vram_mgr_test_alignment(struct kunit *test)
 	}
 }
 
-/* In one piece where that is asked for, at each size, in a hole that just fits. */
+/* TTM_PL_FLAG_CONTIGUOUS allocates one contiguous range, at every size up to the whole aperture. */
 static void ferry_vram_mgr_test_contiguity(struct kunit *test)
 {
 	struct ferry_vram_test *t = ferry_vram_test_start(test, SZ_4M, FERRY_VRAM_TEST_PAGES + 1);
@@ -175,14 +185,14 @@ static void ferry_vram_mgr_test_contiguity(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, vres->contiguous);
 		KUNIT_EXPECT_EQ(test, (u64)vres->base.start << PAGE_SHIFT,
 				ferry_vram_test_first(&vres->base));
-		/* the pages that were marked are one run */
+		/* The marked pages are one contiguous range. */
 		end = find_next_zero_bit(t->used, t->pages, vres->base.start);
 		KUNIT_EXPECT_EQ(test, end - vres->base.start, pages);
 		ferry_vram_test_end(test, t);
 	}
 }
 
-/* Free every other page: nothing of two pages is in one piece, and half is free. */
+/* Free every other page: half of the aperture is free, without two contiguous pages. */
 static void ferry_vram_mgr_test_checkerboard(struct kunit *test)
 {
 	struct ferry_vram_test *t = ferry_vram_test_start(test, SZ_4M, FERRY_VRAM_TEST_PAGES + 1);
@@ -207,10 +217,10 @@ static void ferry_vram_mgr_test_checkerboard(struct kunit *test)
 	ferry_vram_test_end(test, t);
 }
 
-/* Any fragmentation at all: what is not larger than what is free always fits. */
+/* However fragmented the aperture is, any size up to the number of free bytes can be allocated. */
 static void ferry_vram_mgr_test_fragmentation(struct kunit *test)
 {
-	/* not a power of two: the allocator then has several roots */
+	/* If the size is no power of two, the buddy allocator has several roots. */
 	struct ferry_vram_test *t = ferry_vram_test_start(test, 13 * SZ_1M, 256);
 	struct rnd_state rnd;
 	unsigned int round;
@@ -226,7 +236,7 @@ static void ferry_vram_mgr_test_fragmentation(struct kunit *test)
 			ferry_vram_test_free(test, t, n);
 			continue;
 		}
-		/* now and then all that is left */
+		/* Sometimes allocate all free pages. */
 		if (avail && round % 16 == 0)
 			pages = avail;
 		ret = ferry_vram_test_alloc(test, t, n, pages, 0, 0);
@@ -237,7 +247,7 @@ static void ferry_vram_mgr_test_fragmentation(struct kunit *test)
 	ferry_vram_test_end(test, t);
 }
 
-/* All of it, one page more, and again after it is free. */
+/* Allocate one page more than the aperture has, then all pages, several times. */
 static void ferry_vram_mgr_test_exhaustion(struct kunit *test)
 {
 	struct ferry_vram_test *t = ferry_vram_test_start(test, SZ_4M, 4);
@@ -256,7 +266,7 @@ static void ferry_vram_mgr_test_exhaustion(struct kunit *test)
 	}
 }
 
-/* The display reads only what is low enough. */
+/* Allocations for the display are limited to the start of the aperture. */
 static void ferry_vram_mgr_test_range(struct kunit *test)
 {
 	struct ferry_vram_test *t = ferry_vram_test_start(test, SZ_4M, 8);
@@ -266,7 +276,7 @@ static void ferry_vram_mgr_test_range(struct kunit *test)
 		.flags = TTM_PL_FLAG_CONTIGUOUS,
 		.lpfn = FERRY_VRAM_TEST_PAGES,
 	};
-	unsigned int n, above = 0;
+	unsigned int n;
 	int ret;
 
 	for (n = 0; n < 4; n++) {
@@ -275,7 +285,7 @@ static void ferry_vram_mgr_test_range(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, t->man->func->compatible(t->man, t->bos[n].res, &low, 0));
 		KUNIT_EXPECT_TRUE(test, t->man->func->intersects(t->man, t->bos[n].res, &low, 0));
 	}
-	/* below it is full, above there is room */
+	/* Below the limit the aperture is full, above it there are free pages. */
 	ret = ferry_vram_test_alloc(test, t, 4, 1, 0, 256);
 	KUNIT_EXPECT_EQ(test, ret, -ENOSPC);
 	KUNIT_ASSERT_EQ(test, ferry_vram_test_alloc(test, t, 4, 64, 0, 0), 0);
@@ -284,12 +294,11 @@ static void ferry_vram_mgr_test_range(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, t->man->func->intersects(t->man, t->bos[4].res, &low, 0));
 	KUNIT_EXPECT_TRUE(test, t->man->func->compatible(t->man, t->bos[4].res, &one, 0));
 
-	/* in pieces, on both sides of the limit */
+	/* A resource with blocks on both sides of the limit */
 	ferry_vram_test_free(test, t, 1);
 	ret = ferry_vram_test_alloc(test, t, 1, ferry_vram_test_free_pages(t), 0, 0);
 	KUNIT_ASSERT_EQ(test, ret, 0);
-	above = to_ferry_vram_resource(t->bos[1].res)->contiguous;
-	KUNIT_EXPECT_FALSE(test, above);
+	KUNIT_EXPECT_FALSE(test, to_ferry_vram_resource(t->bos[1].res)->contiguous);
 	KUNIT_EXPECT_FALSE(test, t->man->func->compatible(t->man, t->bos[1].res, &low, 0));
 	KUNIT_EXPECT_TRUE(test, t->man->func->intersects(t->man, t->bos[1].res, &low, 0));
 	KUNIT_EXPECT_FALSE(test, t->man->func->compatible(t->man, t->bos[1].res, &one, 0));
