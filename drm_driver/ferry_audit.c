@@ -12,7 +12,6 @@
 #include <drm/drm_print.h>
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
 
 #include "ferry_audit.h"
 #include "ferry_compat.h"

@@ -2,8 +2,6 @@
 #ifndef _FERRY_AUDIT_H_
 #define _FERRY_AUDIT_H_
 
-#include <linux/types.h>
-
 struct ferry_device;
 struct ferry_pte_map;
 struct seq_file;

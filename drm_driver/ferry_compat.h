@@ -22,6 +22,7 @@
 
 #if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
 #include <linux/cgroup_dmem.h>
+
 #include <drm/drm_drv.h>
 #endif
 

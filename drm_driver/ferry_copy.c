@@ -11,7 +11,6 @@
 #include <drm/drm_cache.h>
 #include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
 
 #include <kunit/visibility.h>
 

@@ -9,10 +9,7 @@
 #include <drm/drm_fbdev_ttm.h>
 #include <drm/drm_file.h>
 #include <drm/drm_fourcc.h>
-#include <drm/drm_gem.h>
 #include <drm/drm_ioctl.h>
-#include <drm/drm_modeset_helper.h>
-#include <drm/drm_prime.h>
 #include <drm/ferry_drm.h>
 
 #include "ferry_bar.h"

@@ -10,8 +10,6 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
 
-#include <kunit/visibility.h>
-
 #include "ferry_bo.h"
 #include "ferry_ctx.h"
 #include "ferry_device.h"

@@ -12,7 +12,6 @@
 #include <drm/drm_vma_manager.h>
 #include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
 
 #include <kunit/visibility.h>
 

@@ -8,7 +8,6 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
 #include "ferry_client.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/log2.h>
-#include <linux/mm.h>
-#include <linux/uaccess.h>
+#include <linux/slab.h>
 
 #include <drm/drm_device.h>
 #include <drm/drm_file.h>

@@ -2,8 +2,6 @@
 #ifndef _FERRY_KMS_H_
 #define _FERRY_KMS_H_
 
-#include <linux/types.h>
-
 #include <drm/drm_connector.h>
 #include <drm/drm_crtc.h>
 #include <drm/drm_encoder.h>

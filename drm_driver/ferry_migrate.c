@@ -2,7 +2,6 @@
 
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
 #include "ferry_client.h"

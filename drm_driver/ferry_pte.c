@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/mm.h>
-#include <linux/sizes.h>
 
 #include <asm/memtype.h>
 
 #include <drm/drm_gem.h>
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
 
 #include <kunit/visibility.h>
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-#include <drm/drm_gem.h>
 #include <drm/drm_managed.h>
 #include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* Tests of BOs: moves, pins, evictions, madvise, kernel accesses and the final release */
 
-#include <linux/sizes.h>
-
 #include <linux/dma-resv.h>
 
 #include <drm/drm_file.h>
@@ -15,7 +13,6 @@
 #include "../ferry_copy.h"
 #include "../ferry_device.h"
 #include "../ferry_gem.h"
-#include "../ferry_ioctl.h"
 #include "../ferry_placement.h"
 #include "../ferry_ttm.h"
 #include "ferry_kunit_helpers.h"

@@ -7,8 +7,8 @@
 #include <linux/file.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
-#include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/sizes.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
