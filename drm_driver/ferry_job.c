@@ -29,8 +29,10 @@
  *
  * A job depends on the fences that its BO had when the job was created, on the in-fences of
  * its ioctl, and on the job that the same client started before it. It waits by fence
- * callbacks, so no worker sleeps. Until it signals its fence, the worker allocates no memory
- * and takes no lock but that of the fence.
+ * callbacks, so no worker sleeps. A job is started before its fence is added to a reservation
+ * or to a syncobj: all of its dependencies are fixed before another job can depend on it, so
+ * there is no cycle. Until it signals its fence, the worker allocates no memory and takes no
+ * lock but that of the fence.
  *
  * Why not drm_sched: when an entity is killed, drm_sched drops its jobs and signals their
  * fences with an error. A job of ferry must always copy, even if its client was killed or an
@@ -105,7 +107,7 @@ static void ferry_job_run(struct work_struct *work)
 	int error;
 
 	cookie = dma_fence_begin_signalling();
-	if (job->copy.size)
+	if (job->copy.size && !atomic_xchg(&job->claimed, 1))
 		ferry_copy_run(ferry, &job->copy);
 	error = ferry_job_error(job);
 	if (error)
@@ -204,7 +206,13 @@ static void ferry_job_fence_done(struct dma_fence *fence, struct dma_fence_cb *c
 static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 {
 	unsigned int i;
+	bool cookie;
 
+	/*
+	 * The next job of this client can depend on this one as soon as it is the client's
+	 * last job. From there to its signal nothing may fail or allocate memory.
+	 */
+	cookie = dma_fence_begin_signalling();
 	job->started = true;
 	dma_fence_get(&job->fence);
 	atomic_inc(&job->ferry->jobs);
@@ -222,6 +230,20 @@ static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 			ferry_job_ready(job);
 	}
 	ferry_job_ready(job);
+	dma_fence_end_signalling(cookie);
+}
+
+/**
+ * ferry_job_cancel - keep a job from copying
+ * @job: the job, started
+ *
+ * If the copy has begun already, wait until it is done: this takes no longer than a copy
+ * without a job. The job signals after its dependencies in any case.
+ */
+void ferry_job_cancel(struct ferry_job *job)
+{
+	if (atomic_xchg(&job->claimed, 1))
+		dma_fence_wait(&job->fence, false);
 }
 
 /**

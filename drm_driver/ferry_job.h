@@ -39,6 +39,8 @@ struct ferry_job {
 	struct work_struct work;
 	/** @copy: the copy; none if its size is 0 */
 	struct ferry_copy copy;
+	/** @claimed: set by whichever comes first: the worker that copies, or a cancellation */
+	atomic_t claimed;
 	/** @started: ferry_job_start() was called; the job runs, even if its creator drops it */
 	bool started;
 	/** @pending: unsignaled dependencies, plus one while callbacks are installed */
@@ -67,6 +69,7 @@ struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv 
 void ferry_job_start(struct ferry_job *job, struct ferry_job_batch *batch);
 int ferry_job_add_dep(struct ferry_job_batch *batch, struct ferry_device *ferry,
 		      struct dma_resv *resv);
+void ferry_job_cancel(struct ferry_job *job);
 void ferry_job_put(struct ferry_job *job);
 
 #endif /* _FERRY_JOB_H_ */

@@ -60,20 +60,23 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
 
 	job->copy = *copy;
 	ferry_client_get(copy->client);
+	/*
+	 * Start the job first: its last dependency is fixed when it is started, and as soon as
+	 * TTM has added its fence to the reservation, other jobs can depend on it.
+	 */
+	ferry_job_start(job, ctx->batch);
 	if (keep) {
 		ferry_migrate_finish(bo, copy, to);
 		dma_resv_add_fence(resv, &job->fence, DMA_RESV_USAGE_KERNEL);
 	} else {
 		ret = ttm_bo_move_accel_cleanup(&bo->base, &job->fence, false, true, to);
-		if (!ret && copy->to.tt)
+		if (ret)
+			ferry_job_cancel(job);
+		else if (copy->to.tt)
 			ferry_tt_set_keep(bo, false);
 	}
-	if (ret)
-		job->copy.size = 0;
-	else
+	if (!ret)
 		ctx->by_job = true;
-	/* Even if TTM failed it has added the fence to the reservation. */
-	ferry_job_start(job, ctx->batch);
 	ferry_job_put(job);
 	return ret;
 }
