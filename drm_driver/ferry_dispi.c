@@ -38,6 +38,9 @@ enum {
 	DISPI_MEMORY_64K,
 };
 
+/* VGA devices clamp the first line to this; it fits in the 16 bits of the register. */
+#define DISPI_MAX_Y_OFFSET	12000
+
 #define DISPI_ID_MASK		0xfff0
 #define DISPI_ID_VALUE		0xb0c0
 #define DISPI_ENABLED		BIT(0)
@@ -151,6 +154,17 @@ void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch)
 	ferry_dispi_write(dispi, DISPI_VIRT_WIDTH, pitch / FERRY_DISPI_CPP);
 	ferry_dispi_write(dispi, DISPI_Y_OFFSET, div_u64_rem(offset, pitch, &rest));
 	ferry_dispi_write(dispi, DISPI_X_OFFSET, rest / FERRY_DISPI_CPP);
+}
+
+/**
+ * ferry_dispi_reach - get the part of the aperture that the device can scan out of
+ * @pitch: bytes from one line to the next
+ *
+ * Return: end of this part as a byte offset: a framebuffer must lie below it.
+ */
+u64 ferry_dispi_reach(u32 pitch)
+{
+	return (u64)pitch * DISPI_MAX_Y_OFFSET;
 }
 
 /**

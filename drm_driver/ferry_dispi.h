@@ -23,6 +23,7 @@ int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi);
 void ferry_dispi_reset(struct ferry_dispi *dispi);
 void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height);
 void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch);
+u64 ferry_dispi_reach(u32 pitch);
 void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank);
 bool ferry_dispi_has_edid(struct ferry_dispi *dispi);
 int ferry_dispi_edid_block(void *data, u8 *buf, unsigned int block, size_t len);

@@ -34,6 +34,9 @@
  */
 
 #define FERRY_KMS_MAX_SIZE	8192
+/* Lowest and highest refresh rate */
+#define FERRY_KMS_MIN_HZ	10
+#define FERRY_KMS_MAX_HZ	500
 /* How often to try to turn the display off, and the pause after a failure */
 #define FERRY_KMS_OFF_TRIES	10
 #define FERRY_KMS_OFF_PAUSE_MS	20
@@ -82,7 +85,8 @@ static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_
 		return 0;
 
 	bo = gem_to_ferry_bo(state->fb->obj[0]);
-	ret = ferry_placement_pin_scanout(bo, &to_ferry_plane_state(state)->offset);
+	ret = ferry_placement_pin_scanout(bo, ferry_dispi_reach(state->fb->pitches[0]),
+					  &to_ferry_plane_state(state)->offset);
 	if (ret)
 		return ret;
 
@@ -189,6 +193,9 @@ static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
 		return MODE_H_ILLEGAL;
 	if (PAGE_ALIGN(bytes) > ferry->bar.size)
 		return MODE_MEM;
+	/* The vblank timer runs at the refresh rate, and page flips wait for it. */
+	if (drm_mode_vrefresh(mode) < FERRY_KMS_MIN_HZ || drm_mode_vrefresh(mode) > FERRY_KMS_MAX_HZ)
+		return MODE_CLOCK_RANGE;
 
 	return MODE_OK;
 }

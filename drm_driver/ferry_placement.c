@@ -3,7 +3,6 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/sched/signal.h>
-#include <linux/sizes.h>
 #include <linux/wait_bit.h>
 
 #include <drm/drm_drv.h>
@@ -20,9 +19,6 @@
 #include "ferry_job.h"
 #include "ferry_placement.h"
 #include "ferry_vram_mgr.h"
-
-/* DISPI's line offset has 16 bits, so the display can only address the start of the aperture. */
-#define FERRY_PLACEMENT_SCANOUT_END SZ_64M
 
 /* For how long to retry if concurrent evictions make each other fail */
 #define FERRY_PLACEMENT_RETRY_JIFFIES HZ
@@ -278,7 +274,7 @@ void ferry_placement_unpin(struct ferry_bo *bo)
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_placement_unpin);
 
-static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 *offset, bool *fits)
+static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 end, u64 *offset, bool *fits)
 {
 	struct ferry_placement_target target = {
 		.bo = bo,
@@ -286,7 +282,7 @@ static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 *offset, boo
 	};
 	struct ttm_place place = {
 		.flags = TTM_PL_FLAG_CONTIGUOUS,
-		.lpfn = FERRY_PLACEMENT_SCANOUT_END >> PAGE_SHIFT,
+		.lpfn = end >> PAGE_SHIFT,
 	};
 	struct ferry_ctx ctx = { .base = { .gfp_retry_mayfail = true } };
 	struct ferry_device *ferry = ferry_bo_device(bo);
@@ -323,14 +319,15 @@ out_unlock:
 /**
  * ferry_placement_pin_scanout - pin a BO where the display can read it
  * @bo: the BO
- * @offset: set to its byte offset into the aperture
+ * @end: end of the part of the aperture that the display can read, as a byte offset
+ * @offset: set to the BO's byte offset into the aperture
  *
  * Return: 0, -EINVAL if the aperture is no allowed placement of the BO or the BO is marked
  * DRM_FERRY_MADV_DONTNEED, -ENODATA if it was purged, -EIO if it cannot be read back from
  * swap, -EBUSY if it is pinned in system memory for another device, -ENOSPC, -ENOMEM or
  * -ENODEV.
  */
-int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 *offset)
+int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 end, u64 *offset)
 {
 	unsigned long deadline = jiffies + FERRY_PLACEMENT_RETRY_JIFFIES;
 	bool fits;
@@ -340,7 +337,7 @@ int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 *offset)
 		return -EINVAL;
 
 	do {
-		ret = ferry_placement_try_pin_scanout(bo, offset, &fits);
+		ret = ferry_placement_try_pin_scanout(bo, end, offset, &fits);
 	} while (ferry_placement_retry(ret, fits, deadline));
 
 	return ret;

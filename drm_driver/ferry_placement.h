@@ -37,7 +37,7 @@ int ferry_placement_move_all(struct ferry_device *ferry, struct ferry_placement_
 			     u32 count, struct ferry_placement_call *call);
 void ferry_placement_pin(struct ferry_bo *bo);
 void ferry_placement_unpin(struct ferry_bo *bo);
-int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 *offset);
+int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 end, u64 *offset);
 void ferry_placement_unpin_scanout(struct ferry_bo *bo);
 
 #endif /* _FERRY_PLACEMENT_H_ */
