@@ -34,7 +34,8 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 	    bo->madv != DRM_FERRY_MADV_WILLNEED)
 		return -EINVAL;
 
-	if (ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_SYSTEM) {
+	/* A BO whose contents were discarded has no resource, and gets one in system memory. */
+	if (!bo->base.resource || ferry_bo_placement(bo) != DRM_FERRY_PLACEMENT_SYSTEM) {
 		if (bo->base.pin_count)
 			return -EBUSY;
 		ret = ferry_placement_move(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
@@ -146,7 +147,7 @@ int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	if (ret)
 		return ret;
 
-	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE && !obj->dma_buf &&
+	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE && !bo->shared &&
 	    to_ferry_vram_resource(bo->base.resource)->contiguous) {
 		u64 offset = (u64)bo->base.resource->start << PAGE_SHIFT;
 
