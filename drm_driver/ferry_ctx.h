@@ -29,6 +29,8 @@ struct ferry_ctx {
 	struct ferry_bo *bo;
 	/** @by_job: set when a job copies the contents of @bo */
 	bool by_job;
+	/** @no_memory: set when a BO could not be evicted for lack of system memory */
+	bool no_memory;
 	/** @evict: the move frees the aperture, although TTM does not request it as an eviction */
 	bool evict;
 };

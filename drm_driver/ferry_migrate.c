@@ -127,6 +127,11 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 	/* A move to system memory needs pages, and a BO in swap is read back first. */
 	if (!ferry_vram_mgr_owns(to) || (tbo->ttm && ferry_compat_tt_is_swapped(tbo->ttm))) {
 		ret = ferry_compat_bo_populate(tbo, base);
+		if (ret == -ENOMEM && evict) {
+			/* TTM tries to evict the next BO only after -ENOSPC. */
+			ctx->no_memory = true;
+			return -ENOSPC;
+		}
 		if (ret)
 			return ret;
 	}

@@ -30,8 +30,10 @@ static int ferry_placement_validate(struct ferry_bo *bo, const struct ttm_place 
 	int ret;
 
 	bo->no_space = false;
+	ctx->no_memory = false;
 	ret = ttm_bo_validate(&bo->base, &placement, &ctx->base);
-	if (ret == -ENOMEM && bo->no_space)
+	/* TTM returns -ENOMEM if the allocator has no space, whatever the evictions returned. */
+	if (ret == -ENOMEM && bo->no_space && !ctx->no_memory)
 		ret = -ENOSPC;
 
 	return ret;

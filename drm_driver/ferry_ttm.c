@@ -75,7 +75,9 @@ static void ferry_ttm_evict_flags(struct ttm_buffer_object *tbo,
 	/* Without a placement TTM waits until the BO is idle and drops its contents. */
 	if (!bo) {
 		placement->num_placement = 0;
-	} else if (bo->madv != DRM_FERRY_MADV_WILLNEED) {
+	} else if (bo->madv != DRM_FERRY_MADV_WILLNEED &&
+		   ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP)) {
+		/* A busy BO is moved: TTM's wait can fail, and then nothing would be dropped. */
 		ferry_bo_mark_purged(bo);
 		placement->num_placement = 0;
 	}
