@@ -26,8 +26,8 @@
  * move back; other BOs move back when an ioctl or the display moves them.
  *
  * ferry_evict_try() serves suspend, hibernation and removal. If a BO cannot move, it continues
- * with the next one and returns an error at the end. It returns 0 only if no job is pending
- * and no BO but pinned ones has a resource in the aperture.
+ * with the next one and returns an error at the end. It returns 0 only if no resource, no pin
+ * and no job is left in the aperture.
  */
 
 /* How often removal repeats an eviction that failed, and the pause between two attempts */
@@ -72,18 +72,13 @@ static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard di
 	return ttm_bo_validate(&bo->base, &no_placement, &ctx.base);
 }
 
-/* Returns 0 if the BO is not in the aperture, or pinned there: then adds its size to @pinned. */
-static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard, u64 *pinned)
+static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard)
 {
 	int ret = 0;
 
 	dma_resv_lock(bo->base.base.resv, NULL);
-	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE) {
-		if (bo->base.pin_count)
-			*pinned += bo->base.base.size;
-		else
-			ret = ferry_evict_reserved(bo, discard);
-	}
+	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+		ret = bo->base.pin_count ? -EBUSY : ferry_evict_reserved(bo, discard);
 	dma_resv_unlock(bo->base.base.resv);
 
 	return ret;
@@ -93,7 +88,7 @@ static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard,
  * Wait for jobs, for the ghost BOs that hold their sources, and for BOs whose final release
  * waits for a fence. TTM releases both kinds from a workqueue of its own.
  */
-static int ferry_evict_wait_released(struct ferry_device *ferry, u64 pinned)
+static int ferry_evict_wait_released(struct ferry_device *ferry)
 {
 	struct ttm_resource_manager *man = &ferry->vram_mgr.base;
 	unsigned long end = jiffies + FERRY_EVICT_WAIT_JIFFIES;
@@ -102,7 +97,7 @@ static int ferry_evict_wait_released(struct ferry_device *ferry, u64 pinned)
 				    FERRY_EVICT_WAIT_JIFFIES))
 		return -EBUSY;
 
-	while (ttm_resource_manager_usage(man) > pinned) {
+	while (ttm_resource_manager_usage(man)) {
 		if (time_after(jiffies, end))
 			return -EBUSY;
 		usleep_range(100, 1000);
@@ -115,26 +110,26 @@ static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard 
 {
 	struct ferry_bo *bo = NULL;
 	int err = 0, ret;
-	u64 pinned = 0;
+
+	/* A page flip in progress can pin its framebuffers a moment longer. */
+	wait_var_event_timeout(&ferry->scanout_pins, !atomic_read(&ferry->scanout_pins), HZ);
 
 	while ((bo = ferry_bo_next(ferry, bo))) {
-		ret = ferry_evict_bo(bo, discard, &pinned);
+		ret = ferry_evict_bo(bo, discard);
 		/* Prefer -ENOMEM: BOs become idle, but memory may stay short. */
 		if (ret && err != -ENOMEM)
 			err = ret;
 	}
 
-	return err ?: ferry_evict_wait_released(ferry, pinned);
+	return err ?: ferry_evict_wait_released(ferry);
 }
 
 /**
  * ferry_evict_all - move every BO out of the aperture
  * @ferry: the device, with its display off
  *
- * Pinned BOs stay.
- *
- * Return: 0, -ENOMEM if there is no memory to save contents to, or -EBUSY if fences do not
- * signal in time.
+ * Return: 0, -ENOMEM if there is no memory to save contents to, or -EBUSY if a BO is pinned or
+ * fences do not signal in time.
  */
 int ferry_evict_all(struct ferry_device *ferry)
 {
