@@ -174,6 +174,18 @@ static bool ferry_shrinker_has_room(struct ferry_device *ferry, unsigned long pa
 	return available - reserve >= (long)pages;
 }
 
+/* Check if @pages could be allocated if all pages of BOs that can be freed were freed. */
+static bool ferry_shrinker_is_possible(struct ferry_device *ferry, unsigned long pages)
+{
+	struct ferry_tt_mgr *mgr = &ferry->tt;
+	unsigned long freeable = atomic64_read(&mgr->kept_pages);
+
+	freeable += ferry_shrinker_can_swap() ? atomic64_read(&mgr->system_pages) :
+						READ_ONCE(mgr->purgeable.count);
+
+	return ferry_shrinker_has_room(ferry, pages - min(freeable, pages));
+}
+
 /**
  * ferry_shrinker_reserve - make sure that system memory for a BO is available
  * @ferry: the device
@@ -190,6 +202,9 @@ int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages)
 
 	/* si_mem_available() does not include per-CPU free lists: count the freed pages here. */
 	while (!ferry_shrinker_has_room(ferry, pages - min(freed, pages))) {
+		/* An allocation that cannot succeed takes nothing from other BOs. */
+		if (!freed && !ferry_shrinker_is_possible(ferry, pages))
+			return -ENOMEM;
 		more = ferry_shrinker_free_pages(ferry, pages);
 		freed += more;
 		if (!more && ferry_shrinker_swap_out(ferry) <= 0)

@@ -30,7 +30,7 @@
  *
  * TTM does not know about kept pages. When TTM unpopulates and destroys the ttm_tt of a BO that
  * moves to the aperture, ferry_tt_unpopulate() and ferry_tt_destroy() put it into
- * &ferry_bo.kept instead. When TTM creates a ttm_tt to move the BO back, ferry_tt_create()
+ * &ferry_bo.kept instead. When TTM creates a ttm_tt to move the BO back, ferry_tt_take_kept()
  * returns the kept one, and populating it allocates nothing. If that move fails, TTM
  * destroys the ttm_tt again, which puts it back into &ferry_bo.kept.
  */
@@ -75,27 +75,49 @@ static void ferry_tt_count_kept(struct ferry_device *ferry, struct ttm_tt *tt, b
 }
 
 /**
+ * ferry_tt_array_pages - get the memory that the page array of a BO takes
+ * @tbo: the TTM BO
+ *
+ * Return: size of the array in pages, rounded down: small arrays are not counted.
+ */
+unsigned long ferry_tt_array_pages(const struct ttm_buffer_object *tbo)
+{
+	return (tbo->base.size >> PAGE_SHIFT) * sizeof(struct page *) >> PAGE_SHIFT;
+}
+
+/**
+ * ferry_tt_take_kept - take the kept page array of a BO
+ * @bo: the BO, reserved
+ * @page_flags: TTM_TT_FLAG_* that the array shall have
+ *
+ * Return: the page array, or NULL if there is none or the BO must read as zeros: the caller
+ * overwrites kept pages, and their old contents are not cleared.
+ */
+struct ttm_tt *ferry_tt_take_kept(struct ferry_bo *bo, u32 page_flags)
+{
+	struct ttm_tt *tt = bo->kept;
+
+	if (!tt || (page_flags & TTM_TT_FLAG_ZERO_ALLOC))
+		return NULL;
+
+	bo->kept = NULL;
+	ferry_tt_update_lru(bo);
+	return tt;
+}
+
+/**
  * ferry_tt_create - create the page array of a BO
  * @tbo: the TTM BO
  * @bo: the BO that embeds @tbo, reserved; or NULL for a ghost BO
  * @page_flags: TTM_TT_FLAG_*
  *
- * Return: the page array, without pages unless they were kept; or NULL if
- * memory is short.
+ * Return: the page array, without pages; or NULL if memory is short.
  */
 struct ttm_tt *ferry_tt_create(struct ttm_buffer_object *tbo, struct ferry_bo *bo,
 			       u32 page_flags)
 {
 	enum ttm_caching caching = ttm_cached;
 	struct ferry_tt *tt;
-
-	/* A move overwrites kept pages. A BO that must read as zeros needs new ones. */
-	if (bo && bo->kept && !(page_flags & TTM_TT_FLAG_ZERO_ALLOC)) {
-		tt = to_ferry_tt(bo->kept);
-		bo->kept = NULL;
-		ferry_tt_update_lru(bo);
-		return &tt->base;
-	}
 
 	if (bo && bo->caching == DRM_FERRY_CACHING_WC)
 		caching = ttm_write_combined;

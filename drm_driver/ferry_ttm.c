@@ -26,7 +26,19 @@
 
 static struct ttm_tt *ferry_ttm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 {
-	return ferry_tt_create(tbo, ferry_bo_from_ttm(tbo), page_flags);
+	struct ferry_device *ferry = ttm_to_ferry_device(tbo->bdev);
+	struct ferry_bo *bo = ferry_bo_from_ttm(tbo);
+	struct ttm_tt *tt;
+
+	tt = bo ? ferry_tt_take_kept(bo, page_flags) : NULL;
+	if (tt)
+		return tt;
+
+	/* The array itself is 1/512 of the BO's size, and BOs can be as large as all memory. */
+	if (ferry_shrinker_reserve(ferry, ferry_tt_array_pages(tbo)))
+		return NULL;
+
+	return ferry_tt_create(tbo, bo, page_flags);
 }
 
 static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
