@@ -34,6 +34,8 @@
  */
 
 #define FERRY_KMS_MAX_SIZE	8192
+/* Width and height with blanking */
+#define FERRY_KMS_MAX_TOTAL	(2 * FERRY_KMS_MAX_SIZE)
 /* Lowest and highest refresh rate */
 #define FERRY_KMS_MIN_HZ	10
 #define FERRY_KMS_MAX_HZ	500
@@ -193,6 +195,17 @@ static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
 		return MODE_H_ILLEGAL;
 	if (PAGE_ALIGN(bytes) > ferry->bar.size)
 		return MODE_MEM;
+	/* The DRM core multiplies these in 16 bits, and its frame duration can become 0. */
+	if (mode->flags & DRM_MODE_FLAG_INTERLACE)
+		return MODE_NO_INTERLACE;
+	if (mode->flags & DRM_MODE_FLAG_DBLSCAN)
+		return MODE_NO_DBLESCAN;
+	if (mode->vscan > 1)
+		return MODE_NO_VSCAN;
+	if (mode->htotal > FERRY_KMS_MAX_TOTAL)
+		return MODE_BAD_HVALUE;
+	if (mode->vtotal > FERRY_KMS_MAX_TOTAL)
+		return MODE_BAD_VVALUE;
 	/* The vblank timer runs at the refresh rate, and page flips wait for it. */
 	if (drm_mode_vrefresh(mode) < FERRY_KMS_MIN_HZ || drm_mode_vrefresh(mode) > FERRY_KMS_MAX_HZ)
 		return MODE_CLOCK_RANGE;
