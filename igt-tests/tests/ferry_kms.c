@@ -251,6 +251,93 @@ static void test_modeset_atomic(int fd)
 	errno = 0;
 }
 
+/* A mode must be refused: by SETCRTC, by an atomic test and by an atomic commit. */
+static void check_mode_refused(const struct kms *kms, const struct fb *fb,
+			       const drmModeModeInfo *mode, const char *what)
+{
+	static const uint32_t flags[] = { DRM_MODE_ATOMIC_TEST_ONLY, 0 };
+	drmModeAtomicReq *req;
+	drmModeCrtc *crtc;
+	uint32_t blob = 0;
+	int err;
+
+	err = show(kms, fb, mode);
+	igt_assert_f(err == -EINVAL, "%s: SETCRTC: %s\n", what,
+		     err ? strerror(-err) : "accepted");
+	err = drmModeCreatePropertyBlob(kms->fd, mode, sizeof(*mode), &blob);
+	igt_assert_eq(err, 0);
+	req = atomic_show(kms, fb, blob);
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+		err = drmModeAtomicCommit(
+			kms->fd, req, flags[i] | DRM_MODE_ATOMIC_ALLOW_MODESET,
+			NULL);
+		igt_assert_f(err == -EINVAL, "%s: atomic %s: %s\n", what,
+			     flags[i] ? "test" : "commit",
+			     err ? strerror(-err) : "accepted");
+	}
+	drmModeAtomicFree(req);
+	drmModeDestroyPropertyBlob(kms->fd, blob);
+
+	crtc = drmModeGetCrtc(kms->fd, kms->crtc);
+	igt_assert(crtc && crtc->mode_valid);
+	igt_assert_eq_u32(crtc->buffer_id, fb->id);
+	igt_assert_eq_u32(crtc->mode.clock, kms->mode.clock);
+	drmModeFreeCrtc(crtc);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: modes-invalid
+ * Description: modes whose refresh rate or totals are absurd are refused with EINVAL, and the old mode stays
+ */
+static void test_modes_invalid(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	static const struct {
+		const char *what;
+		/* 0: as in the preferred mode */
+		uint16_t htotal, vtotal, vscan;
+		uint32_t flags;
+		uint32_t clock;
+	} bad[] = {
+		{ "0 kHz", .clock = 0 },
+		{ "1 kHz", .clock = 1 },
+		{ "1 MHz", .clock = 1000 },
+		{ "10 GHz", .clock = 10000000 },
+		{ "0x7fffffff kHz", .clock = 0x7fffffff },
+		/* more than a signed number of 32 bits pixels, at about 60 Hz */
+		{ "65535x65535 in total", 65535, 65535, .clock = 257690000 },
+		{ "65535 lines in total", .vtotal = 65535, .clock = 5000000 },
+		{ "interlaced", .clock = 100000,
+		  .flags = DRM_MODE_FLAG_INTERLACE },
+		{ "doubled lines", .clock = 100000,
+		  .flags = DRM_MODE_FLAG_DBLSCAN },
+		/* vtotal * vscan is a multiple of 65536 */
+		{ "lines twice", .vtotal = 0x8000, .vscan = 2,
+		  .clock = 6000000 },
+	};
+	struct fb fb;
+
+	fb_init(&fb, kms, &fb_aperture, &kms->mode);
+	igt_ferry_bo_fill(&fb.bo);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		drmModeModeInfo mode = kms->mode;
+
+		mode.clock = bad[i].clock;
+		mode.htotal = bad[i].htotal ?: mode.htotal;
+		mode.vtotal = bad[i].vtotal ?: mode.vtotal;
+		mode.vscan = bad[i].vscan;
+		mode.flags |= bad[i].flags;
+		check_mode_refused(kms, &fb, &mode, bad[i].what);
+	}
+	flip(kms, &fb);
+	igt_assert(pinned(&fb));
+	igt_ferry_bo_check(&fb.bo);
+	off(kms);
+	fb_fini(&fb);
+}
+
 /**
  * SUBTEST: page-flip
  * Description: each page flip sends its event, and pins the new framebuffer
@@ -475,6 +562,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "modeset-atomic",
 	  "one atomic commit turns the display on and one turns it off; a TEST_ONLY commit changes nothing",
 	  test_modeset_atomic },
+	{ "modes-invalid",
+	  "modes whose refresh rate or totals are absurd are refused with EINVAL, and the old mode stays",
+	  test_modes_invalid },
 	{ "page-flip",
 	  "each page flip sends its event, and pins the new framebuffer",
 	  test_page_flip },
