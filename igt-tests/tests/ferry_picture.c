@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry picture
+ * Category: Display
+ * Description: The screen shows the whole framebuffer, and no memory of other clients
+ */
+#include <fcntl.h>
+
+#include <xf86drmMode.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+#include "kms_pipe.h"
+
+IGT_TEST_DESCRIPTION(
+	"The screen shows the whole framebuffer, and no memory of other clients");
+
+/*
+ * The display has registers of 16 bits for the first line, and VGA devices clamp it to
+ * 12000: in this memory a framebuffer can lie beyond both.
+ */
+#define WANTED "vm/run --device VGA,vgamem_mb=64"
+#define OTHER_SIZE (1ul << 20)
+#define MAX_OTHERS 256
+
+/* BOs of another client that fill the aperture */
+static struct igt_ferry_bo others[MAX_OTHERS];
+static unsigned int other_count;
+
+static void fill_words(void *map, size_t size, uint32_t word)
+{
+	for (size_t i = 0; i < size / sizeof(word); i++)
+		((uint32_t *)map)[i] = word;
+}
+
+/* Have the aperture filled with other BOs, each word of which is @word. */
+static void fill_others(int fd, uint64_t aperture, uint32_t word)
+{
+	while (other_count < aperture / OTHER_SIZE) {
+		igt_assert_lt(other_count, MAX_OTHERS);
+		igt_ferry_bo_init(&others[other_count++], fd, OTHER_SIZE,
+				  igt_ferry_movable_kinds);
+	}
+	for (unsigned int i = 0; i < other_count; i++) {
+		int err = __ferry_bo_migrate(fd, others[i].handle, APERTURE);
+
+		/* the framebuffer has taken the place of some */
+		igt_assert(!err || err == -ENOSPC);
+		fill_words(others[i].map, OTHER_SIZE, word);
+	}
+}
+
+/* Checksum of what is on the screen, from the host of the virtual machine */
+static void take_picture(char *sum, size_t size)
+{
+	FILE *host = popen("vm-host picture", "r");
+
+	igt_assert(host);
+	igt_assert(fgets(sum, size, host));
+	igt_assert_eq(pclose(host), 0);
+	igt_assert_lt(10, (int)strlen(sum));
+}
+
+/* Show a framebuffer and change the memory of others, then its own first and last pixel. */
+static void check_picture(struct kms *kms, const drmModeModeInfo *mode)
+{
+	int other = igt_ferry_reopen(kms->fd, O_RDWR);
+	struct drm_ferry_device_query device;
+	char first[128], now[128];
+	uint32_t *pixels, last;
+	struct fb fb;
+
+	ferry_device_query(kms->fd, &device);
+	igt_require_f(device.aperture_size > 16 << 20 &&
+			      !system("command -v vm-host > /dev/null"),
+		      "no picture of a display with more memory: " WANTED "\n");
+	/* the first BOs are at the end of the aperture */
+	fb_init(&fb, kms, &fb_aperture, mode);
+	pixels = fb.bo.map;
+	last = mode->hdisplay * mode->vdisplay - 1;
+	for (uint32_t i = 0; i <= last; i++)
+		pixels[i] = 0x400000 | i / mode->hdisplay;
+	igt_assert_eq(show(kms, &fb, mode), 0);
+
+	other_count = 0;
+	fill_others(other, device.aperture_size, 0xff00ff);
+	take_picture(first, sizeof(first));
+	fill_others(other, device.aperture_size, 0xffff00);
+	take_picture(now, sizeof(now));
+	igt_assert_f(!strcmp(first, now),
+		     "the screen shows memory of another client\n");
+
+	pixels[0] = 0xffffff;
+	take_picture(first, sizeof(first));
+	igt_assert_f(strcmp(first, now), "the first pixel is not shown\n");
+	pixels[last] = 0xffffff;
+	take_picture(now, sizeof(now));
+	igt_assert_f(strcmp(first, now), "the last pixel is not shown\n");
+
+	off(kms);
+	fb_fini(&fb);
+	while (other_count)
+		igt_ferry_bo_fini(&others[--other_count]);
+	close(other);
+}
+
+/**
+ * SUBTEST: large-aperture
+ * Description: In an aperture of 64 MiB the screen shows a framebuffer from its first to its last pixel, and nothing else
+ */
+static void test_large_aperture(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	const drmModeModeInfo *mode = &kms->mode;
+
+	/* the narrower the mode is, the less memory is within 12000 lines */
+	for (int i = 0; i < kms->connector->count_modes; i++)
+		if (kms->connector->modes[i].hdisplay < mode->hdisplay)
+			mode = &kms->connector->modes[i];
+	igt_info("mode %s\n", mode->name);
+	check_picture(kms, mode);
+}
+
+/**
+ * SUBTEST: small-pitch
+ * Description: The same for a framebuffer with a pitch of 256 bytes
+ */
+static void test_small_pitch(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	static const drmModeModeInfo mode = {
+		.clock = 461,
+		.hdisplay = 64,
+		.hsync_start = 72,
+		.hsync_end = 80,
+		.htotal = 96,
+		.vdisplay = 64,
+		.vsync_start = 66,
+		.vsync_end = 68,
+		.vtotal = 80,
+		.name = "64x64",
+	};
+
+	check_picture(kms, &mode);
+}
+
+static const struct igt_ferry_test tests[] = {
+	{ "large-aperture",
+	  "In an aperture of 64 MiB the screen shows a framebuffer from its first to its last pixel, and nothing else",
+	  test_large_aperture },
+	{ "small-pitch", "The same for a framebuffer with a pitch of 256 bytes",
+	  test_small_pitch },
+	{}
+};
+
+igt_main
+{
+	kms_run_tests(tests);
+}
