@@ -16,9 +16,9 @@
 
 #include "ferry_bo.h"
 #include "ferry_client.h"
-#include "ferry_compat.h"
 #include "ferry_copy.h"
 #include "ferry_device.h"
+#include "ferry_shrinker.h"
 #include "ferry_trace.h"
 
 /*
@@ -171,7 +171,7 @@ int ferry_copy_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool 
 
 	ret = bo->madv == DRM_FERRY_MADV_PURGED ? -ENODATA : ttm_bo_wait_ctx(&bo->base, &ctx);
 	if (!ret && ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_SYSTEM)
-		ret = ferry_compat_bo_populate(&bo->base, &ctx);
+		ret = ferry_shrinker_populate(&bo->base, &ctx);
 	if (!ret)
 		ferry_copy_bytes(bo, offset, buf, len, write);
 

@@ -22,6 +22,7 @@
 #include "ferry_device.h"
 #include "ferry_fault.h"
 #include "ferry_pte.h"
+#include "ferry_shrinker.h"
 #include "ferry_trace.h"
 
 /**
@@ -56,7 +57,7 @@ static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 	if (ferry_bo_is_resident(bo))
 		return 0;
 
-	switch (ferry_compat_bo_populate(&bo->base, &ctx)) {
+	switch (ferry_shrinker_populate(&bo->base, &ctx)) {
 	case 0:
 		return 0;
 	case -ENOMEM:

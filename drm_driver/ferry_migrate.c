@@ -11,6 +11,7 @@
 #include "ferry_device.h"
 #include "ferry_job.h"
 #include "ferry_migrate.h"
+#include "ferry_shrinker.h"
 #include "ferry_tt.h"
 
 /**
@@ -126,7 +127,7 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 
 	/* A move to system memory needs pages, and a BO in swap is read back first. */
 	if (!ferry_vram_mgr_owns(to) || (tbo->ttm && ferry_compat_tt_is_swapped(tbo->ttm))) {
-		ret = ferry_compat_bo_populate(tbo, base);
+		ret = ferry_shrinker_populate(tbo, base);
 		if (ret == -ENOMEM && evict) {
 			/* TTM tries to evict the next BO only after -ENOSPC. */
 			ctx->no_memory = true;

@@ -6,13 +6,14 @@
 #include <drm/drm_prime.h>
 #include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_tt.h>
 
 #include "ferry_bo.h"
-#include "ferry_compat.h"
 #include "ferry_ctx.h"
 #include "ferry_device.h"
 #include "ferry_placement.h"
 #include "ferry_prime.h"
+#include "ferry_shrinker.h"
 #include "ferry_vram_mgr.h"
 
 /**
@@ -47,7 +48,7 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 	if (ret)
 		return ret;
 
-	return ferry_compat_bo_populate(&bo->base, &ctx.base);
+	return ferry_shrinker_populate(&bo->base, &ctx.base);
 }
 
 /**

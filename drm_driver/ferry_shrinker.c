@@ -159,31 +159,35 @@ static unsigned long ferry_shrinker_scan(struct shrinker *shrinker, struct shrin
 }
 
 /*
- * Check if @pages can be allocated without using the reserve and without freeing memory of
- * BOs. Reclaim can free anonymous pages of processes, as far as there is swap space.
+ * Get the number of pages that can be allocated without using the reserve and without
+ * freeing memory of BOs; negative if the reserve is in use. Reclaim can free anonymous pages
+ * of processes, as far as there is swap space.
  */
-static bool ferry_shrinker_has_room(struct ferry_device *ferry, unsigned long pages)
+static long ferry_shrinker_room(struct ferry_device *ferry)
 {
 	long reserve = totalram_pages() >> FERRY_SHRINKER_RESERVE_SHIFT;
 	long available = si_mem_available() + atomic_long_read(&ferry->tt.pooled);
 	long swappable = global_node_page_state(NR_INACTIVE_ANON) +
 			 global_node_page_state(NR_ACTIVE_ANON);
 
-	available += min(swappable, get_nr_swap_pages());
+	return available + min(swappable, get_nr_swap_pages()) - reserve;
+}
 
-	return available - reserve >= (long)pages;
+static bool ferry_shrinker_has_room(struct ferry_device *ferry, unsigned long pages)
+{
+	return ferry_shrinker_room(ferry) >= (long)pages;
 }
 
 /* Check if @pages could be allocated if all pages of BOs that can be freed were freed. */
 static bool ferry_shrinker_is_possible(struct ferry_device *ferry, unsigned long pages)
 {
 	struct ferry_tt_mgr *mgr = &ferry->tt;
-	unsigned long freeable = atomic64_read(&mgr->kept_pages);
+	long freeable = atomic64_read(&mgr->kept_pages);
 
 	freeable += ferry_shrinker_can_swap() ? atomic64_read(&mgr->system_pages) :
 						READ_ONCE(mgr->purgeable.count);
 
-	return ferry_shrinker_has_room(ferry, pages - min(freeable, pages));
+	return ferry_shrinker_room(ferry) + freeable >= (long)pages;
 }
 
 /**
@@ -212,6 +216,28 @@ int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages)
 	}
 
 	return 0;
+}
+
+/**
+ * ferry_shrinker_populate - allocate the system pages of a BO, or read them back from swap
+ * @tbo: the TTM BO, reserved, with a page array
+ * @ctx: TTM's context
+ *
+ * If all BOs use more than a part of memory, TTM swaps other BOs out before it calls the
+ * driver to allocate pages. So fail here if the allocation cannot succeed.
+ *
+ * Return: 0, -ENOMEM, -EIO, -EINTR or -ERESTARTSYS.
+ */
+int ferry_shrinker_populate(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx)
+{
+	struct ferry_device *ferry = ttm_to_ferry_device(tbo->bdev);
+	struct ttm_tt *tt = tbo->ttm;
+
+	if (tt && !ttm_tt_is_populated(tt) && !ferry_tt_has_kept(tt) &&
+	    !ferry_shrinker_is_possible(ferry, tt->num_pages))
+		return -ENOMEM;
+
+	return ferry_compat_bo_populate(tbo, ctx);
 }
 
 static void ferry_shrinker_fini(struct drm_device *drm, void *arg)

@@ -8,6 +8,8 @@
 
 struct ferry_device;
 struct shrinker;
+struct ttm_buffer_object;
+struct ttm_operation_ctx;
 
 /**
  * struct ferry_shrinker - frees system memory of BOs under memory pressure
@@ -23,6 +25,7 @@ struct ferry_shrinker {
 
 int ferry_shrinker_init(struct ferry_device *ferry);
 int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages);
+int ferry_shrinker_populate(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx);
 bool ferry_shrinker_can_swap(void);
 
 #endif /* _FERRY_SHRINKER_H_ */

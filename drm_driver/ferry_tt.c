@@ -150,6 +150,17 @@ static bool ferry_tt_pages_are_huge(struct page **pages)
 }
 
 /**
+ * ferry_tt_has_kept - check if a page array has kept pages
+ * @tt: the page array, not populated
+ *
+ * Return: true if populating it allocates nothing.
+ */
+bool ferry_tt_has_kept(struct ttm_tt *tt)
+{
+	return to_ferry_tt(tt)->kept_by;
+}
+
+/**
  * ferry_tt_reuse_kept - populate a page array with its kept pages
  * @ferry: the device
  * @tt: the page array
@@ -158,7 +169,7 @@ static bool ferry_tt_pages_are_huge(struct page **pages)
  */
 bool ferry_tt_reuse_kept(struct ferry_device *ferry, struct ttm_tt *tt)
 {
-	if (!to_ferry_tt(tt)->kept_by)
+	if (!ferry_tt_has_kept(tt))
 		return false;
 
 	ferry_tt_count_kept(ferry, tt, false);
