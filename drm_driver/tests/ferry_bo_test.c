@@ -2,6 +2,7 @@
 /* Tests of BOs: moves, pins, evictions, madvise, kernel accesses and the final release */
 
 #include <linux/dma-resv.h>
+#include <linux/iosys-map.h>
 
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
@@ -378,6 +379,32 @@ static void ferry_bo_test_release(struct kunit *test)
 			FERRY_BO_TEST_APERTURE);
 }
 
+/*
+ * A BO that was exported is mapped in system memory. Its dma-buf can outlive its handles, and
+ * then the GEM object does not point to the dma-buf any more.
+ */
+static void ferry_bo_test_vmap_shared(struct kunit *test)
+{
+	struct ferry_bo *bo = ferry_bo_test_create(test, BOTH, APERTURE);
+	struct drm_gem_object *obj = &bo->base.base;
+	struct iosys_map map;
+	unsigned int i;
+
+	ferry_bo_test_bytes(test, bo, 7, true);
+	KUNIT_ASSERT_NULL(test, obj->dma_buf);
+	for (i = 0; i < 2; i++) {
+		dma_resv_lock(obj->resv, NULL);
+		bo->shared = i;
+		KUNIT_EXPECT_EQ(test, obj->funcs->vmap(obj, &map), 0);
+		KUNIT_EXPECT_EQ(test, map.is_iomem, !i);
+		KUNIT_EXPECT_EQ(test, ferry_bo_placement(bo), i ? SYSTEM : APERTURE);
+		KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, PAGE_SIZE, u64), 7 + PAGE_SIZE);
+		obj->funcs->vunmap(obj, &map);
+		dma_resv_unlock(obj->resv);
+	}
+	ferry_bo_test_bytes(test, bo, 7, false);
+}
+
 static void ferry_bo_test_ghost_destroy(struct ttm_buffer_object *tbo)
 {
 }
@@ -427,6 +454,7 @@ static struct kunit_case ferry_bo_tests[] = {
 	KUNIT_CASE(ferry_bo_test_many_moves),
 	KUNIT_CASE(ferry_bo_test_evict),
 	KUNIT_CASE(ferry_bo_test_no_space),
+	KUNIT_CASE(ferry_bo_test_vmap_shared),
 	KUNIT_CASE(ferry_bo_test_ghost),
 	KUNIT_CASE(ferry_bo_test_together),
 	KUNIT_CASE(ferry_bo_test_madvise),
