@@ -311,6 +311,25 @@ void igt_ferry_break_load(const char *options)
 	close(file);
 }
 
+/**
+ * igt_ferry_break_delay - load ferry_break to delay each return of a function of the kernel
+ * @function: name of the function
+ * @ms: for how many milliseconds
+ * @thread: thread that is delayed, or 0 for all
+ * @times: number of calls that are delayed, or 0 for all
+ */
+void igt_ferry_break_delay(const char *function, unsigned int ms, pid_t thread,
+			   unsigned int times)
+{
+	char options[128];
+
+	/* a subtest that failed may have left ferry_break loaded */
+	igt_ferry_module_restore();
+	snprintf(options, sizeof(options), "delay=%s ms=%u pid=%d times=%u",
+		 function, ms, thread, times);
+	igt_ferry_break_load(options);
+}
+
 void igt_ferry_break_unload(void)
 {
 	igt_assert_f(!syscall(SYS_delete_module, BREAK, O_NONBLOCK),

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "igt_ferry.h"
 
@@ -39,6 +40,8 @@ unsigned int igt_ferry_module_cycles(unsigned int usual);
 void igt_ferry_module_memory(long *available, long *slab);
 
 void igt_ferry_break_load(const char *options);
+void igt_ferry_break_delay(const char *function, unsigned int ms, pid_t thread,
+			   unsigned int times);
 void igt_ferry_break_unload(void);
 
 #endif /* IGT_FERRY_MODULE_H */

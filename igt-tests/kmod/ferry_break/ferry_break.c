@@ -14,9 +14,16 @@
  * pci= and bar=: map the BAR uncached while the module is loaded, without claiming it, as a
  * driver or the console of the firmware might do. With claim=1, claim the BAR without
  * mapping it, as another driver does.
+ *
+ * delay=FUNCTION and ms=N: delay each return of a function of the kernel by N milliseconds, so
+ * that what another thread can do in between is no longer a matter of chance. The CPU does
+ * not schedule meanwhile. With pid=, delay that thread only; with times=N, the first N
+ * calls only.
  */
+#include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
+#include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -25,7 +32,7 @@
 
 static int pid;
 module_param(pid, int, 0444);
-MODULE_PARM_DESC(pid, "process whose page table entry is changed");
+MODULE_PARM_DESC(pid, "process whose page table entry is changed, or thread that is delayed");
 
 static unsigned long address;
 module_param(address, ulong, 0444);
@@ -54,6 +61,18 @@ MODULE_PARM_DESC(bar, "number of the BAR");
 static bool claim;
 module_param(claim, bool, 0444);
 MODULE_PARM_DESC(claim, "claim the BAR instead of mapping it");
+
+static char *delay;
+module_param(delay, charp, 0444);
+MODULE_PARM_DESC(delay, "function of the kernel whose return is delayed");
+
+static int ms = 100;
+module_param(ms, int, 0444);
+MODULE_PARM_DESC(ms, "for how many milliseconds to delay");
+
+static int times;
+module_param(times, int, 0444);
+MODULE_PARM_DESC(times, "number of calls to delay; 0: all");
 
 static struct resource *ferry_break_claimed;
 static void __iomem *ferry_break_mem;
@@ -195,8 +214,29 @@ static int ferry_break_map(void)
 	return ferry_break_mem ? 0 : -ENOMEM;
 }
 
+static int ferry_break_delay(struct kretprobe_instance *instance, struct pt_regs *regs)
+{
+	static atomic_t calls = ATOMIC_INIT(0);
+
+	if (pid && task_pid_nr(current) != pid)
+		return 0;
+	if (times && atomic_inc_return(&calls) > times)
+		return 0;
+	mdelay(ms);
+	return 0;
+}
+
+static struct kretprobe ferry_break_probe = {
+	.handler = ferry_break_delay,
+	.maxactive = 64,
+};
+
 static int __init ferry_break_init(void)
 {
+	if (delay) {
+		ferry_break_probe.kp.symbol_name = delay;
+		return register_kretprobe(&ferry_break_probe);
+	}
 	if (pci)
 		return ferry_break_map();
 
@@ -206,6 +246,8 @@ module_init(ferry_break_init);
 
 static void __exit ferry_break_exit(void)
 {
+	if (delay)
+		unregister_kretprobe(&ferry_break_probe);
 	if (ferry_break_claimed)
 		release_mem_region(ferry_break_claimed->start,
 				   resource_size(ferry_break_claimed));
