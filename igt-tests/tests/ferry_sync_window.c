@@ -161,10 +161,74 @@ static void test_no_cycle(int fd)
 	}
 }
 
+enum { GHOST_ROUNDS = 25 };
+
+/* Two clients that evict each other's BOs may find no space until the other has finished. */
+static int migrate_to_aperture(const struct igt_ferry_bo *bo)
+{
+	int err = __ferry_bo_migrate(bo->fd, bo->handle, APERTURE);
+
+	return err == -ENOSPC ? 0 : err;
+}
+
+/* Move the BO to system memory without waiting for the copy, and back. */
+static void run_to_and_fro(struct mover *mover)
+{
+	for (int i = 0; i < GHOST_ROUNDS && !mover->err; i++) {
+		mover->err = __ferry_bo_migrate_sync(mover->fd,
+						     mover->bo->handle, SYSTEM,
+						     NULL, &mover->out);
+		if (!mover->err)
+			mover->err = migrate_to_aperture(mover->bo);
+	}
+}
+
+/**
+ * SUBTEST: evict-old-resource
+ * Description: a client that needs space while the old resource of another client's BO is handed over neither frees nor purges anything else
+ */
+static void test_evict_old_resource(int fd)
+{
+	/* both BOs do not fit into the aperture */
+	const size_t size = evictable_size(fd) / 8 * 5 & -PAGE;
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	struct mover mover = {
+		.run = run_to_and_fro,
+		.fd = fd,
+		.out = igt_ferry_sync_new(fd, 0),
+	};
+	struct igt_ferry_bo bo, other;
+	unsigned int rounds = 0;
+
+	bo_init(&bo, fd, size, APERTURE);
+	bo_init(&other, client, size, SYSTEM);
+	mover.bo = &bo;
+	/* the second call is for the ghost BO, which is reserved and already on TTM's LRU list */
+	mover_start(&mover, "dma_resv_add_fence", 20);
+	while (!mover.ended) {
+		igt_assert_eq(migrate_to_aperture(&other), 0);
+		rounds++;
+		if (rounds % 8 == 0)
+			igt_ferry_bo_check(&other);
+	}
+	mover_join(&mover);
+	igt_info("%u moves against %d\n", rounds, GHOST_ROUNDS);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_check(&other);
+	igt_assert_eq_u32(ferry_bo_madv(fd, bo.handle),
+			  DRM_FERRY_MADV_WILLNEED);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_bo_fini(&other);
+	close(client);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "no-cycle",
 	  "two moves of one file never wait for each other, although one thread makes its move depend on the fence of the other thread's as soon as that is visible",
 	  test_no_cycle },
+	{ "evict-old-resource",
+	  "a client that needs space while the old resource of another client's BO is handed over neither frees nor purges anything else",
+	  test_evict_old_resource },
 	{}
 };
 
