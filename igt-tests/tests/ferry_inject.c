@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 
 #include "igt.h"
 
@@ -304,6 +305,96 @@ static int op_suspend(void)
 	return err;
 }
 
+/* ---- BOs that are not finished ---- */
+
+struct reader {
+	int file;
+	volatile bool stop;
+	unsigned long rounds;
+	bool failed;
+};
+
+static void *reader_thread(void *arg)
+{
+	struct reader *reader = arg;
+	char text[4096];
+
+	while (!reader->stop) {
+		ssize_t len;
+
+		lseek(reader->file, 0, SEEK_SET);
+		do {
+			len = read(reader->file, text, sizeof(text));
+		} while (len > 0);
+		reader->failed |= len < 0;
+		reader->rounds++;
+	}
+	return NULL;
+}
+
+/* Create BOs of one kind, and let each allocation of a creation fail once. */
+static void create_all(int fd, const struct igt_ferry_kind *kind)
+{
+	unsigned int nth;
+	uint32_t handle;
+	bool hit = true;
+	int err;
+
+	for (nth = 1; hit && nth < IGT_FERRY_INJECT_MAX; nth++) {
+		igt_ferry_inject_arm(nth);
+		err = __ferry_bo_create(fd, 3 * PAGE, kind->allowed_placements,
+					kind->placement, kind->caching,
+					kind->flags, &handle);
+		hit = igt_ferry_inject_disarm();
+		igt_assert(!err || hit);
+		if (!err)
+			gem_close(fd, handle);
+	}
+	igt_assert_lt(2, nth);
+}
+
+/**
+ * SUBTEST: list-creating
+ * Description: debugfs ferry_bos lists no BO whose creation has not ended, and which may still fail
+ */
+static void test_list_creating(int fd)
+{
+	/* closing this client also frees BOs whose handles could not be copied to user space */
+	int client = igt_ferry_reopen(fd, O_RDWR), dir = igt_debugfs_dir(fd);
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	struct reader reader = {};
+	pthread_t thread;
+
+	igt_assert_fd(dir);
+	reader.file = openat(dir, "ferry_bos", O_RDONLY | O_CLOEXEC);
+	igt_assert_fd(reader.file);
+	close(dir);
+	/* the DRM core can find a BO by its fake offset before TTM has reserved it */
+	igt_ferry_break_delay("drm_vma_offset_add", 20, getpid(), 0);
+	igt_ferry_inject_modules();
+	igt_assert_eq(pthread_create(&thread, NULL, reader_thread, &reader), 0);
+	for (const struct igt_ferry_kind *kind = igt_ferry_fixed_kinds;
+	     kind->name; kind++)
+		create_all(client, kind);
+	reader.stop = true;
+	pthread_join(thread, NULL);
+	igt_ferry_inject_anywhere();
+	igt_ferry_break_unload();
+	close(reader.file);
+	close(client);
+	igt_info("the list was read %lu times\n", reader.rounds);
+	igt_assert(!reader.failed);
+	igt_assert_lt_u64(0, reader.rounds);
+	igt_ferry_wait_stat(fd, "bos", bos);
+}
+
+static const struct igt_ferry_test tests[] = {
+	{ "list-creating",
+	  "debugfs ferry_bos lists no BO whose creation has not ended, and which may still fail",
+	  test_list_creating },
+	{}
+};
+
 static const struct path paths[] = {
 	{ "device-query", .op = op_device_query },
 	{ "bo-query", begin_one, .op = op_bo_query, .check = check_bos },
@@ -371,8 +462,14 @@ igt_main
 {
 	int fd = -1;
 
-	igt_fixture fd = begin_paths();
+	igt_fixture
+	{
+		fd = begin_paths();
+		/* so that a subtest that fails does not leave ferry_break loaded */
+		igt_ferry_module_begin(fd);
+	}
 
 	run_paths(paths, NULL, fd);
 	run_paths(fixed_paths, igt_ferry_fixed_kinds, fd);
+	igt_ferry_run_tests(fd, tests);
 }
