@@ -55,37 +55,63 @@ static void set_range(uint64_t first, uint64_t end)
 /* Part of the buddy allocator: see IGT_FERRY_INJECT_MINOR. */
 #define BUDDY "split_block"
 
+/* Find a function of the kernel. Returns false if there is none of this name. */
+static bool find_function(const char *function, uint64_t *first, uint64_t *end)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	char line[512], name[256];
+	uint64_t address;
+
+	*first = 0;
+	*end = UINT64_MAX;
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%" SCNx64 " %*c %255s", &address, name) != 2)
+			continue;
+		if (!strcmp(name, function))
+			*first = address;
+	}
+	rewind(file);
+	while (*first && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%" SCNx64, &address) == 1 &&
+		    address > *first && address < *end)
+			*end = address;
+	fclose(file);
+	return *first;
+}
+
 /**
  * igt_ferry_inject_spare - let no call fail that has @function in its stack
  * @function: name of a function of the kernel
  */
 void igt_ferry_inject_spare(const char *function)
 {
-	FILE *file = fopen("/proc/kallsyms", "r");
-	uint64_t first = 0, end = UINT64_MAX, address;
-	char line[512], name[256];
+	uint64_t first, end;
+	char text[32];
 
-	igt_assert(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%" SCNx64 " %*c %255s", &address, name) != 2)
-			continue;
-		if (!strcmp(name, function))
-			first = address;
-	}
-	rewind(file);
-	while (first && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%" SCNx64, &address) == 1 &&
-		    address > first && address < end)
-			end = address;
-	fclose(file);
-	if (!first)
+	if (!find_function(function, &first, &end))
 		return;
 	for (unsigned int i = 0; i < ARRAY_SIZE(faults); i++) {
-		snprintf(line, sizeof(line), "%#" PRIx64, first);
-		igt_assert(write_fault(faults[i], "reject-start", line));
-		snprintf(line, sizeof(line), "%#" PRIx64, end);
-		igt_assert(write_fault(faults[i], "reject-end", line));
+		snprintf(text, sizeof(text), "%#" PRIx64, first);
+		igt_assert(write_fault(faults[i], "reject-start", text));
+		snprintf(text, sizeof(text), "%#" PRIx64, end);
+		igt_assert(write_fault(faults[i], "reject-end", text));
 	}
+}
+
+/**
+ * igt_ferry_inject_only - let only calls fail that have @function in their stack
+ * @function: name of a function of the kernel
+ *
+ * Until igt_ferry_inject_modules() or igt_ferry_inject_anywhere().
+ */
+void igt_ferry_inject_only(const char *function)
+{
+	uint64_t first, end;
+
+	igt_assert_f(find_function(function, &first, &end),
+		     "the kernel has no function %s\n", function);
+	set_range(first, end);
 }
 
 /**

@@ -20,6 +20,7 @@
 
 void igt_ferry_inject_init(void);
 void igt_ferry_inject_spare(const char *function);
+void igt_ferry_inject_only(const char *function);
 void igt_ferry_inject_modules(void);
 void igt_ferry_inject_anywhere(void);
 unsigned int igt_ferry_inject_first(void);

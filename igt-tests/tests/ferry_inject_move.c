@@ -12,6 +12,7 @@
 
 #include "igt_ferry.h"
 #include "igt_ferry_inject.h"
+#include "igt_ferry_sync.h"
 #include "inject_path.h"
 
 IGT_TEST_DESCRIPTION(
@@ -232,6 +233,126 @@ static void check_import(void)
 	check_export();
 }
 
+/* ---- evictions without system memory ---- */
+
+/* Create a BO of half of the aperture that never had system pages, and thus has none to keep. */
+static void add_without_pages(struct igt_ferry_bo *bo, int fd, size_t size)
+{
+	struct igt_ferry_kind kind = igt_ferry_movable_kinds[0];
+
+	kind.placement = APERTURE;
+	igt_ferry_bo_init(bo, fd, size, &kind);
+	igt_ferry_bo_fill(bo);
+}
+
+static void add_in_system(struct igt_ferry_bo *bo, int fd, size_t size)
+{
+	igt_ferry_bo_init(bo, fd, size, &igt_ferry_movable_kinds[0]);
+	igt_ferry_bo_fill(bo);
+}
+
+static size_t half_aperture(int fd)
+{
+	struct drm_ferry_device_query query;
+
+	ferry_device_query(fd, &query);
+	return (query.aperture_size -
+		igt_ferry_stat(fd, "aperture_unevictable")) /
+		       2 &
+	       -PAGE;
+}
+
+/*
+ * Move the BO to the aperture while no pages can be allocated for any BO. Return 0 or -errno,
+ * and how long the call took.
+ */
+static int migrate_starved(const struct igt_ferry_bo *bo, uint64_t *ns)
+{
+	struct timespec start = {};
+	int err;
+
+	igt_ferry_inject_only("ttm_pool_alloc");
+	igt_ferry_inject_starve(true);
+	igt_nsec_elapsed(&start);
+	err = __ferry_bo_migrate(bo->fd, bo->handle, APERTURE);
+	*ns = igt_nsec_elapsed(&start);
+	igt_ferry_inject_starve(false);
+	igt_ferry_inject_anywhere();
+	return err;
+}
+
+/**
+ * SUBTEST: evict-next
+ * Description: if the BO that is the first to be evicted lacks system memory, the next one is evicted into its kept pages
+ */
+static void test_evict_next(int fd)
+{
+	const size_t size = half_aperture(fd);
+	struct igt_ferry_bo first, second, bo;
+	uint64_t ns;
+
+	add_without_pages(&first, fd, size);
+	add_in_system(&second, fd, size);
+	ferry_bo_migrate(fd, second.handle, APERTURE);
+	add_in_system(&bo, fd, size);
+	igt_assert_eq(ferry_bo_placement(fd, first.handle), APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, second.handle), APERTURE);
+
+	igt_assert_eq(migrate_starved(&bo, &ns), 0);
+	igt_assert_eq(ferry_bo_placement(fd, bo.handle), APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, first.handle), APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, second.handle), SYSTEM);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_check(&first);
+	igt_ferry_bo_check(&second);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_bo_fini(&first);
+	igt_ferry_bo_fini(&second);
+}
+
+/**
+ * SUBTEST: evict-none
+ * Description: if no BO can be evicted for lack of system memory, a move to the aperture fails with ENOMEM and is not retried for a second
+ */
+static void test_evict_none(int fd)
+{
+	const size_t size = half_aperture(fd);
+	struct igt_ferry_bo first, second, bo;
+	uint64_t shortest = UINT64_MAX, ns;
+
+	add_without_pages(&first, fd, size);
+	add_without_pages(&second, fd, size);
+	add_in_system(&bo, fd, size);
+	/* the virtual machine can be slow for a moment */
+	for (int i = 0; i < 5; i++) {
+		igt_assert_eq(migrate_starved(&bo, &ns), -ENOMEM);
+		shortest = ns < shortest ? ns : shortest;
+		igt_assert_eq(ferry_bo_placement(fd, bo.handle), SYSTEM);
+	}
+	igt_info("the call took %" PRIu64 " us\n", shortest / 1000);
+	igt_assert_lt_u64(shortest, IGT_FERRY_SECOND / 2);
+	igt_assert_eq(ferry_bo_placement(fd, first.handle), APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, second.handle), APERTURE);
+
+	ferry_bo_migrate(fd, bo.handle, APERTURE);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_check(&first);
+	igt_ferry_bo_check(&second);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_bo_fini(&first);
+	igt_ferry_bo_fini(&second);
+}
+
+static const struct igt_ferry_test tests[] = {
+	{ "evict-next",
+	  "if the BO that is the first to be evicted lacks system memory, the next one is evicted into its kept pages",
+	  test_evict_next },
+	{ "evict-none",
+	  "if no BO can be evicted for lack of system memory, a move to the aperture fails with ENOMEM and is not retried for a second",
+	  test_evict_none },
+	{}
+};
+
 static const struct path paths[] = {
 	{ "migrate-to-aperture", begin_migrate, before_to_aperture,
 	  op_to_aperture, NULL, check_bos, .moves_others = true },
@@ -279,4 +400,5 @@ igt_main
 	igt_fixture fd = begin_paths();
 
 	run_paths(paths, igt_ferry_movable_kinds, fd);
+	igt_ferry_run_tests(fd, tests);
 }
