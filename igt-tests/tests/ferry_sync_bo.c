@@ -230,6 +230,48 @@ static void test_evict_waits(int fd)
 }
 
 /**
+ * SUBTEST: evict-interrupted
+ * Description: if a signal ends an eviction that waits for the pending move of a BO marked as not needed, the BO is not purged
+ */
+static void test_evict_interrupted(int fd)
+{
+	struct drm_ferry_migrate_entry entry = { .placement = APERTURE };
+	struct drm_ferry_migrate args = {
+		.entry_stride = sizeof(struct drm_ferry_migrate_entry),
+		.sync_stride = sizeof(struct drm_ferry_sync),
+		.entries = to_user_pointer(&entry),
+		.count = 1,
+	};
+	struct igt_ferry_bo bo, big;
+	struct igt_ferry_gate gate;
+	uint32_t madv;
+	int err;
+
+	bo_init(&big, fd, evictable_size(fd), SYSTEM);
+	entry.handle = big.handle;
+	bo_init_pending(&bo, fd, SIZE, APERTURE, &gate);
+	igt_assert(ferry_bo_madvise(fd, bo.handle, DRM_FERRY_MADV_DONTNEED));
+	igt_ferry_alarm_storm(50000);
+	/* not drmIoctl(), which repeats the call */
+	err = ioctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args) ? errno : 0;
+	igt_ferry_alarm_storm(0);
+	errno = 0;
+	madv = ferry_bo_madv(fd, bo.handle);
+	igt_ferry_gate_require_closed(&gate);
+	igt_ferry_gate_open(&gate);
+	igt_assert_eq(err, EINTR);
+	igt_assert_eq_u32(madv, DRM_FERRY_MADV_DONTNEED);
+	igt_assert(ferry_bo_madvise(fd, bo.handle, DRM_FERRY_MADV_WILLNEED));
+	igt_ferry_bo_check(&bo);
+	ferry_bo_migrate(fd, big.handle, APERTURE);
+	igt_ferry_bo_check(&big);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&big);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_gate_fini(&gate);
+}
+
+/**
  * SUBTEST: old-resource-waits
  * Description: the old resource of a BO is not used for another one before the copy has ended
  */
@@ -472,6 +514,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "evict-waits",
 	  "an eviction waits for the pending move of the BO, and both BOs keep their contents",
 	  test_evict_waits },
+	{ "evict-interrupted",
+	  "if a signal ends an eviction that waits for the pending move of a BO marked as not needed, the BO is not purged",
+	  test_evict_interrupted },
 	{ "old-resource-waits",
 	  "the old resource of a BO is not used for another one before the copy has ended",
 	  test_old_resource_waits },
