@@ -5,6 +5,7 @@
  * Description: Suspend to idle, to memory and to disk while clients move BOs and a framebuffer is scanned out
  */
 #include <fcntl.h>
+#include <poll.h>
 
 #include <drm_fourcc.h>
 #include <xf86drmMode.h>
@@ -13,6 +14,7 @@
 #include "igt_aux.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_module.h"
 
 IGT_TEST_DESCRIPTION(
 	"Suspend to idle, to memory and to disk while clients move BOs and a framebuffer is scanned out");
@@ -297,6 +299,81 @@ static void test_suspend(const struct state *s)
 	munmap((void *)shared, PAGE);
 }
 
+/* Show another framebuffer in place of @dev->shown, and wait until it is on the screen. */
+static uint32_t flip(struct device *dev, const struct igt_ferry_bo *next,
+		     uint32_t width, uint32_t height)
+{
+	uint32_t handles[4] = { next->handle }, pitches[4] = { width * 4 },
+		 offsets[4] = {}, fb;
+	struct pollfd pollfd = { .fd = dev->fd, .events = POLLIN };
+	drmEventContext events = { .version = 2 };
+
+	igt_assert_eq(drmModeAddFB2(dev->fd, width, height, DRM_FORMAT_XRGB8888,
+				    handles, pitches, offsets, &fb, 0),
+		      0);
+	igt_assert_eq(drmModePageFlip(dev->fd, dev->crtc, fb,
+				      DRM_MODE_PAGE_FLIP_EVENT, NULL),
+		      0);
+	igt_assert_eq(poll(&pollfd, 1, 10000), 1);
+	igt_assert_eq(drmHandleEvent(dev->fd, &events), 0);
+	return fb;
+}
+
+#define PM_ASYNC "/sys/power/pm_async"
+
+static void restore_async(int sig)
+{
+	(void)sig;
+	igt_ferry_write_file(PM_ASYNC, "1");
+}
+
+/**
+ * SUBTEST: memory-flip
+ * Description: A framebuffer that a page flip has just replaced, and that is still pinned when S3 begins, keeps its contents
+ */
+static void test_flip(void)
+{
+	struct device dev = { .fd = igt_ferry_open() };
+	struct igt_ferry_bo next;
+	drmModeCrtc *crtc;
+	uint32_t fb;
+
+	igt_ferry_require_sleep();
+	igt_ferry_require_display(dev.fd);
+	igt_ferry_module_begin(dev.fd);
+	show(&dev);
+	crtc = drmModeGetCrtc(dev.fd, dev.crtc);
+	igt_assert(crtc);
+	/* contiguous, as a framebuffer must be */
+	igt_ferry_bo_init(&next, dev.fd, dev.shown.size,
+			  &igt_ferry_movable_kinds[2]);
+	igt_ferry_bo_fill(&next);
+
+	/* a worker for the suspend could wait for the CPU that the delay occupies */
+	igt_install_exit_handler(restore_async);
+	igt_ferry_must_write_file(PM_ASYNC, "0");
+	/* the worker of the flip unpins the old framebuffer after this function */
+	igt_ferry_break_delay("drm_atomic_helper_wait_for_flip_done", 900, 0,
+			      1);
+	fb = flip(&dev, &next, crtc->width, crtc->height);
+	igt_system_suspend_autoresume(SUSPEND_STATE_S3, SUSPEND_TEST_NONE);
+	igt_ferry_break_unload();
+	restore_async(0);
+	/*
+	 * QEMU's devices do not lose their memory in S3. A BO whose contents were saved is in
+	 * system memory, and nothing has moved it back.
+	 */
+	igt_assert_eq(ferry_bo_placement(dev.fd, dev.shown.handle), SYSTEM);
+	igt_ferry_bo_check(&dev.shown);
+	igt_ferry_bo_check(&next);
+
+	drmModeFreeCrtc(crtc);
+	drmModeSetCrtc(dev.fd, dev.crtc, 0, 0, 0, NULL, 0, NULL);
+	drmModeRmFB(dev.fd, fb);
+	igt_ferry_bo_fini(&next);
+	clear(&dev);
+}
+
 static const struct state states[] = {
 	{ "idle-devices", SUSPEND_STATE_FREEZE, SUSPEND_TEST_DEVICES },
 	{ "idle", SUSPEND_STATE_FREEZE, SUSPEND_TEST_NONE },
@@ -329,6 +406,14 @@ igt_main
 			igt_ferry_clean(fd);
 			test_suspend(&states[i]);
 		}
+	}
+
+	igt_describe(
+		"A framebuffer that a page flip has just replaced, and that is still pinned when S3 begins, keeps its contents");
+	igt_subtest("memory-flip")
+	{
+		igt_ferry_clean(fd);
+		test_flip();
 	}
 
 	igt_fixture
