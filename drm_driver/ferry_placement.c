@@ -167,6 +167,8 @@ static int ferry_placement_lock_all(struct drm_exec *exec,
 				return ret == -EALREADY ? -EINVAL : ret;
 			}
 		}
+		/* Do not end the loop: that would close the ticket, and evictions need it. */
+		break;
 	}
 
 	for (i = 0; i < count; i++) {
@@ -298,6 +300,8 @@ static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 end, u64 *of
 		drm_exec_retry_on_contention(&exec);
 		if (ret)
 			goto out_unlock;
+		/* Do not end the loop: that would close the ticket, and evictions need it. */
+		break;
 	}
 
 	*fits = ferry_placement_fits(ferry, &target, 1);
