@@ -10,6 +10,8 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
 
+#include <kunit/visibility.h>
+
 #include "ferry_bo.h"
 #include "ferry_ctx.h"
 #include "ferry_device.h"
@@ -135,6 +137,7 @@ int ferry_evict_all(struct ferry_device *ferry)
 {
 	return ferry_evict_try(ferry, FERRY_EVICT_SAVE_ALL);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_evict_all);
 
 /**
  * ferry_evict_final - move every BO out of the aperture before the BAR is unmapped
