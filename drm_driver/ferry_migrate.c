@@ -62,14 +62,15 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
 	job->copy = *copy;
 	ferry_client_get(copy->client);
 	/*
-	 * Start the job first: its last dependency is fixed when it is started, and as soon as
-	 * TTM has added its fence to the reservation, other jobs can depend on it.
+	 * Start the job before its fence is published: its last dependency is fixed when it is
+	 * started, and other jobs can depend on a fence that the reservation holds.
 	 */
-	ferry_job_start(job, ctx->batch);
 	if (keep) {
 		ferry_migrate_finish(bo, copy, to);
+		ferry_job_start(job, ctx->batch);
 		dma_resv_add_fence(resv, &job->fence, DMA_RESV_USAGE_KERNEL);
 	} else {
+		ferry_job_start(job, ctx->batch);
 		ret = ttm_bo_move_accel_cleanup(&bo->base, &job->fence, false, true, to);
 		if (ret)
 			ferry_job_cancel(job);
