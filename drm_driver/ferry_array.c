@@ -33,12 +33,17 @@ void *ferry_array_copy(u64 address, u32 count, u32 stride, size_t min_size, size
 
 	if (stride < min_size || stride > DRM_FERRY_STRIDE_MAX)
 		return ERR_PTR(-EINVAL);
-	if (stride == size)
-		return vmemdup_array_user(from, count, size);
 
-	copy = kvmalloc_array(count, size, GFP_KERNEL);
+	copy = kvmalloc_array(count, size, GFP_KERNEL_ACCOUNT);
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
+
+	if (stride == size) {
+		if (!copy_from_user(copy, from, count * size))
+			return copy;
+		kvfree(copy);
+		return ERR_PTR(-EFAULT);
+	}
 
 	for (i = 0; i < count; i++) {
 		ret = copy_struct_from_user(copy + i * size, size, from + (u64)i * stride, stride);

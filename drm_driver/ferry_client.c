@@ -29,7 +29,7 @@ int ferry_client_open(struct drm_device *drm, struct drm_file *file)
 {
 	struct ferry_client *client;
 
-	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 	if (!client)
 		return -ENOMEM;
 

@@ -66,7 +66,7 @@ static struct ferry_bo *ferry_gem_create_empty(struct ferry_device *ferry,
 			return ERR_PTR(ret);
 	}
 
-	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
+	bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
 	if (!bo) {
 		if (aperture_only)
 			ferry_vram_mgr_unaccount_only(ferry, size);

@@ -290,7 +290,7 @@ int ferry_ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *fil
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
 
-	targets = kvcalloc(args->count, sizeof(*targets), GFP_KERNEL);
+	targets = kvcalloc(args->count, sizeof(*targets), GFP_KERNEL_ACCOUNT);
 	if (!targets) {
 		ret = -ENOMEM;
 		goto out_free_entries;

@@ -136,7 +136,7 @@ struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs)
 	unsigned int count = inputs + 2;
 	struct ferry_job *job;
 
-	job = kvzalloc(struct_size(job, deps, count), GFP_KERNEL);
+	job = kvzalloc(struct_size(job, deps, count), GFP_KERNEL_ACCOUNT);
 	if (!job)
 		return NULL;
 

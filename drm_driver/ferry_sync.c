@@ -117,7 +117,7 @@ struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32
 	if (IS_ERR(copy))
 		return ERR_CAST(copy);
 
-	outs = kvcalloc(count, sizeof(*outs), GFP_KERNEL);
+	outs = kvcalloc(count, sizeof(*outs), GFP_KERNEL_ACCOUNT);
 	if (!outs) {
 		kvfree(copy);
 		return ERR_PTR(-ENOMEM);
@@ -129,7 +129,8 @@ struct ferry_sync_out *ferry_sync_find_out(struct drm_file *file, u64 syncs, u32
 		if (!outs[i].syncobj) {
 			ret = -ENOENT;
 		} else if (copy[i].point) {
-			outs[i].chain = dma_fence_chain_alloc();
+			/* As dma_fence_chain_alloc(), which does not account the memory. */
+			outs[i].chain = kmalloc(sizeof(*outs[i].chain), GFP_KERNEL_ACCOUNT);
 			if (!outs[i].chain)
 				ret = -ENOMEM;
 		}
