@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/cpumask.h>
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
@@ -308,8 +309,12 @@ static void ferry_job_fini(struct drm_device *drm, void *arg)
  */
 int ferry_job_init(struct ferry_device *ferry)
 {
-	/* Reclaim can wait for the fence of a job. */
-	ferry->jobs_wq = alloc_workqueue("ferry", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	/*
+	 * Reclaim can wait for the fence of a job. Leave half of the processors to others. No
+	 * worker waits for another job, so that a single one is enough for all jobs to end.
+	 */
+	ferry->jobs_wq = alloc_workqueue("ferry", WQ_UNBOUND | WQ_MEM_RECLAIM,
+					 max(1, (int)num_online_cpus() / 2));
 	if (!ferry->jobs_wq)
 		return -ENOMEM;
 
