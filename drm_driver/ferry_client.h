@@ -2,6 +2,7 @@
 #ifndef _FERRY_CLIENT_H_
 #define _FERRY_CLIENT_H_
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/types.h>
 
@@ -19,6 +20,8 @@ struct ferry_client {
 	struct kref ref;
 	/** @last: fence of the newest job, or NULL; exchanged atomically */
 	struct dma_fence *last;
+	/** @pending: BOs and syncs of ioctls with pending jobs; see ferry_job_batch_begin() */
+	atomic_t pending;
 	/** @copy_ns: nanoseconds spent in copies that ioctls of this client caused */
 	atomic64_t copy_ns;
 };

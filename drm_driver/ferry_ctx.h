@@ -27,8 +27,6 @@ struct ferry_ctx {
 	struct ferry_job_batch *batch;
 	/** @bo: BO that a job of @batch may copy; evicted BOs are copied synchronously */
 	struct ferry_bo *bo;
-	/** @by_job: set when a job copies the contents of @bo */
-	bool by_job;
 	/** @no_memory: set when a BO could not be evicted for lack of system memory */
 	bool no_memory;
 	/** @evict: the move frees the aperture, although TTM does not request it as an eviction */

@@ -55,6 +55,7 @@ static int ferry_debugfs_stats(struct seq_file *m, void *unused)
 	for (i = 0; i < ARRAY_SIZE(counters); i++)
 		seq_printf(m, "%s %lld\n", counters[i].name,
 			   (s64)atomic64_read(counters[i].value));
+	seq_printf(m, "jobs %d\n", atomic_read(&ferry->jobs));
 	seq_printf(m, "scanout_pins %d\n", atomic_read(&ferry->scanout_pins));
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include <drm/drm_device.h>
 #include <drm/drm_gem.h>
@@ -77,6 +78,8 @@ struct ferry_device {
 	struct workqueue_struct *jobs_wq;
 	/** @jobs: number of jobs that were started and have not ended */
 	atomic_t jobs;
+	/** @pending_wait: ioctls that wait for &ferry_client.pending to decrease */
+	wait_queue_head_t pending_wait;
 	/** @scanout_pins: number of pins held by framebuffers of the display's states */
 	atomic_t scanout_pins;
 	/** @bos_lock: protects @bos; no other lock is held or taken with it */

@@ -183,6 +183,7 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 	struct ferry_device *ferry = pci_get_drvdata(pdev);
 
 	drm_dev_unplug(&ferry->drm);
+	ferry_job_unplug(ferry);
 	ferry_kms_off(ferry);
 	ferry_evict_final(ferry);
 }

@@ -189,34 +189,23 @@ static int ferry_ioctl_lookup_targets(struct drm_file *file,
 static int ferry_ioctl_migrate_async(struct ferry_device *ferry, struct drm_file *file,
 				     struct drm_ferry_migrate *args,
 				     struct ferry_placement_target *targets,
-				     struct ferry_job *in_job)
+				     struct ferry_job_batch *batch)
 {
-	struct ferry_job_batch batch = { .client = file->driver_priv, .in_job = in_job };
-	struct ferry_placement_call call = { .client = batch.client, .batch = &batch };
+	struct ferry_placement_call call = { .client = batch->client, .batch = batch };
 	struct ferry_sync_out *outs;
-	struct ferry_job *last;
 	int ret;
 
 	outs = ferry_sync_find_out(file, args->out_syncs, args->out_count, args->sync_stride);
 	if (IS_ERR(outs))
 		return PTR_ERR(outs);
 
-	/* The last job runs after all others of this ioctl, so its fence represents them. */
-	last = ferry_job_new(ferry, 1);
-	if (!last) {
-		ret = -ENOMEM;
-		goto out_put_outs;
-	}
-
 	ret = ferry_placement_move_all(ferry, targets, args->count, &call);
 	args->failed_entry = call.failed;
 	if (!ret) {
-		ferry_job_start(last, &batch);
-		ferry_sync_publish(outs, args->out_count, &last->fence);
+		ferry_job_start(batch->last, batch);
+		ferry_sync_publish(outs, args->out_count, &batch->last->fence);
 	}
-	ferry_job_put(last);
 
-out_put_outs:
 	ferry_sync_put_out(outs, args->out_count);
 	return ret;
 }
@@ -244,22 +233,34 @@ static int ferry_ioctl_migrate_targets(struct ferry_device *ferry, struct drm_fi
 				       struct drm_ferry_migrate *args,
 				       struct ferry_placement_target *targets)
 {
+	struct ferry_job_batch batch = { .ferry = ferry, .client = file->driver_priv };
 	struct ferry_job *in_job = NULL;
 	int ret;
+
+	if (args->out_count) {
+		ret = ferry_job_batch_begin(&batch, args->count + args->in_count +
+					    args->out_count);
+		if (ret)
+			return ret;
+	}
 
 	if (args->in_count) {
 		in_job = ferry_sync_in(ferry, file, args->in_syncs, args->in_count,
 				       args->sync_stride);
-		if (IS_ERR(in_job))
-			return PTR_ERR(in_job);
+		if (IS_ERR(in_job)) {
+			ret = PTR_ERR(in_job);
+			goto out_end;
+		}
+		batch.in_job = in_job;
 	}
 
 	if (args->out_count)
-		ret = ferry_ioctl_migrate_async(ferry, file, args, targets, in_job);
+		ret = ferry_ioctl_migrate_async(ferry, file, args, targets, &batch);
 	else
 		ret = ferry_ioctl_migrate_wait(ferry, file, args, targets, in_job);
 
-	ferry_job_put(in_job);
+out_end:
+	ferry_job_batch_end(&batch);
 	return ret;
 }
 

@@ -7,9 +7,11 @@
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_managed.h>
 
 #include <kunit/visibility.h>
@@ -34,6 +36,16 @@
  * or to a syncobj: all of its dependencies are fixed before another job can depend on it, so
  * there is no cycle. Until it signals its fence, the worker allocates no memory and takes no
  * lock but that of the fence.
+ *
+ * The fence of an ioctl's last job is the one that its out-syncs get. This job depends on the
+ * fences of all BOs of the ioctl, also of those that need no copy. The fences are collected,
+ * and the memory for them is allocated, before the first job is started.
+ *
+ * Jobs of one client end in the order in which they were started, so one in-fence can keep
+ * all of them pending. The memory of pending jobs is therefore limited: an ioctl adds the
+ * number of its BOs and syncs to &ferry_client.pending, and its last job subtracts them. At
+ * the limit the next ioctl waits, like for a full ring of a GPU, before it takes a
+ * reservation. All memory of jobs is accounted to the memory cgroup of the client.
  *
  * Why not drm_sched: when an entity is killed, drm_sched drops its jobs and signals their
  * fences with an error. A job of ferry must always copy, even if its client was killed or an
@@ -100,6 +112,16 @@ static void ferry_job_put_fences(struct ferry_job *job)
 	}
 }
 
+static void ferry_job_uncharge(struct ferry_device *ferry, struct ferry_client *client,
+			       unsigned int entries)
+{
+	if (!entries)
+		return;
+
+	atomic_sub(entries, &client->pending);
+	wake_up_all(&ferry->pending_wait);
+}
+
 static void ferry_job_run(struct work_struct *work)
 {
 	struct ferry_job *job = container_of(work, struct ferry_job, work);
@@ -117,7 +139,8 @@ static void ferry_job_run(struct work_struct *work)
 	dma_fence_end_signalling(cookie);
 
 	ferry_job_put_fences(job);
-	ferry_client_put(job->copy.client);
+	ferry_job_uncharge(ferry, job->client, job->charge);
+	ferry_client_put(job->client);
 	dma_fence_put(&job->fence);
 	/* The device can be released as soon as the count is 0. */
 	if (atomic_dec_and_test(&ferry->jobs))
@@ -129,12 +152,14 @@ static void ferry_job_run(struct work_struct *work)
  * @ferry: the device
  * @inputs: number of entries of &ferry_job.deps, from the first, that the caller fills in and
  * whose errors the job's fence inherits; 1 if ferry_job_start() shall fill in the in-fence job
+ * @others: number of entries after them that the caller fills in
  *
  * Return: the job, or NULL if memory is short.
  */
-struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs)
+struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs,
+				unsigned int others)
 {
-	unsigned int count = inputs + 2;
+	unsigned int count = inputs + others + 1;
 	struct ferry_job *job;
 
 	job = kvzalloc(struct_size(job, deps, count), GFP_KERNEL_ACCOUNT);
@@ -165,7 +190,7 @@ struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv 
 	struct ferry_job *job;
 	int ret;
 
-	job = ferry_job_new(ferry, 1);
+	job = ferry_job_new(ferry, 1, 1);
 	if (!job)
 		return ERR_PTR(-ENOMEM);
 
@@ -215,6 +240,7 @@ static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 	 */
 	cookie = dma_fence_begin_signalling();
 	job->started = true;
+	job->client = ferry_client_get(client);
 	dma_fence_get(&job->fence);
 	atomic_inc(&job->ferry->jobs);
 	job->deps[job->count - 1].fence = xchg(&client->last, dma_fence_get(&job->fence));
@@ -256,6 +282,7 @@ void ferry_job_start(struct ferry_job *job, struct ferry_job_batch *batch)
 {
 	struct ferry_job *in_job = batch->in_job;
 
+	batch->started = true;
 	if (in_job) {
 		if (!in_job->started)
 			ferry_job_queue(in_job, batch->client);
@@ -265,31 +292,141 @@ void ferry_job_start(struct ferry_job *job, struct ferry_job_batch *batch)
 	ferry_job_queue(job, batch->client);
 }
 
+/*
+ * Jobs of one client end in the order in which they were started, so @batch->last needs no
+ * dependency on a job of its own client. Check that first: a fence that signals may lose its ops.
+ */
+static bool ferry_job_is_dep(const struct ferry_job_batch *batch, struct dma_fence *fence)
+{
+	if ((__force const void *)READ_ONCE(fence->ops) == &ferry_job_fence_ops &&
+	    to_ferry_job(fence)->client == batch->client)
+		return false;
+
+	return !dma_fence_is_signaled(fence);
+}
+
 /**
- * ferry_job_add_dep - make later jobs of an ioctl depend on the fences of a BO
+ * ferry_job_count_deps - count the fences of a BO that the last job of an ioctl must wait for
  * @batch: the ioctl
- * @ferry: the device
- * @resv: the BO's reservation, held
+ * @resv: the BO's reservation, held; until it is dropped the number can only decrease
  *
- * Starts a job that copies nothing and depends on all fences that the BO has now.
+ * Return: the number.
+ */
+unsigned int ferry_job_count_deps(const struct ferry_job_batch *batch, struct dma_resv *resv)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	unsigned int deps = 0;
+
+	dma_resv_for_each_fence(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		deps += ferry_job_is_dep(batch, fence);
+
+	return deps;
+}
+
+/**
+ * ferry_job_new_last - create the last job of an ioctl
+ * @batch: the ioctl; a last job that is not started is replaced
+ * @deps: for how many calls of ferry_job_add_deps(), in fences, there shall be room
+ *
+ * The fence of the last job represents all jobs of the ioctl.
  *
  * Return: 0 or -ENOMEM.
  */
-int ferry_job_add_dep(struct ferry_job_batch *batch, struct ferry_device *ferry,
-		      struct dma_resv *resv)
+int ferry_job_new_last(struct ferry_job_batch *batch, unsigned int deps)
 {
-	struct ferry_job *job;
+	struct ferry_job *last = ferry_job_new(batch->ferry, 1, deps);
 
-	if (dma_resv_test_signaled(resv, DMA_RESV_USAGE_BOOKKEEP))
-		return 0;
+	if (!last)
+		return -ENOMEM;
 
-	job = ferry_job_new_for(ferry, resv);
-	if (IS_ERR(job))
-		return PTR_ERR(job);
-
-	ferry_job_start(job, batch);
-	ferry_job_put(job);
+	last->charge = batch->charge;
+	ferry_job_put(batch->last);
+	batch->last = last;
+	batch->deps = 0;
 	return 0;
+}
+
+/**
+ * ferry_job_add_deps - make the last job of an ioctl wait for the fences of a BO
+ * @batch: the ioctl
+ * @resv: the BO's reservation, held since ferry_job_count_deps()
+ */
+void ferry_job_add_deps(struct ferry_job_batch *batch, struct dma_resv *resv)
+{
+	struct ferry_job *last = batch->last;
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_for_each_fence(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
+		if (ferry_job_is_dep(batch, fence))
+			last->deps[last->inputs + batch->deps++].fence = dma_fence_get(fence);
+	}
+}
+
+static bool ferry_job_try_charge(struct ferry_client *client, unsigned int entries)
+{
+	int pending = atomic_read(&client->pending);
+
+	do {
+		/* A client without pending jobs may start the largest ioctl. */
+		if (pending && pending + entries > FERRY_JOB_MAX_PENDING)
+			return false;
+	} while (!atomic_try_cmpxchg(&client->pending, &pending, pending + entries));
+
+	return true;
+}
+
+/**
+ * ferry_job_batch_begin - begin an asynchronous ioctl
+ * @batch: the ioctl
+ * @entries: number of its BOs, in-syncs and out-syncs, for which it allocates memory
+ *
+ * Waits until the client has less than %FERRY_JOB_MAX_PENDING pending entries. The caller
+ * holds no reservation, and has changed nothing yet.
+ *
+ * Return: 0, -ENODEV or -ERESTARTSYS.
+ */
+int ferry_job_batch_begin(struct ferry_job_batch *batch, unsigned int entries)
+{
+	struct ferry_device *ferry = batch->ferry;
+	bool charged = false;
+	int ret;
+
+	ret = wait_event_interruptible(ferry->pending_wait,
+				       (charged = ferry_job_try_charge(batch->client, entries)) ||
+				       drm_dev_is_unplugged(&ferry->drm));
+	if (ret)
+		return ret;
+	if (!charged)
+		return -ENODEV;
+
+	batch->charge = entries;
+	return 0;
+}
+
+/**
+ * ferry_job_batch_end - end an ioctl, and drop its references to jobs
+ * @batch: the ioctl; ferry_job_batch_begin() succeeded, or it is synchronous
+ */
+void ferry_job_batch_end(struct ferry_job_batch *batch)
+{
+	/* An ioctl that failed after its first move stays pending until its jobs have ended. */
+	if (batch->started && !batch->last->started)
+		ferry_job_start(batch->last, batch);
+	if (!batch->started)
+		ferry_job_uncharge(batch->ferry, batch->client, batch->charge);
+	ferry_job_put(batch->last);
+	ferry_job_put(batch->in_job);
+}
+
+/**
+ * ferry_job_unplug - let ioctls that wait in ferry_job_batch_begin() return -ENODEV
+ * @ferry: the device, unplugged
+ */
+void ferry_job_unplug(struct ferry_device *ferry)
+{
+	wake_up_all(&ferry->pending_wait);
 }
 
 static void ferry_job_fini(struct drm_device *drm, void *arg)
@@ -309,6 +446,7 @@ static void ferry_job_fini(struct drm_device *drm, void *arg)
  */
 int ferry_job_init(struct ferry_device *ferry)
 {
+	init_waitqueue_head(&ferry->pending_wait);
 	/*
 	 * Reclaim can wait for the fence of a job. Leave half of the processors to others. No
 	 * worker waits for another job, so that a single one is enough for all jobs to end.

@@ -4,7 +4,6 @@
 #include <drm/ttm/ttm_bo.h>
 
 #include "ferry_bo.h"
-#include "ferry_client.h"
 #include "ferry_compat.h"
 #include "ferry_copy.h"
 #include "ferry_ctx.h"
@@ -60,7 +59,6 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
 		return PTR_ERR(job);
 
 	job->copy = *copy;
-	ferry_client_get(copy->client);
 	/*
 	 * Start the job before its fence is published: its last dependency is fixed when it is
 	 * started, and other jobs can depend on a fence that the reservation holds.
@@ -77,8 +75,6 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
 		else if (copy->to.tt)
 			ferry_tt_set_keep(bo, false);
 	}
-	if (!ret)
-		ctx->by_job = true;
 	ferry_job_put(job);
 	return ret;
 }

@@ -111,8 +111,28 @@ static int ferry_placement_check(const struct ferry_placement_target *target)
 	return 0;
 }
 
-static int ferry_placement_move_one(struct ferry_device *ferry,
-				    struct ferry_placement_target *target,
+/* Let the out-syncs wait for earlier work on all targets, also on those that need no move. */
+static int ferry_placement_add_deps(const struct ferry_placement_target *targets, u32 count,
+				    struct ferry_job_batch *batch)
+{
+	unsigned int deps = 0;
+	u32 i;
+	int ret;
+
+	for (i = 0; i < count; i++)
+		deps += ferry_job_count_deps(batch, targets[i].bo->base.base.resv);
+
+	ret = ferry_job_new_last(batch, deps);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < count; i++)
+		ferry_job_add_deps(batch, targets[i].bo->base.base.resv);
+
+	return 0;
+}
+
+static int ferry_placement_move_one(struct ferry_placement_target *target,
 				    struct ferry_placement_call *call)
 {
 	struct ferry_ctx ctx = {
@@ -121,18 +141,11 @@ static int ferry_placement_move_one(struct ferry_device *ferry,
 		.batch = call->batch,
 		.bo = target->bo,
 	};
-	int ret;
 
-	ret = ferry_placement_move(target->bo, target->placement, &ctx);
-	/* If no job moved the BO, the out-syncs still have to wait for earlier work on it. */
-	if (!ret && call->batch && !ctx.by_job)
-		ret = ferry_job_add_dep(call->batch, ferry, target->bo->base.base.resv);
-
-	return ret;
+	return ferry_placement_move(target->bo, target->placement, &ctx);
 }
 
-static int ferry_placement_move_those_to(struct ferry_device *ferry,
-					 struct ferry_placement_target *targets, u32 count,
+static int ferry_placement_move_those_to(struct ferry_placement_target *targets, u32 count,
 					 u32 placement, struct ferry_placement_call *call)
 {
 	u32 i;
@@ -141,7 +154,7 @@ static int ferry_placement_move_those_to(struct ferry_device *ferry,
 	for (i = 0; i < count; i++) {
 		if (targets[i].placement != placement)
 			continue;
-		ret = ferry_placement_move_one(ferry, &targets[i], call);
+		ret = ferry_placement_move_one(&targets[i], call);
 		if (ret) {
 			call->failed = i;
 			return ret;
@@ -202,12 +215,17 @@ static int ferry_placement_try_all(struct ferry_device *ferry,
 		goto out_unlock;
 	}
 
+	if (call->batch) {
+		ret = ferry_placement_add_deps(targets, count, call->batch);
+		if (ret)
+			goto out_unlock;
+	}
+
 	/* First free the space of the BOs that leave the aperture. */
-	ret = ferry_placement_move_those_to(ferry, targets, count, DRM_FERRY_PLACEMENT_SYSTEM,
-					    call);
+	ret = ferry_placement_move_those_to(targets, count, DRM_FERRY_PLACEMENT_SYSTEM, call);
 	if (!ret)
-		ret = ferry_placement_move_those_to(ferry, targets, count,
-						    DRM_FERRY_PLACEMENT_APERTURE, call);
+		ret = ferry_placement_move_those_to(targets, count, DRM_FERRY_PLACEMENT_APERTURE,
+						    call);
 
 out_unlock:
 	drm_exec_fini(&exec);

@@ -54,7 +54,7 @@ struct ferry_job *ferry_sync_in(struct ferry_device *ferry, struct drm_file *fil
 	if (IS_ERR(copy))
 		return ERR_CAST(copy);
 
-	in_job = ferry_job_new(ferry, count);
+	in_job = ferry_job_new(ferry, count, 0);
 	if (!in_job)
 		ret = -ENOMEM;
 
