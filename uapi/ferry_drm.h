@@ -313,6 +313,11 @@ struct drm_ferry_sync {
  * copied nevertheless, and the out-syncs signal with that error. A call that fails does
  * not change its out-syncs.
  *
+ * BOs, in-syncs and out-syncs count as pending from a call with out-syncs until its job
+ * has ended. An open file has up to 16384 of them, or those of one call. A call that would
+ * exceed this limit waits, before it changes anything, until earlier calls have ended. So a
+ * thread that makes such calls should not be the one that signals their in-syncs.
+ *
  * Errors:
  * EINVAL: @count is 0 or above %DRM_FERRY_MIGRATE_MAX; @flags or @pad is not zero; a
  * stride is smaller than the element in version 3 of this interface, or above
