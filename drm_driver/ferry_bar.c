@@ -172,14 +172,65 @@ static const char *ferry_bar_reason(const struct ferry_bar *bar)
 	return "something else mapped the BAR first";
 }
 
-/* Choose the BAR and claim it. */
-static int ferry_bar_claim(struct ferry_device *ferry, u64 limit)
+/* Check if a driver of the firmware's framebuffer claims memory under this name. */
+static bool ferry_bar_is_firmware_name(const char *name)
+{
+	static const char * const names[] = {
+		"BOOTFB", "lfb", "efifb", "vesafb", "simplefb", "efidrm", "vesadrm", "simpledrm",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (name && !strcmp(name, names[i]))
+			return true;
+
+	return false;
+}
+
+/*
+ * Look at the claims inside the BAR, before the firmware's framebuffer is removed: until then
+ * no claim of its driver ends when a program closes /dev/fb0. Claims by others are an error.
+ */
+static int ferry_bar_check_claims(struct ferry_device *ferry, int index)
+{
+	const struct resource *res = pci_resource_n(to_pci_dev(ferry->drm.dev), index);
+	const struct resource *child;
+
+	for (child = res->child; child; child = child->sibling) {
+		if (!ferry_bar_is_firmware_name(child->name)) {
+			drm_err(&ferry->drm, "BAR %d %pR is in use by another driver\n", index,
+				res);
+			return -EBUSY;
+		}
+		ferry->bar.firmware = true;
+	}
+
+	return 0;
+}
+
+/**
+ * ferry_bar_choose - choose the BAR and the memory types to request for it
+ * @ferry: the device
+ * @limit: number of bytes of the BAR that are backed by memory, 0 for all
+ * @host_memory: the BAR is memory of the host, which the host maps cached
+ *
+ * Detects all errors that can be detected without access to the BAR, so that the firmware's
+ * framebuffer need not be removed if ferry cannot drive the device.
+ *
+ * Return: 0, -ENODEV without a usable BAR, -EINVAL for a module parameter that does not fit
+ * the device, -EBUSY if a driver holds the BAR and is none of the firmware's framebuffer.
+ */
+int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory)
 {
 	struct drm_device *drm = &ferry->drm;
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
 	struct ferry_bar *bar = &ferry->bar;
-	int index;
+	int index, ret;
 	u64 size;
+
+	ret = ferry_bar_requests(ferry, aperture_memtype, host_memory, bar->requests);
+	if (ret)
+		return ret;
 
 	index = ferry_bar_pick(ferry);
 	if (index < 0)
@@ -198,12 +249,9 @@ static int ferry_bar_claim(struct ferry_device *ferry, u64 limit)
 		return -ENODEV;
 	}
 
-	if (!devm_request_mem_region(drm->dev, pci_resource_start(pdev, index),
-				     pci_resource_len(pdev, index), "ferry")) {
-		drm_err(drm, "BAR %d %pR is in use by another driver\n",
-			index, pci_resource_n(pdev, index));
-		return -EBUSY;
-	}
+	ret = ferry_bar_check_claims(ferry, index);
+	if (ret)
+		return ret;
 
 	bar->index = index;
 	bar->base = pci_resource_start(pdev, index);
@@ -211,34 +259,51 @@ static int ferry_bar_claim(struct ferry_device *ferry, u64 limit)
 	return 0;
 }
 
+/*
+ * A program that has /dev/fb0 open, such as a splash screen, keeps the driver of the firmware's
+ * framebuffer from releasing its claim. The framebuffer is off the screen all the same.
+ */
+static int ferry_bar_claim(struct ferry_device *ferry)
+{
+	struct drm_device *drm = &ferry->drm;
+	struct pci_dev *pdev = to_pci_dev(drm->dev);
+	struct ferry_bar *bar = &ferry->bar;
+
+	if (devm_request_mem_region(drm->dev, pci_resource_start(pdev, bar->index),
+				    pci_resource_len(pdev, bar->index), "ferry"))
+		return 0;
+
+	if (!bar->firmware) {
+		drm_err(drm, "BAR %d %pR is in use by another driver\n",
+			bar->index, pci_resource_n(pdev, bar->index));
+		return -EBUSY;
+	}
+
+	drm_warn(drm, "BAR %d is shared with the firmware's framebuffer, which a program has open: it can overwrite the aperture\n",
+		 bar->index);
+	return 0;
+}
+
 /**
  * ferry_bar_init - claim and map the aperture
- * @ferry: the device
- * @limit: number of bytes of the BAR that are backed by memory, 0 for all
- * @host_memory: the BAR is memory of the host, which the host maps cached
+ * @ferry: the device, with ferry_bar_choose() done and the firmware's framebuffer removed
  *
  * devres releases the BAR after the driver's remove callback.
  *
- * Return: 0, -ENODEV without a usable BAR, -EINVAL for a module parameter that
- * does not fit the device, -EBUSY if another driver holds the BAR, -ENOMEM if the BAR
- * cannot be mapped.
+ * Return: 0, -EBUSY if another driver holds the BAR, -ENOMEM or -EIO if the BAR cannot be
+ * mapped.
  */
-int ferry_bar_init(struct ferry_device *ferry, u64 limit, bool host_memory)
+int ferry_bar_init(struct ferry_device *ferry)
 {
 	struct drm_device *drm = &ferry->drm;
 	struct ferry_bar *bar = &ferry->bar;
-	enum drm_ferry_memtype requests[2];
 	int ret;
 
-	ret = ferry_bar_requests(ferry, aperture_memtype, host_memory, requests);
+	ret = ferry_bar_claim(ferry);
 	if (ret)
 		return ret;
 
-	ret = ferry_bar_claim(ferry, limit);
-	if (ret)
-		return ret;
-
-	ret = ferry_bar_map_best(ferry, requests);
+	ret = ferry_bar_map_best(ferry, bar->requests);
 	if (ret) {
 		drm_err(drm, "BAR %d cannot be mapped: %d\n", bar->index, ret);
 		return ret;

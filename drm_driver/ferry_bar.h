@@ -13,7 +13,8 @@ struct ferry_device;
 /**
  * struct ferry_bar - the memory BAR, claimed and mapped once
  *
- * Constant from ferry_bar_init() until devres unmaps the BAR. The driver's remove callback
+ * @index, @base, @size, @requests and @firmware are constant from ferry_bar_choose(), and
+ * the other fields from ferry_bar_init(), until devres unmaps the BAR. The driver's remove callback
  * moves all BOs out of the aperture before that, see ferry_evict_final().
  */
 struct ferry_bar {
@@ -25,13 +26,18 @@ struct ferry_bar {
 	u64 size;
 	/** @index: index of the PCI BAR */
 	int index;
+	/** @requests: memory types to request, in order of preference */
+	enum drm_ferry_memtype requests[2];
+	/** @firmware: the firmware's framebuffer held the BAR when the device was probed */
+	bool firmware;
 	/** @requested: memory type that the driver requested */
 	enum drm_ferry_memtype requested;
 	/** @effective: memory type found in the kernel's page tables */
 	enum drm_ferry_memtype effective;
 };
 
-int ferry_bar_init(struct ferry_device *ferry, u64 limit, bool host_memory);
+int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory);
+int ferry_bar_init(struct ferry_device *ferry);
 #if IS_ENABLED(CONFIG_KUNIT)
 int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_memory,
 		       enum drm_ferry_memtype requests[2]);

@@ -88,6 +88,7 @@ static const struct drm_driver ferry_drv_driver = {
 	.minor = 1,
 };
 
+/* Initialize what does not need access to the BAR. */
 static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 {
 	int ret;
@@ -95,7 +96,7 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 	spin_lock_init(&ferry->bos_lock);
 	INIT_LIST_HEAD(&ferry->bos);
 
-	ret = ferry_bar_init(ferry, ferry->kms ? ferry->kms->dispi.vram : 0, host_memory);
+	ret = ferry_bar_choose(ferry, ferry->kms ? ferry->kms->dispi.vram : 0, host_memory);
 	if (ret)
 		return ret;
 
@@ -143,10 +144,6 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct ferry_device *ferry;
 	int ret;
 
-	ret = aperture_remove_conflicting_pci_devices(pdev, ferry_drv_driver.name);
-	if (ret)
-		return ret;
-
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
@@ -165,6 +162,17 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = ferry_drv_init_parts(ferry, ferry_drv_is_host_memory(pdev));
 	if (ret)
 		return ret;
+
+	/* If the probe fails before here, the firmware's framebuffer stays on the screen. */
+	ret = aperture_remove_conflicting_pci_devices(pdev, ferry_drv_driver.name);
+	if (ret)
+		return ret;
+
+	ret = ferry_bar_init(ferry);
+	if (ret)
+		return ret;
+	if (ferry->kms)
+		ferry_kms_reset(ferry);
 
 	ret = drm_dev_register(&ferry->drm, 0);
 	if (ret) {
