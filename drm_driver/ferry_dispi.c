@@ -23,6 +23,11 @@
 #define FERRY_DISPI_QEXT_ENDIAN		0x604
 #define FERRY_DISPI_ENDIAN_LITTLE	0x1e1e1e1e
 
+/* Without the register BAR: I/O ports of a VGA device, for the index and the value of a register */
+#define FERRY_DISPI_PORT_INDEX		0x1ce
+#define FERRY_DISPI_PORT_DATA		0x1cf
+#define FERRY_DISPI_PORTS		2
+
 /* DISPI registers, of 16 bits each */
 enum {
 	DISPI_ID,
@@ -49,17 +54,38 @@ enum {
 
 static u16 ferry_dispi_read(struct ferry_dispi *dispi, int reg)
 {
-	return readw(dispi->mmio + FERRY_DISPI_REGISTERS + reg * 2);
+	if (dispi->mmio)
+		return readw(dispi->mmio + FERRY_DISPI_REGISTERS + reg * 2);
+
+	outw(reg, FERRY_DISPI_PORT_INDEX);
+	return inw(FERRY_DISPI_PORT_DATA);
 }
 
 static void ferry_dispi_write(struct ferry_dispi *dispi, int reg, u16 val)
 {
-	writew(val, dispi->mmio + FERRY_DISPI_REGISTERS + reg * 2);
+	if (dispi->mmio) {
+		writew(val, dispi->mmio + FERRY_DISPI_REGISTERS + reg * 2);
+		return;
+	}
+
+	outw(reg, FERRY_DISPI_PORT_INDEX);
+	outw(val, FERRY_DISPI_PORT_DATA);
+}
+
+static u8 ferry_dispi_vga_read(struct ferry_dispi *dispi, u16 port)
+{
+	if (dispi->mmio)
+		return readb(dispi->mmio + FERRY_DISPI_VGA + port - VGA_ATT_W);
+
+	return inb(port);
 }
 
 static void ferry_dispi_vga_write(struct ferry_dispi *dispi, u16 port, u8 val)
 {
-	writeb(val, dispi->mmio + FERRY_DISPI_VGA + port - VGA_ATT_W);
+	if (dispi->mmio)
+		writeb(val, dispi->mmio + FERRY_DISPI_VGA + port - VGA_ATT_W);
+	else
+		outb(val, port);
 }
 
 /**
@@ -68,32 +94,39 @@ static void ferry_dispi_vga_write(struct ferry_dispi *dispi, u16 port, u8 val)
  */
 void ferry_dispi_reset(struct ferry_dispi *dispi)
 {
-	/* Newer devices have a register for the byte order of pixels. */
-	if (readl(dispi->mmio + FERRY_DISPI_QEXT_SIZE) >= 8)
+	/* Newer devices with a register BAR have a register for the byte order of pixels. */
+	if (dispi->mmio && readl(dispi->mmio + FERRY_DISPI_QEXT_SIZE) >= 8)
 		writel(FERRY_DISPI_ENDIAN_LITTLE, dispi->mmio + FERRY_DISPI_QEXT_ENDIAN);
 }
 
-/**
- * ferry_dispi_probe - find the registers of a Bochs display
- * @ferry: the device
- * @dispi: filled in
- *
- * devres releases the registers after the driver's remove callback.
- *
- * Return: 0, -ENODEV if the device has no such registers, -EBUSY if another driver holds
- * them, or -ENOMEM.
- */
-int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi)
+static int ferry_dispi_claim_ports(struct drm_device *drm)
 {
-	struct drm_device *drm = &ferry->drm;
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
-	u16 id;
 
-	if (!(pci_resource_flags(pdev, FERRY_DISPI_BAR) & IORESOURCE_MEM) ||
-	    pci_resource_len(pdev, FERRY_DISPI_BAR) < FERRY_DISPI_BAR_MIN) {
+	/* Only a VGA device decodes the ports. */
+	if (pdev->class >> 8 != PCI_CLASS_DISPLAY_VGA) {
 		drm_err(drm, "BAR %d with the display registers is missing\n", FERRY_DISPI_BAR);
 		return -ENODEV;
 	}
+
+	if (!devm_request_region(drm->dev, FERRY_DISPI_PORT_INDEX, FERRY_DISPI_PORTS, "ferry")) {
+		drm_err(drm, "I/O port 0x%x is in use by another driver\n",
+			FERRY_DISPI_PORT_INDEX);
+		return -EBUSY;
+	}
+
+	drm_info(drm, "BAR %d with the display registers is missing: using I/O ports, without EDID\n",
+		 FERRY_DISPI_BAR);
+	return 0;
+}
+
+static int ferry_dispi_claim(struct drm_device *drm, struct ferry_dispi *dispi)
+{
+	struct pci_dev *pdev = to_pci_dev(drm->dev);
+
+	if (!(pci_resource_flags(pdev, FERRY_DISPI_BAR) & IORESOURCE_MEM) ||
+	    pci_resource_len(pdev, FERRY_DISPI_BAR) < FERRY_DISPI_BAR_MIN)
+		return ferry_dispi_claim_ports(drm);
 
 	if (!devm_request_mem_region(drm->dev, pci_resource_start(pdev, FERRY_DISPI_BAR),
 				     pci_resource_len(pdev, FERRY_DISPI_BAR), "ferry")) {
@@ -103,17 +136,43 @@ int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi)
 	}
 	dispi->mmio = devm_ioremap(drm->dev, pci_resource_start(pdev, FERRY_DISPI_BAR),
 				   pci_resource_len(pdev, FERRY_DISPI_BAR));
-	if (!dispi->mmio)
-		return -ENOMEM;
+	return dispi->mmio ? 0 : -ENOMEM;
+}
+
+/**
+ * ferry_dispi_probe - find the registers of a Bochs display
+ * @ferry: the device
+ * @dispi: filled in
+ *
+ * The registers are in a BAR, or, on a VGA device without this BAR, behind I/O ports. Only
+ * reads registers: the firmware's framebuffer can still be on the screen. devres releases the
+ * registers after the driver's remove callback.
+ *
+ * Return: 0, -ENODEV if the device has no such registers, -EBUSY if another driver holds
+ * them, or -ENOMEM.
+ */
+int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi)
+{
+	struct drm_device *drm = &ferry->drm;
+	u16 id;
+	int ret;
+
+	ret = ferry_dispi_claim(drm, dispi);
+	if (ret)
+		return ret;
 
 	id = ferry_dispi_read(dispi, DISPI_ID);
 	if ((id & DISPI_ID_MASK) != DISPI_ID_VALUE) {
-		drm_err(drm, "no Bochs display behind BAR %d: id 0x%x\n", FERRY_DISPI_BAR, id);
+		if (dispi->mmio)
+			drm_err(drm, "no Bochs display behind BAR %d: id 0x%x\n",
+				FERRY_DISPI_BAR, id);
+		else
+			drm_err(drm, "no Bochs display behind I/O port 0x%x: id 0x%x\n",
+				FERRY_DISPI_PORT_INDEX, id);
 		return -ENODEV;
 	}
 	dispi->vram = (u64)ferry_dispi_read(dispi, DISPI_MEMORY_64K) * SZ_64K;
 
-	ferry_dispi_reset(dispi);
 	return 0;
 }
 
@@ -178,7 +237,7 @@ void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank)
 {
 	ferry_dispi_vga_write(dispi, VGA_MIS_W, VGA_MIS_COLOR);
 	/* After this read the next write to the attribute port is an index. */
-	readb(dispi->mmio + FERRY_DISPI_VGA + VGA_IS1_RC - VGA_ATT_W);
+	ferry_dispi_vga_read(dispi, VGA_IS1_RC);
 	ferry_dispi_vga_write(dispi, VGA_ATT_W, blank ? 0 : VGA_AR_ENABLE_DISPLAY);
 }
 
@@ -193,6 +252,9 @@ void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank)
 bool ferry_dispi_has_edid(struct ferry_dispi *dispi)
 {
 	u8 header[8];
+
+	if (!dispi->mmio)
+		return false;
 
 	memcpy_fromio(header, dispi->mmio, sizeof(header));
 	return drm_edid_header_is_valid(header) == sizeof(header);

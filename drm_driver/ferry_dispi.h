@@ -13,7 +13,10 @@ struct ferry_device;
  * struct ferry_dispi - the registers of a Bochs display
  */
 struct ferry_dispi {
-	/** @mmio: EDID, VGA and DISPI registers; accessed inside drm_dev_enter() */
+	/**
+	 * @mmio: EDID, VGA and DISPI registers, or NULL if VGA and DISPI registers are behind I/O
+	 * ports; accessed inside drm_dev_enter()
+	 */
 	void __iomem *mmio;
 	/** @vram: number of bytes of memory behind the aperture, as the device reports it */
 	u64 vram;
