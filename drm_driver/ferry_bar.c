@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
 
 #include <asm/memtype.h>
 
+#include <drm/drm_cache.h>
 #include <drm/drm_print.h>
 
 #include <kunit/visibility.h>
@@ -26,6 +28,11 @@
  * BAR before, the request for write-combining succeeds and the result is uncached. So the
  * driver reads back the page table entry that its request produced, reports the memory type
  * found there to user space, and uses it for every mapping.
+ *
+ * A card that has lost its configuration or its link still has a BAR that can be claimed. Its
+ * reads return all ones and its writes are lost, so clients would read wrong data. The driver
+ * therefore writes to some words of the aperture and reads them back when it probes the device
+ * and after each reset, and restores what these words contained.
  */
 
 static int aperture_bar = -1;
@@ -39,6 +46,9 @@ MODULE_PARM_DESC(aperture_memtype,
 		 "memory type to request for the aperture: wb, wc or uc (default auto: wb, then wc, for memory of the host; wc for all other devices)");
 
 #define FERRY_BAR_MIN SZ_1M
+
+/* Number of words of the aperture to check, from the first to the last, at equal distances */
+#define FERRY_BAR_WORDS 9
 
 static int ferry_bar_pick(struct ferry_device *ferry)
 {
@@ -284,14 +294,73 @@ static int ferry_bar_claim(struct ferry_device *ferry)
 	return 0;
 }
 
+static void __iomem *ferry_bar_word(const struct ferry_bar *bar, unsigned int index)
+{
+	u64 distance = (bar->size - sizeof(u64)) / (FERRY_BAR_WORDS - 1);
+
+	return ferry_bar_vaddr(bar, round_down(index * distance, sizeof(u64)));
+}
+
+/* Write to a word so that the next read of it comes from the device. */
+static void ferry_bar_write_word(const struct ferry_bar *bar, unsigned int index, u64 val)
+{
+	void __iomem *word = ferry_bar_word(bar, index);
+
+	writeq(val, word);
+	/* Flush the write-combining buffers. */
+	mb();
+	if (bar->effective == DRM_FERRY_MEMTYPE_WB)
+		drm_clflush_virt_range((void __force *)word, sizeof(val));
+}
+
 /**
- * ferry_bar_init - claim and map the aperture
+ * ferry_bar_check - check that the aperture is memory
+ * @ferry: the device, with its aperture mapped
+ *
+ * Writes to some words of the aperture, reads them back and restores them. The words have
+ * different values, so that the check also fails if the device ignores bits of an address.
+ *
+ * Return: 0, or -EIO if the aperture does not store what is written to it.
+ */
+int ferry_bar_check(struct ferry_device *ferry)
+{
+	struct ferry_bar *bar = &ferry->bar;
+	u64 old[FERRY_BAR_WORDS], pattern[FERRY_BAR_WORDS], now;
+	unsigned int i, ones = 0, wrong = 0;
+
+	for (i = 0; i < FERRY_BAR_WORDS; i++) {
+		old[i] = readq(ferry_bar_word(bar, i));
+		pattern[i] = ~old[i] ^ (i + 1);
+	}
+	for (i = 0; i < FERRY_BAR_WORDS; i++)
+		ferry_bar_write_word(bar, i, pattern[i]);
+	for (i = 0; i < FERRY_BAR_WORDS; i++) {
+		now = readq(ferry_bar_word(bar, i));
+		ones += now == U64_MAX;
+		wrong += now != pattern[i];
+	}
+	for (i = FERRY_BAR_WORDS; i--;)
+		ferry_bar_write_word(bar, i, old[i]);
+	if (!wrong)
+		return 0;
+
+	if (ones == FERRY_BAR_WORDS)
+		drm_err(&ferry->drm, "BAR %d reads as all ones, the device does not respond: reset or reprogram it, remove it in sysfs, and rescan its bus\n",
+			bar->index);
+	else
+		drm_err(&ferry->drm, "BAR %d is no working memory, %u of %u words do not keep what is written: aperture_bar= can name another\n",
+			bar->index, wrong, FERRY_BAR_WORDS);
+	return -EIO;
+}
+
+/**
+ * ferry_bar_init - claim, map and check the aperture
  * @ferry: the device, with ferry_bar_choose() done and the firmware's framebuffer removed
  *
  * devres releases the BAR after the driver's remove callback.
  *
  * Return: 0, -EBUSY if another driver holds the BAR, -ENOMEM or -EIO if the BAR cannot be
- * mapped.
+ * mapped, -EIO if it is no working memory.
  */
 int ferry_bar_init(struct ferry_device *ferry)
 {
@@ -309,6 +378,10 @@ int ferry_bar_init(struct ferry_device *ferry)
 		return ret;
 	}
 	ret = devm_add_action_or_reset(drm->dev, ferry_bar_fini, bar);
+	if (ret)
+		return ret;
+
+	ret = ferry_bar_check(ferry);
 	if (ret)
 		return ret;
 

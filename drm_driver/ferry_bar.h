@@ -38,6 +38,7 @@ struct ferry_bar {
 
 int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory);
 int ferry_bar_init(struct ferry_device *ferry);
+int ferry_bar_check(struct ferry_device *ferry);
 #if IS_ENABLED(CONFIG_KUNIT)
 int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_memory,
 		       enum drm_ferry_memtype requests[2]);
