@@ -181,6 +181,8 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 	}
 
+	/* A slot reset restores this state. */
+	pci_save_state(pdev);
 	if (ferry->kms)
 		drm_client_setup_with_fourcc(&ferry->drm, DRM_FORMAT_XRGB8888);
 	return 0;
@@ -216,6 +218,7 @@ static struct pci_driver ferry_drv_pci_driver = {
 	.probe = ferry_drv_probe,
 	.remove = ferry_drv_remove,
 	.shutdown = ferry_drv_shutdown,
+	.err_handler = &ferry_pm_error_handlers,
 	.driver.pm = pm_sleep_ptr(&ferry_pm_ops),
 };
 

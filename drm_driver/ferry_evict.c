@@ -17,19 +17,20 @@
 #include "ferry_device.h"
 #include "ferry_evict.h"
 #include "ferry_placement.h"
+#include "ferry_tt.h"
 #include "ferry_vram_mgr.h"
 
 /**
  * DOC: Eviction of all BOs
  *
- * The contents of the aperture do not survive a suspend or hibernation, and cannot be
+ * The contents of the aperture do not survive a suspend, hibernation or reset, and cannot be
  * accessed once the driver is unbound. So in these cases every BO moves to system memory, even
- * if system memory is not one of its allowed placements. After a resume aperture-only BOs
- * move back; other BOs move back when an ioctl or the display moves them.
+ * if system memory is not one of its allowed placements. After a resume or reset aperture-only
+ * BOs move back; other BOs move back when an ioctl or the display moves them.
  *
- * ferry_evict_try() serves suspend, hibernation and removal. If a BO cannot move, it continues
- * with the next one and returns an error at the end. It returns 0 only if no resource, no pin
- * and no job is left in the aperture.
+ * ferry_evict_try() serves suspend, hibernation, reset and removal. If a BO cannot move, it
+ * continues with the next one and returns an error at the end. It returns 0 only if no
+ * resource, no pin and no job is left in the aperture.
  */
 
 /* How often removal repeats an eviction that failed, and the pause between two attempts */
@@ -71,6 +72,9 @@ static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard di
 	if (bo->madv != DRM_FERRY_MADV_WILLNEED)
 		ferry_bo_mark_purged(bo);
 
+	/* TTM does not zap the mappings, and kept pages have old contents. */
+	ttm_bo_unmap_virtual(&bo->base);
+	ferry_tt_drop_kept(bo);
 	return ttm_bo_validate(&bo->base, &no_placement, &ctx.base);
 }
 
@@ -140,8 +144,21 @@ int ferry_evict_all(struct ferry_device *ferry)
 EXPORT_SYMBOL_IF_KUNIT(ferry_evict_all);
 
 /**
- * ferry_evict_final - move every BO out of the aperture before the BAR is unmapped
- * @ferry: the device, unplugged and with its display off
+ * ferry_evict_discard - free the aperture without reading it
+ * @ferry: the device, with its display off
+ *
+ * For a device that does not respond. Contents are lost, and read as zero from then on.
+ */
+void ferry_evict_discard(struct ferry_device *ferry)
+{
+	drm_err(&ferry->drm, "the device does not respond: contents of the aperture are lost\n");
+	if (ferry_evict_try(ferry, FERRY_EVICT_DISCARD_ALL))
+		drm_err(&ferry->drm, "BOs are still in the aperture\n");
+}
+
+/**
+ * ferry_evict_final - move every BO out of the aperture, whatever it takes
+ * @ferry: the device, with its display off, and unplugged or about to be reset
  *
  * Contents move to system memory, where existing mappings show them. This needs memory. A
  * shortage of memory can be temporary, so try again for a while before contents are discarded.

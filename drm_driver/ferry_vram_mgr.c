@@ -75,7 +75,9 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 		flags |= GPU_BUDDY_RANGE_ALLOCATION;
 
 	mutex_lock(&mgr->lock);
-	if (vres->base.size > mgr->mm.avail)
+	if (mgr->blocked)
+		ret = -EIO;
+	else if (vres->base.size > mgr->mm.avail)
 		ret = -ENOSPC;
 	else
 		ret = gpu_buddy_alloc_blocks(&mgr->mm, 0, end, vres->base.size,
@@ -182,6 +184,18 @@ static void ferry_vram_mgr_fini(struct drm_device *drm, void *arg)
 	ttm_set_driver_manager(&ferry->ttm, FERRY_PL_APERTURE, NULL);
 	gpu_buddy_fini(&mgr->mm);
 	mutex_destroy(&mgr->lock);
+}
+
+/**
+ * ferry_vram_mgr_set_blocked - let allocations fail, or allow them again
+ * @mgr: the allocator
+ * @blocked: true to let them fail with -EIO
+ */
+void ferry_vram_mgr_set_blocked(struct ferry_vram_mgr *mgr, bool blocked)
+{
+	mutex_lock(&mgr->lock);
+	mgr->blocked = blocked;
+	mutex_unlock(&mgr->lock);
 }
 
 /**

@@ -29,6 +29,8 @@ struct ferry_vram_mgr {
 	 * it &ferry_tt_mgr.lock, nest inside.
 	 */
 	struct mutex lock;
+	/** @blocked: allocations fail because the device does not work; protected by @lock */
+	bool blocked;
 	/** @unevictable: bytes of the aperture held by pinned or aperture-only BOs */
 	atomic64_t unevictable;
 	/** @aperture_only: total size of aperture-only BOs, wherever they reside */
@@ -61,6 +63,7 @@ static inline bool ferry_vram_mgr_owns(const struct ttm_resource *res)
 	return res && res->mem_type == FERRY_PL_APERTURE;
 }
 
+void ferry_vram_mgr_set_blocked(struct ferry_vram_mgr *mgr, bool blocked);
 int ferry_vram_mgr_init(struct ferry_device *ferry);
 u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr);
 bool ferry_vram_mgr_is_unevictable(const struct ferry_bo *bo);

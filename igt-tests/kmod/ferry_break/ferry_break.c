@@ -13,12 +13,17 @@
  *
  * pci= and bar=: map the BAR uncached while the module is loaded, without claiming it, as a
  * driver or the console of the firmware might do. With claim=1, claim the BAR without
- * mapping it, as another driver does.
+ * mapping it, as another driver does; name= is the name of the claim.
  *
  * delay=FUNCTION and ms=N: delay each return of a function of the kernel by N milliseconds, so
  * that what another thread can do in between is no longer a matter of chance. The CPU does
  * not schedule meanwhile. With pid=, delay that thread only; with times=N, the first N
  * calls only.
+ *
+ * pci= and error=1: call the error handlers of the device's driver as the PCI core does when
+ * the link of the device is frozen: report the error when the module is loaded, and a slot
+ * reset and the recovery when it is unloaded. With error=2, also let the device stop
+ * decoding memory until then.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -74,6 +79,15 @@ static int times;
 module_param(times, int, 0444);
 MODULE_PARM_DESC(times, "number of calls to delay; 0: all");
 
+static char *name = "ferry_break";
+module_param(name, charp, 0444);
+MODULE_PARM_DESC(name, "name under which the BAR is claimed");
+
+static int error;
+module_param(error, int, 0444);
+MODULE_PARM_DESC(error, "report a PCI error to the driver of the device");
+
+static struct pci_dev *ferry_break_failed;
 static struct resource *ferry_break_claimed;
 static void __iomem *ferry_break_mem;
 static struct mm_struct *ferry_break_mm;
@@ -187,10 +201,54 @@ static void ferry_break_restore(void)
 	mmput(ferry_break_mm);
 }
 
+static void ferry_break_decode(struct pci_dev *pdev, bool on)
+{
+	u16 command;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	command = on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY;
+	pci_write_config_word(pdev, PCI_COMMAND, command);
+}
+
+static int ferry_break_report(struct pci_dev *pdev)
+{
+	const struct pci_error_handlers *handlers;
+	int ret = -EINVAL;
+
+	device_lock(&pdev->dev);
+	handlers = pdev->driver ? pdev->driver->err_handler : NULL;
+	if (handlers && handlers->error_detected) {
+		if (error == 2)
+			ferry_break_decode(pdev, false);
+		if (handlers->error_detected(pdev, pci_channel_io_frozen) ==
+		    PCI_ERS_RESULT_NEED_RESET) {
+			ferry_break_failed = pci_dev_get(pdev);
+			ret = 0;
+		}
+	}
+	device_unlock(&pdev->dev);
+	return ret;
+}
+
+static void ferry_break_recover(struct pci_dev *pdev)
+{
+	const struct pci_error_handlers *handlers;
+
+	device_lock(&pdev->dev);
+	handlers = pdev->driver ? pdev->driver->err_handler : NULL;
+	if (handlers && handlers->slot_reset(pdev) == PCI_ERS_RESULT_RECOVERED)
+		handlers->resume(pdev);
+	if (error == 2)
+		ferry_break_decode(pdev, true);
+	device_unlock(&pdev->dev);
+	pci_dev_put(pdev);
+}
+
 static int ferry_break_map(void)
 {
 	unsigned int domain, bus, slot, func;
 	struct pci_dev *pdev;
+	int ret;
 
 	if (sscanf(pci, "%x:%x:%x.%x", &domain, &bus, &slot, &func) != 4 ||
 	    bar < 0 || bar >= PCI_STD_NUM_BARS)
@@ -200,10 +258,16 @@ static int ferry_break_map(void)
 	if (!pdev)
 		return -ENODEV;
 
+	if (error) {
+		ret = ferry_break_report(pdev);
+		pci_dev_put(pdev);
+		return ret;
+	}
+
 	if (claim)
 		ferry_break_claimed = request_mem_region(pci_resource_start(pdev, bar),
 							 pci_resource_len(pdev, bar),
-							 "ferry_break");
+							 name);
 	else
 		ferry_break_mem = ioremap(pci_resource_start(pdev, bar),
 					  pci_resource_len(pdev, bar));
@@ -248,6 +312,8 @@ static void __exit ferry_break_exit(void)
 {
 	if (delay)
 		unregister_kretprobe(&ferry_break_probe);
+	if (ferry_break_failed)
+		ferry_break_recover(ferry_break_failed);
 	if (ferry_break_claimed)
 		release_mem_region(ferry_break_claimed->start,
 				   resource_size(ferry_break_claimed));
