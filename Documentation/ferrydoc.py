@@ -239,7 +239,7 @@ def tests_in_sources():
         out[os.path.basename(path)[:-2]] = (path, re.findall(r"^\s*RUN\((\w+)\)", read(path), re.M))
     for path in files("libdrm-ext/tests/*.cpp", "libdrm-ext/tests/*.sh"):
         out[os.path.basename(path).rsplit(".", 1)[0]] = (path, [])
-    for path in files("vm/guest/devices", "vm/guest/no-device", "vm/guest/suspend",
+    for path in files("vm/guest/boot-screen", "vm/guest/boot-screen-ports", "vm/guest/devices", "vm/guest/no-device", "vm/guest/suspend",
                       "vm/guest/kunit", "igt-tests/fuzz/inside"):
         out["fuzz" if "fuzz" in path else os.path.basename(path)] = (path, [])
     for path in files("drm_driver/tests/*_test.c"):

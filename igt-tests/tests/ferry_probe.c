@@ -64,8 +64,36 @@ static void bars_get(const char *device, struct bars *bars)
 		fclose(file);
 }
 
+/* Check if a BAR of a device without a driver is memory: the first word keeps what is written. */
+static bool bar_stores(const char *device, int bar)
+{
+	volatile uint32_t *word;
+	char path[PATH_MAX];
+	uint32_t old;
+	bool stores;
+	int file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", device);
+	igt_ferry_write_file(path, "1");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%d",
+		 device, bar);
+	file = open(path, O_RDWR | O_CLOEXEC);
+	igt_assert_fd(file);
+	word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	close(file);
+	igt_assert(word != MAP_FAILED);
+	old = *word;
+	*word = 0x5a0ff1ce;
+	stores = *word == 0x5a0ff1ce;
+	*word = old;
+	munmap((void *)word, PAGE);
+	return stores;
+}
+
+enum bar_kind { WITHOUT_BAR, WITH_BAR, WITH_MEMORY, WITH_DEAD_BAR };
+
 /* Find a device without a driver, with or without a BAR that ferry could use. */
-static bool find_device(bool with_memory, char *device, size_t size)
+static bool find_device(enum bar_kind kind, char *device, size_t size)
 {
 	DIR *dir = opendir("/sys/bus/pci/devices");
 	struct dirent *entry;
@@ -79,7 +107,13 @@ static bool find_device(bool with_memory, char *device, size_t size)
 		    !strcmp(entry->d_name, igt_ferry_module_slot()))
 			continue;
 		bars_get(entry->d_name, &bars);
-		found = with_memory ? bars.best_size >= 1 << 20 : bars.best < 0;
+		if (kind == WITHOUT_BAR)
+			found = bars.best < 0;
+		else
+			found = bars.best_size >= 1 << 20 &&
+				(kind == WITH_BAR ||
+				 bar_stores(entry->d_name, bars.best) ==
+					 (kind == WITH_MEMORY));
 		if (found)
 			snprintf(device, size, "%s", entry->d_name);
 	}
@@ -101,7 +135,7 @@ static void test_no_memory(int fd)
 	vmalloc = igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]");
 	iomem = igt_ferry_count_lines("/proc/iomem", "ferry");
 	igt_require_f(
-		find_device(false, device, sizeof(device)),
+		find_device(WITHOUT_BAR, device, sizeof(device)),
 		"every PCI device has a driver or a prefetchable memory BAR\n");
 	igt_info("trying %s\n", device);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
@@ -166,7 +200,8 @@ static void check_no_display(bool with_memory)
 	struct bars bars;
 	int kmsg;
 
-	igt_require_f(find_device(with_memory, device, sizeof(device)),
+	igt_require_f(find_device(with_memory ? WITH_BAR : WITHOUT_BAR, device,
+				  sizeof(device)),
 		      "every PCI device %s has a driver\n",
 		      with_memory ? "with 1 MiB of prefetchable memory" :
 				    "without prefetchable memory");
@@ -243,6 +278,74 @@ static void test_bar_in_use(int fd)
 	igt_assert_lt(0, tried);
 }
 
+/**
+ * SUBTEST: firmware-claim
+ * Description: A BAR that a driver of the firmware's framebuffer still holds is shared, with a warning
+ */
+static void test_firmware_claim(int fd)
+{
+	struct bars bars;
+	char options[128];
+	int kmsg;
+
+	close(fd);
+	bars_get(igt_ferry_module_slot(), &bars);
+	igt_ferry_module_unbind_consoles();
+	igt_ferry_module_must_unbind();
+	snprintf(options, sizeof(options), "pci=%s bar=%d claim=1 name=efifb",
+		 igt_ferry_module_slot(), bars.best);
+	igt_ferry_break_load(options);
+	kmsg = igt_ferry_kmsg_open();
+	igt_ferry_module_must_bind();
+	igt_assert(igt_ferry_kmsg_has(
+		kmsg, "is shared with the firmware's framebuffer"));
+	close(kmsg);
+	igt_ferry_module_check_works();
+	igt_ferry_break_unload();
+	igt_ferry_module_check_works();
+	igt_ferry_module_unbind_consoles();
+	igt_ferry_module_must_unbind();
+	igt_ferry_footprint_check_none();
+	igt_ferry_module_must_bind();
+	igt_ferry_module_check_works();
+}
+
+/**
+ * SUBTEST: dead-bar
+ * Description: Probe fails with EIO and a message if the BAR does not store what is written to it
+ */
+static void test_dead_bar(int fd)
+{
+	char device[NAME_MAX + 1], path[PATH_MAX];
+	unsigned long vmalloc, iomem;
+	int kmsg, err;
+
+	close(fd);
+	vmalloc = igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]");
+	iomem = igt_ferry_count_lines("/proc/iomem", "ferry");
+	igt_require_f(
+		find_device(WITH_DEAD_BAR, device, sizeof(device)),
+		"no PCI device without a driver has a prefetchable BAR without memory: "
+		"add one, such as QEMU's pci-testdev,membar=16M\n");
+	igt_info("trying %s\n", device);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
+		 device);
+	igt_assert_eq(igt_ferry_write_file(path, "ferry"), 0);
+	kmsg = igt_ferry_kmsg_open();
+	err = igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/bind", device);
+	igt_ferry_write_file(path, "\n");
+	if (!err)
+		igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/unbind", device);
+	igt_assert_eq(err, -EIO);
+	igt_assert(no_driver(device));
+	igt_assert(igt_ferry_kmsg_has(kmsg, "aperture_bar= can name another"));
+	close(kmsg);
+	igt_assert_eq_u64(igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]"),
+			  vmalloc);
+	igt_assert_eq_u64(igt_ferry_count_lines("/proc/iomem", "ferry"), iomem);
+	igt_ferry_module_check_works();
+}
+
 static void drop_bochs(int sig)
 {
 	(void)sig;
@@ -294,9 +397,9 @@ static void test_new_id(int fd)
 
 	close(fd);
 	igt_require_f(
-		find_device(true, device, sizeof(device)),
+		find_device(WITH_MEMORY, device, sizeof(device)),
 		"no PCI device without a driver has 1 MiB of prefetchable memory: "
-		"add one, such as QEMU's pci-testdev,membar=16M\n");
+		"add one, such as QEMU's nvme,serial=1,cmb_size_mb=16\n");
 	read_id(device, &vendor, &product);
 	snprintf(id, sizeof(id), "%04x %04x", vendor, product);
 	bars_get(device, &bars);
@@ -312,8 +415,7 @@ static void test_new_id(int fd)
 	igt_assert_eq_u64(query.aperture_size, bars.best_size);
 	igt_assert_eq_u64(query.aperture_free, bars.best_size);
 	igt_assert_eq_u64(query.features, 0);
-	/* do not access the BO: the BAR of this device may have no memory behind it */
-	gem_close(fd, ferry_bo_create(fd, 1 << 20, APERTURE, 0, 0, 0));
+	igt_ferry_module_exercise(fd);
 	close(fd);
 
 	igt_assert_eq(igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/unbind",
@@ -441,6 +543,12 @@ static const struct igt_ferry_test tests[] = {
 	{ "bar-in-use",
 	  "Probe fails with EBUSY while another driver holds a BAR that ferry needs, and works after that",
 	  test_bar_in_use },
+	{ "firmware-claim",
+	  "A BAR that a driver of the firmware's framebuffer still holds is shared, with a warning",
+	  test_firmware_claim },
+	{ "dead-bar",
+	  "Probe fails with EIO and a message if the BAR does not store what is written to it",
+	  test_dead_bar },
 	{ "other-driver",
 	  "While bochs is bound to the device ferry logs that and does not probe it; after that ferry can be bound",
 	  test_other_driver },
