@@ -32,7 +32,9 @@
  * A card that has lost its configuration or its link still has a BAR that can be claimed. Its
  * reads return all ones and its writes are lost, so clients would read wrong data. The driver
  * therefore writes to some words of the aperture and reads them back when it probes the device
- * and after each reset, and restores what these words contained.
+ * and after each reset, and restores what these words contained. A move that reads nothing
+ * but ones or zeros at both ends of a BO, or not what it has written, asks the configuration
+ * space of the device if it still decodes its memory.
  */
 
 static int aperture_bar = -1;
@@ -341,8 +343,10 @@ int ferry_bar_check(struct ferry_device *ferry)
 	}
 	for (i = FERRY_BAR_WORDS; i--;)
 		ferry_bar_write_word(bar, i, old[i]);
-	if (!wrong)
+	if (!wrong) {
+		WRITE_ONCE(bar->dead, false);
 		return 0;
+	}
 
 	if (ones == FERRY_BAR_WORDS)
 		drm_err(&ferry->drm, "BAR %d reads as all ones, the device does not respond: reset or reprogram it, remove it in sysfs, and rescan its bus\n",
@@ -351,6 +355,34 @@ int ferry_bar_check(struct ferry_device *ferry)
 		drm_err(&ferry->drm, "BAR %d is no working memory, %u of %u words do not keep what is written: aperture_bar= can name another\n",
 			bar->index, wrong, FERRY_BAR_WORDS);
 	return -EIO;
+}
+
+/**
+ * ferry_bar_is_decoded - check if the device is present and decodes its memory
+ * @ferry: the device
+ *
+ * Reads the configuration space, which takes microseconds. The first time that the device does
+ * not, logs it.
+ *
+ * Return: true if it does.
+ */
+bool ferry_bar_is_decoded(struct ferry_device *ferry)
+{
+	struct device *dev = ferry->drm.dev;
+	u16 command;
+
+	/* KUnit tests have no PCI device. */
+	if (!dev_is_pci(dev))
+		return true;
+
+	/* If the device is absent, the read returns all ones. */
+	pci_read_config_word(to_pci_dev(dev), PCI_COMMAND, &command);
+	if (command != U16_MAX && (command & PCI_COMMAND_MEMORY))
+		return true;
+
+	if (!xchg(&ferry->bar.dead, true))
+		drm_err(&ferry->drm, "the device does not decode its memory any more: BOs cannot move to the aperture or out of it\n");
+	return false;
 }
 
 /**

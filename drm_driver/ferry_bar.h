@@ -30,6 +30,8 @@ struct ferry_bar {
 	enum drm_ferry_memtype requests[2];
 	/** @firmware: the firmware's framebuffer held the BAR when the device was probed */
 	bool firmware;
+	/** @dead: the kernel log says that the device does not decode its memory */
+	bool dead;
 	/** @requested: memory type that the driver requested */
 	enum drm_ferry_memtype requested;
 	/** @effective: memory type found in the kernel's page tables */
@@ -39,6 +41,7 @@ struct ferry_bar {
 int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory);
 int ferry_bar_init(struct ferry_device *ferry);
 int ferry_bar_check(struct ferry_device *ferry);
+bool ferry_bar_is_decoded(struct ferry_device *ferry);
 #if IS_ENABLED(CONFIG_KUNIT)
 int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_memory,
 		       enum drm_ferry_memtype requests[2]);

@@ -14,6 +14,7 @@
 
 #include <kunit/visibility.h>
 
+#include "ferry_bar.h"
 #include "ferry_bo.h"
 #include "ferry_client.h"
 #include "ferry_copy.h"
@@ -127,6 +128,62 @@ void ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy)
 	ferry_client_account(copy->client, ns);
 	trace_ferry_move(ferry->drm.dev, copy->offset, ferry_copy_placement(&copy->from),
 			 ferry_copy_placement(&copy->to), copy->size, ns, copy->evict);
+}
+
+static u64 ferry_copy_read_word(struct ferry_cursor *cursor, u64 offset)
+{
+	return READ_ONCE(*(u64 *)ferry_cursor_vaddr(cursor, offset));
+}
+
+/*
+ * Check before a copy if the device decodes its source. Reads of a dead device return all ones,
+ * or zeros under an emulator: only if the first and the last word do, ask the device.
+ */
+static bool ferry_copy_can_read(struct ferry_device *ferry, struct ferry_copy *copy)
+{
+	u64 first;
+
+	if (!ferry_cursor_in_aperture(&copy->from))
+		return true;
+
+	first = ferry_copy_read_word(&copy->from, 0);
+	if (first && first != U64_MAX)
+		return true;
+
+	return ferry_copy_read_word(&copy->from, copy->size - sizeof(u64)) != first ||
+	       ferry_bar_is_decoded(ferry);
+}
+
+/* Check after a copy if the device has stored the last word. If it has not, ask the device. */
+static bool ferry_copy_was_written(struct ferry_device *ferry, struct ferry_copy *copy)
+{
+	u64 offset = copy->size - sizeof(u64), expected = 0;
+
+	if (!ferry_cursor_in_aperture(&copy->to))
+		return true;
+
+	if (ferry_cursor_has_memory(&copy->from))
+		expected = ferry_copy_read_word(&copy->from, offset);
+	/* Flush the write-combining buffers. */
+	mb();
+	return ferry_copy_read_word(&copy->to, offset) == expected ||
+	       ferry_bar_is_decoded(ferry);
+}
+
+/**
+ * ferry_copy_run_checked - the same, and check that the device decodes its memory
+ * @ferry: the device
+ * @copy: the copy; the caller keeps source and destination valid
+ *
+ * Return: 0, or -EIO if the device does not. The source is unchanged in any case.
+ */
+int ferry_copy_run_checked(struct ferry_device *ferry, struct ferry_copy *copy)
+{
+	if (!ferry_copy_can_read(ferry, copy))
+		return -EIO;
+
+	ferry_copy_run(ferry, copy);
+	return ferry_copy_was_written(ferry, copy) ? 0 : -EIO;
 }
 
 static void ferry_copy_bytes(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write)

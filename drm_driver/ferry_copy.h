@@ -28,6 +28,7 @@ struct ferry_copy {
 	bool evict;
 };
 
+int ferry_copy_run_checked(struct ferry_device *ferry, struct ferry_copy *copy);
 void ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy);
 int ferry_copy_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write);
 

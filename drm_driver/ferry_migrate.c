@@ -89,8 +89,8 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
  *
  * TTM's move callback. On failure nothing has changed.
  *
- * Return: 0, -EBUSY if the fences of the BO do not signal in time, -ENOMEM, -EIO or
- * -ERESTARTSYS.
+ * Return: 0, -EBUSY if the fences of the BO do not signal in time, -ENOMEM, -EIO if the device
+ * does not decode its memory or the BO cannot be read back from swap, or -ERESTARTSYS.
  */
 int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		       struct ttm_operation_ctx *base, struct ttm_resource *to,
@@ -145,7 +145,10 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 	if (by_job)
 		return ferry_migrate_by_job(ferry, bo, &copy, to, ctx);
 
-	ferry_copy_run(ferry, &copy);
+	ret = ferry_copy_run_checked(ferry, &copy);
+	if (ret)
+		return ret;
+
 	ferry_migrate_finish(bo, &copy, to);
 	return 0;
 }

@@ -34,6 +34,9 @@ extern "C" {
  *   all BOs keep their contents: BOs in the aperture were evicted to system memory.
  *   After a surprise removal, reads from BOs that were in the aperture return what the
  *   bus returns for an absent device.
+ * - Before the device is reset, BOs are evicted to system memory, and keep their contents.
+ *   After a PCI error that freezes its link, BOs that were in the aperture read as zero, and
+ *   the kernel log says so. Until the reset has ended, no BO moves to the aperture (EIO).
  *
  * Errors that every ioctl can return: ENODEV (the device is gone), EFAULT (a
  * pointer cannot be read or written), EINTR (interrupted, repeat), ENOMEM
@@ -150,6 +153,8 @@ struct drm_ferry_device_query {
  * that cannot be evicted, because they are pinned or aperture-only; or the BO is
  * aperture-only, and all aperture-only BOs together would exceed the limit for processes
  * without CAP_SYS_ADMIN, the module parameter aperture_only (default: 50 % of the aperture).
+ * EIO: the BO is to be created in the aperture, or another BO has to be evicted for it, and
+ * the device is being reset or does not decode its memory.
  */
 struct drm_ferry_bo_create {
 	/**
@@ -331,7 +336,9 @@ struct drm_ferry_sync {
  * EBUSY: a BO that would have to move is pinned; or earlier work on a BO did not end within
  * the 15 seconds that the call waits for it.
  * ENODATA: the contents of a BO were purged.
- * EIO: the contents of a BO cannot be read back from swap.
+ * EIO: the contents of a BO cannot be read back from swap; or a BO would have to move to the
+ * aperture or out of it, and the device is being reset or does not decode its memory. A
+ * device that stops decoding its memory is noticed by moves that are not asynchronous.
  * ENOSPC: the BOs of this call that are to be in the aperture do not fit there together,
  * beside the BOs that cannot be evicted; or there is no contiguous range for a BO with
  * %DRM_FERRY_BO_CONTIGUOUS.

@@ -229,6 +229,42 @@ static void test_error_dead(int fd)
 	check_error(fd, "2");
 }
 
+/**
+ * SUBTEST: dead
+ * Description: Moves fail with EIO and lose nothing if the device stops decoding its memory
+ */
+static void test_dead(int fd)
+{
+	struct igt_ferry_bo in, out;
+	char options[128];
+	int kmsg;
+
+	igt_ferry_bo_init(&in, fd, 300 * PAGE, &igt_ferry_movable_kinds[0]);
+	igt_ferry_bo_fill(&in);
+	ferry_bo_migrate(fd, in.handle, APERTURE);
+	igt_ferry_bo_init(&out, fd, 300 * PAGE, &igt_ferry_movable_kinds[0]);
+	igt_ferry_bo_fill(&out);
+	kmsg = igt_ferry_kmsg_open();
+	snprintf(options, sizeof(options), "pci=%s error=3",
+		 igt_ferry_module_slot());
+	igt_ferry_break_load(options);
+	igt_assert_eq(__ferry_bo_migrate(fd, in.handle, SYSTEM), -EIO);
+	igt_assert_eq(__ferry_bo_migrate(fd, out.handle, APERTURE), -EIO);
+	igt_ferry_bo_check(&out);
+	igt_assert(igt_ferry_kmsg_has(kmsg, "does not decode its memory"));
+	igt_assert(!igt_ferry_kmsg_has(kmsg, "does not decode its memory"));
+	close(kmsg);
+	igt_ferry_break_unload();
+	igt_ferry_bo_check(&in);
+	ferry_bo_migrate(fd, in.handle, SYSTEM);
+	igt_ferry_bo_check(&in);
+	ferry_bo_migrate(fd, out.handle, APERTURE);
+	igt_ferry_bo_check(&out);
+	igt_ferry_bo_fini(&in);
+	igt_ferry_bo_fini(&out);
+	close(fd);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "reset",
 	  "BOs that are mapped keep their contents during and after a reset, and the picture is the same",
@@ -239,6 +275,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "error-dead",
 	  "The same if the device does not decode its memory until the slot reset",
 	  test_error_dead },
+	{ "dead",
+	  "Moves fail with EIO and lose nothing if the device stops decoding its memory",
+	  test_dead },
 	{}
 };
 

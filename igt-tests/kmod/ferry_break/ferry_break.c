@@ -23,7 +23,7 @@
  * pci= and error=1: call the error handlers of the device's driver as the PCI core does when
  * the link of the device is frozen: report the error when the module is loaded, and a slot
  * reset and the recovery when it is unloaded. With error=2, also let the device stop
- * decoding memory until then.
+ * decoding memory until then. With error=3, do only that.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -215,6 +215,12 @@ static int ferry_break_report(struct pci_dev *pdev)
 	const struct pci_error_handlers *handlers;
 	int ret = -EINVAL;
 
+	if (error == 3) {
+		ferry_break_decode(pdev, false);
+		ferry_break_failed = pci_dev_get(pdev);
+		return 0;
+	}
+
 	device_lock(&pdev->dev);
 	handlers = pdev->driver ? pdev->driver->err_handler : NULL;
 	if (handlers && handlers->error_detected) {
@@ -233,6 +239,12 @@ static int ferry_break_report(struct pci_dev *pdev)
 static void ferry_break_recover(struct pci_dev *pdev)
 {
 	const struct pci_error_handlers *handlers;
+
+	if (error == 3) {
+		ferry_break_decode(pdev, true);
+		pci_dev_put(pdev);
+		return;
+	}
 
 	device_lock(&pdev->dev);
 	handlers = pdev->driver ? pdev->driver->err_handler : NULL;
