@@ -5,6 +5,7 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include <asm/cpufeature.h>
 
@@ -97,22 +98,18 @@ static u32 ferry_copy_placement(const struct ferry_cursor *cursor)
 	return ferry_cursor_has_memory(cursor) ? DRM_FERRY_PLACEMENT_SYSTEM : 0;
 }
 
-/**
- * ferry_copy_run - copy a BO's contents, or clear the destination
- * @ferry: the device
- * @copy: the copy; the caller keeps source and destination valid
- *
- * Takes no lock and allocates no memory, because jobs call it before they signal a fence.
- */
-void ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy)
+static int ferry_copy_pages(struct ferry_device *ferry, struct ferry_copy *copy)
 {
 	bool stream = ferry_cursor_in_aperture(&copy->from) && ferry_copy_can_stream(ferry);
 	bool clear = !ferry_cursor_has_memory(&copy->from);
-	u64 start = ktime_get_ns();
-	u64 offset, ns;
+	u64 offset;
 
 	for (offset = 0; offset < copy->size; offset += PAGE_SIZE) {
 		void *to = ferry_cursor_vaddr(&copy->to, offset);
+
+		/* Check for each page: uncached memory can take 100 ms for a MiB. */
+		if (copy->killable && fatal_signal_pending(current))
+			return -ERESTARTSYS;
 
 		if (clear)
 			memset(to, 0, PAGE_SIZE);
@@ -123,11 +120,40 @@ void ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy)
 		cond_resched();
 	}
 
+	/*
+	 * Stores to write-combined memory wait in a buffer of this CPU. Drain it before a fence or
+	 * the reservation lets another CPU or a device access the destination.
+	 */
+	wmb();
+	return 0;
+}
+
+/**
+ * ferry_copy_run - copy a BO's contents, or clear the destination
+ * @ferry: the device
+ * @copy: the copy; the caller keeps source and destination valid
+ *
+ * Takes no lock and allocates no memory, because jobs call it before they signal a fence.
+ *
+ * Return: 0, or -ERESTARTSYS if &ferry_copy.killable is set and a fatal signal ended the
+ * copy. The source is unchanged then, and the copy does not count as a move.
+ */
+int ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy)
+{
+	u64 start = ktime_get_ns();
+	u64 ns;
+	int ret;
+
+	ret = ferry_copy_pages(ferry, copy);
 	ns = ktime_get_ns() - start;
-	ferry_copy_count(ferry, copy, ns);
 	ferry_client_account(copy->client, ns);
+	if (ret)
+		return ret;
+
+	ferry_copy_count(ferry, copy, ns);
 	trace_ferry_move(ferry->drm.dev, copy->offset, ferry_copy_placement(&copy->from),
 			 ferry_copy_placement(&copy->to), copy->size, ns, copy->evict);
+	return 0;
 }
 
 static u64 ferry_copy_read_word(struct ferry_cursor *cursor, u64 offset)
@@ -175,14 +201,20 @@ static bool ferry_copy_was_written(struct ferry_device *ferry, struct ferry_copy
  * @ferry: the device
  * @copy: the copy; the caller keeps source and destination valid
  *
- * Return: 0, or -EIO if the device does not. The source is unchanged in any case.
+ * Return: 0, -EIO if the device does not, or as ferry_copy_run(). The source is unchanged in
+ * any case.
  */
 int ferry_copy_run_checked(struct ferry_device *ferry, struct ferry_copy *copy)
 {
+	int ret;
+
 	if (!ferry_copy_can_read(ferry, copy))
 		return -EIO;
 
-	ferry_copy_run(ferry, copy);
+	ret = ferry_copy_run(ferry, copy);
+	if (ret)
+		return ret;
+
 	return ferry_copy_was_written(ferry, copy) ? 0 : -EIO;
 }
 

@@ -26,10 +26,12 @@ struct ferry_copy {
 	struct ferry_client *client;
 	/** @evict: the move frees space for another BO */
 	bool evict;
+	/** @killable: a fatal signal ends the copy, and the source stays the BO's resource */
+	bool killable;
 };
 
+int ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy);
 int ferry_copy_run_checked(struct ferry_device *ferry, struct ferry_copy *copy);
-void ferry_copy_run(struct ferry_device *ferry, struct ferry_copy *copy);
 int ferry_copy_access(struct ferry_bo *bo, u64 offset, void *buf, int len, bool write);
 
 #endif /* _FERRY_COPY_H_ */

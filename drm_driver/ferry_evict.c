@@ -190,7 +190,7 @@ void ferry_evict_final(struct ferry_device *ferry)
 void ferry_evict_restore(struct ferry_device *ferry)
 {
 	struct ferry_placement_target target = { .placement = DRM_FERRY_PLACEMENT_APERTURE };
-	struct ferry_placement_call call = {};
+	struct ferry_placement_call call = { .uninterruptible = true };
 	int ret;
 
 	while ((target.bo = ferry_bo_next(ferry, target.bo))) {

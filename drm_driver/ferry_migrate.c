@@ -87,7 +87,8 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
  * @to: the new resource
  * @hop: not used: every move is direct
  *
- * TTM's move callback. On failure nothing has changed.
+ * TTM's move callback. On failure nothing has changed. If TTM's context is interruptible, a
+ * fatal signal ends the copy; copies for suspend, removal and the display always finish.
  *
  * Return: 0, -EBUSY if the fences of the BO do not signal in time, -ENOMEM, -EIO if the device
  * does not decode its memory or the BO cannot be read back from swap, or -ERESTARTSYS.
@@ -139,6 +140,7 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		.offset = drm_vma_node_offset_addr(&tbo->base.vma_node),
 		.client = ctx->client,
 		.evict = evict || ctx->evict,
+		.killable = base->interruptible && !by_job,
 	};
 	ferry_cursor_init(&copy.from, bo, tbo->resource);
 	ferry_cursor_init(&copy.to, bo, to);
@@ -146,9 +148,7 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		return ferry_migrate_by_job(ferry, bo, &copy, to, ctx);
 
 	ret = ferry_copy_run_checked(ferry, &copy);
-	if (ret)
-		return ret;
-
-	ferry_migrate_finish(bo, &copy, to);
-	return 0;
+	if (!ret)
+		ferry_migrate_finish(bo, &copy, to);
+	return ret;
 }

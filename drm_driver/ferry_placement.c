@@ -136,7 +136,7 @@ static int ferry_placement_move_one(struct ferry_placement_target *target,
 				    struct ferry_placement_call *call)
 {
 	struct ferry_ctx ctx = {
-		.base = { .interruptible = true, .gfp_retry_mayfail = true },
+		.base = { .interruptible = !call->uninterruptible, .gfp_retry_mayfail = true },
 		.client = call->client,
 		.batch = call->batch,
 		.bo = target->bo,
@@ -204,7 +204,7 @@ static int ferry_placement_try_all(struct ferry_device *ferry,
 
 	*fits = false;
 	call->failed = count;
-	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, count);
+	drm_exec_init(&exec, call->uninterruptible ? 0 : DRM_EXEC_INTERRUPTIBLE_WAIT, count);
 	ret = ferry_placement_lock_all(&exec, targets, count, call);
 	if (ret)
 		goto out_unlock;

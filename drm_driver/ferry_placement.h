@@ -28,6 +28,8 @@ struct ferry_placement_call {
 	struct ferry_client *client;
 	/** @batch: jobs that copy, or NULL to copy synchronously */
 	struct ferry_job_batch *batch;
+	/** @uninterruptible: no signal ends a wait or a copy */
+	bool uninterruptible;
 	/** @failed: set to the index of the target that failed, or to the number of targets */
 	u32 failed;
 };
