@@ -3,6 +3,7 @@
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
 
@@ -128,6 +129,34 @@ out:
 }
 
 /*
+ * A signal ends an interruptible wait, and the access is repeated once the signal is handled. In
+ * kernel mode, as in copy_to_user(), it is not handled before the access has succeeded: the
+ * kernel would repeat the fault immediately and without a limit. So only a fatal signal may end
+ * the fault there. Sleep before the next attempt, as there are no killable waits for
+ * reservations and fences. Returns false if the fault shall end.
+ */
+static bool ferry_fault_may_wait_again(struct vm_fault *vmf)
+{
+	if ((vmf->flags & FAULT_FLAG_USER) || fatal_signal_pending(current))
+		return false;
+
+	schedule_timeout_killable(1);
+	return !fatal_signal_pending(current);
+}
+
+static long ferry_fault_wait_idle(struct vm_fault *vmf, struct dma_resv *resv)
+{
+	long ret;
+
+	do {
+		ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
+					    MAX_SCHEDULE_TIMEOUT);
+	} while (ret < 0 && ferry_fault_may_wait_again(vmf));
+
+	return ret;
+}
+
+/*
  * Wait until the contents are in the BO's current resource; without mmap_lock if the fault
  * allows it. Returns 0, VM_FAULT_RETRY with the reservation dropped (and mmap_lock, unless
  * the fault must not wait), or VM_FAULT_NOPAGE with the reservation dropped.
@@ -144,8 +173,7 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 			drm_gem_object_get(obj);
 			mmap_read_unlock(vmf->vma->vm_mm);
 			dma_resv_unlock(obj->resv);
-			dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, true,
-					      MAX_SCHEDULE_TIMEOUT);
+			ferry_fault_wait_idle(vmf, obj->resv);
 			drm_gem_object_put(obj);
 		} else {
 			dma_resv_unlock(obj->resv);
@@ -153,8 +181,7 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 		return VM_FAULT_RETRY;
 	}
 
-	ret = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
+	ret = ferry_fault_wait_idle(vmf, obj->resv);
 	if (ret < 0) {
 		dma_resv_unlock(obj->resv);
 		return VM_FAULT_NOPAGE;
@@ -195,8 +222,12 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 	vm_fault_t ret;
 
 	ret = ttm_bo_vm_reserve(&bo->base, vmf);
-	if (ret)
+	if (ret) {
+		/* If a signal ended the wait, the kernel repeats the fault. */
+		if (signal_pending(current) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+			ferry_fault_may_wait_again(vmf);
 		return ret;
+	}
 
 	ret = ferry_fault_wait(vmf, obj);
 	if (ret)

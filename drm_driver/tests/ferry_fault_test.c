@@ -435,8 +435,8 @@ static void ferry_fault_test_busy(struct kunit *test)
 	allow_signal(SIGINT);
 	send_sig(SIGINT, current, 1);
 	KUNIT_EXPECT_EQ(test, ferry_fault_test_handle(test, bo, address, 0,
-						      FAULT_FLAG_DEFAULT | FAULT_FLAG_TRIED),
-			VM_FAULT_NOPAGE);
+						      FAULT_FLAG_DEFAULT | FAULT_FLAG_USER |
+						      FAULT_FLAG_TRIED), VM_FAULT_NOPAGE);
 	flush_signals(current);
 	disallow_signal(SIGINT);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.fault_pages), 0);
