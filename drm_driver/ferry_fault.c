@@ -191,6 +191,43 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 }
 
 /*
+ * Populating a BO takes time in proportion to its size: pages are zeroed or read from swap. Up
+ * to 2 MiB, as for other huge pages, this may be done with the lock of the process or VMA held.
+ */
+static bool ferry_fault_populates_long(struct ferry_bo *bo)
+{
+	return bo->base.base.size > PMD_SIZE && !ferry_bo_is_resident(bo) &&
+	       bo->madv != DRM_FERRY_MADV_PURGED;
+}
+
+/*
+ * Populate a large BO without mmap_lock if the fault allows it. Returns 0 if there was nothing
+ * to do, or VM_FAULT_RETRY with reservation and mmap_lock dropped. An error is left to the
+ * repeated fault, but for a lack of memory, for which it would have to wait again.
+ */
+static vm_fault_t ferry_fault_populate_unlocked(struct vm_fault *vmf, struct ferry_bo *bo)
+{
+	struct ferry_pte_map none = {};
+	vm_fault_t ret;
+
+	if (!ferry_fault_populates_long(bo) || !fault_flag_allow_retry_first(vmf->flags) ||
+	    (vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+		return 0;
+
+	drm_gem_object_get(&bo->base.base);
+	mmap_read_unlock(vmf->vma->vm_mm);
+	ret = ferry_fault_populate(bo);
+	if (ret == VM_FAULT_OOM)
+		ferry_fault_count(ferry_bo_device(bo), &none, 0, ret);
+	ttm_bo_unreserve(&bo->base);
+	ferry_bo_put(bo);
+	if (ret == VM_FAULT_OOM)
+		schedule_timeout_killable(FERRY_FAULT_OOM_JIFFIES);
+
+	return VM_FAULT_RETRY;
+}
+
+/*
  * The kernel repeats a fault that returns VM_FAULT_OOM, immediately and without a limit. So
  * wait a little, without locks, and let other tasks free memory.
  */
@@ -211,7 +248,8 @@ static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
  * Return:
  * VM_FAULT_NOPAGE: the page is mapped, or a signal is pending and the access is repeated
  * after the signal was handled. VM_FAULT_RETRY: at the first attempt another thread held the
- * reservation, a job was copying, or memory was lacking; mmap_lock is dropped.
+ * reservation, a job was copying, a large BO was populated, or memory was lacking; mmap_lock is
+ * dropped. A fault that is repeated counts once in &ferry_stats.faults.
  * VM_FAULT_OOM: no memory for the BO's pages or for a page table. VM_FAULT_SIGBUS: the page
  * is outside of the BO, the BO was purged, or its contents cannot be read back from swap.
  */
@@ -233,6 +271,10 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 	if (ret)
 		return ret;
 
+	ret = ferry_fault_populate_unlocked(vmf, bo);
+	if (ret)
+		return ret;
+
 	ret = ferry_fault_reserved(vmf, bo, 0);
 	/* This moves the BO to the tail of the LRU list, so it is evicted last. */
 	ttm_bo_unreserve(&bo->base);
@@ -245,12 +287,13 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
  * @order: number of pages, as a power of two; 2 MiB are possible
  *
  * The kernel may call this with the lock of the VMA held instead of mmap_lock, and the handler
- * must not drop either. So it only tries the reservation: waiting for it would block writers
- * of mmap_lock.
+ * must not drop either. So it only tries the reservation, and populates no large BO: either
+ * would block writers of mmap_lock for long.
  *
  * Return:
  * VM_FAULT_FALLBACK: the kernel shall try a smaller entry, because a PMD is not possible,
- * another thread holds the reservation, a job is copying, or memory is lacking. Else as
+ * another thread holds the reservation, a job is copying, a large BO has no pages yet, or
+ * memory is lacking. Else as
  * ferry_fault(), except VM_FAULT_RETRY.
  */
 static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
@@ -263,7 +306,8 @@ static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 	if (!dma_resv_trylock(obj->resv))
 		return VM_FAULT_FALLBACK;
 
-	if (!ferry_bo_is_idle(gem_to_ferry_bo(obj), DMA_RESV_USAGE_KERNEL)) {
+	if (!ferry_bo_is_idle(gem_to_ferry_bo(obj), DMA_RESV_USAGE_KERNEL) ||
+	    ferry_fault_populates_long(gem_to_ferry_bo(obj))) {
 		dma_resv_unlock(obj->resv);
 		return VM_FAULT_FALLBACK;
 	}

@@ -8,6 +8,8 @@
  * it. The ferry_fault programs test the page table entries themselves, by the counters of the
  * driver and by its audit, which walks the page tables.
  */
+#include <pthread.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -557,6 +559,71 @@ static void test_writable_at_once(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_bo_fini(&bo);
 }
 
+struct protect_loop {
+	void *map;
+	size_t size;
+	volatile bool begun;
+	volatile bool stop;
+	uint64_t slowest;
+};
+
+/* Change the protection of the mapping, which takes mmap_lock and the lock of the VMA. */
+static void *protect_thread(void *arg)
+{
+	struct protect_loop *loop = arg;
+	struct timespec start;
+	uint64_t ns;
+
+	while (!loop->stop) {
+		memset(&start, 0, sizeof(start));
+		igt_nsec_elapsed(&start);
+		mprotect(loop->map, loop->size, PROT_READ);
+		mprotect(loop->map, loop->size, RW);
+		ns = igt_nsec_elapsed(&start);
+		if (ns > loop->slowest)
+			loop->slowest = ns;
+		loop->begun = true;
+		usleep(1000);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: populate-unlocked
+ * Description: The fault that allocates the pages of a large BO does not block mprotect() of other threads, and counts once
+ */
+static void test_populate_unlocked(int fd)
+{
+	static const struct igt_ferry_kind *kind = &igt_ferry_movable_kinds[0];
+	const size_t size = 400 << 20;
+	struct timespec start = {};
+	struct protect_loop loop = {};
+	struct igt_ferry_count count;
+	struct igt_ferry_bo bo;
+	pthread_t thread;
+	uint64_t ns;
+
+	igt_ferry_bo_init(&bo, fd, size, kind);
+	loop.map = bo.map;
+	loop.size = size;
+	igt_assert_eq(pthread_create(&thread, NULL, protect_thread, &loop), 0);
+	while (!loop.begun)
+		usleep(1000);
+	loop.slowest = 0;
+	igt_ferry_count_start(fd, &count);
+	igt_nsec_elapsed(&start);
+	igt_ferry_touch(bo.map, PAGE);
+	ns = igt_nsec_elapsed(&start);
+	igt_ferry_count_since(fd, &count);
+	loop.stop = true;
+	pthread_join(thread, NULL);
+	igt_info("the access took %.1f ms, the slowest mprotect() %.1f ms\n",
+		 ns / 1e6, loop.slowest / 1e6);
+	igt_assert_eq_u64(count.faults.faults, 1);
+	igt_assert_lt_u64(loop.slowest, ns / 2);
+	igt_ferry_bo_fini(&bo);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "huge", "One fault maps each 2 MiB of a BO with one PMD",
 	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_huge },
@@ -587,6 +654,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "populate-not-resident",
 	  "DRM_FERRY_MMAP_POPULATE allocates no pages for a BO that has none",
 	  test_populate_not_resident },
+	{ "populate-unlocked",
+	  "The fault that allocates the pages of a large BO does not block mprotect() of other threads, and counts once",
+	  test_populate_unlocked },
 	{ "moved",
 	  "A move zaps all mappings, and the next access inserts PMDs for the new placement",
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_moved },
