@@ -50,6 +50,8 @@ struct ferry_audit {
 	u64 entries;
 	/** @pages: number of pages that @entries map */
 	u64 pages;
+	/** @busy: number of user mappings that were skipped, as the BO was reserved */
+	u64 busy;
 	/** @disagreements: number of pages with a wrong PFN or differing memory types */
 	u64 disagreements;
 };
@@ -189,8 +191,13 @@ static void ferry_audit_vma(struct ferry_audit *audit, struct vm_area_struct *vm
 	if (!ferry_audit_is_mapping(audit->ferry, vma))
 		return;
 
+	/* mmap_lock is held: waiting here would block the process until the BO is idle. */
+	if (!dma_resv_trylock(obj->resv)) {
+		audit->busy++;
+		return;
+	}
+
 	audit->mappings++;
-	dma_resv_lock(obj->resv, NULL);
 	ferry_pte_init(&map, gem_to_ferry_bo(obj), vma);
 	ferry_audit_range(audit, &map, vma->vm_mm, vma->vm_start, vma->vm_end);
 	dma_resv_unlock(obj->resv);
@@ -202,7 +209,8 @@ static void ferry_audit_mm(struct ferry_audit *audit, struct mm_struct *mm)
 	struct vma_iterator vmi;
 
 	vma_iter_init(&vmi, mm, 0);
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return;
 	for_each_vma(vmi, vma)
 		ferry_audit_vma(audit, vma);
 	mmap_read_unlock(mm);
@@ -239,6 +247,8 @@ static struct mm_struct *ferry_audit_next_mm(pid_t *pid)
  * @ferry: the device
  * @m: debugfs file to print each disagreement and a summary to
  *
+ * Skips mappings of BOs that another thread has reserved; the summary has their number.
+ *
  * Return: 0.
  */
 int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m)
@@ -262,8 +272,8 @@ int ferry_audit_show(struct ferry_device *ferry, struct seq_file *m)
 		   pat_enabled() ? ferry_pat_name(audit.tracked) : "off",
 		   ferry_pat_name(ferry_pat_of_kernel_address((void __force *)
 								  ferry->bar.io.iomem)));
-	seq_printf(m, "mappings %llu entries %llu pages %llu disagreements %llu\n",
-		   audit.mappings, audit.entries, audit.pages, audit.disagreements);
+	seq_printf(m, "mappings %llu entries %llu pages %llu disagreements %llu busy %llu\n",
+		   audit.mappings, audit.entries, audit.pages, audit.disagreements, audit.busy);
 	return 0;
 }
 

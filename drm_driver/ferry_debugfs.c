@@ -75,48 +75,40 @@ static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 	return 0;
 }
 
-static int ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
+static void ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 	struct drm_gem_object *obj = &bo->base.base;
 	struct drm_ferry_bo_query query = {};
-	int ret;
 
-	ret = ferry_gem_query(bo, &query);
-	if (ret)
-		return ret;
+	/* Another thread can hold the reservation for as long as a fence takes to signal. */
+	if (!dma_resv_trylock(obj->resv)) {
+		seq_printf(m, "busy bo 0x%llx size %zu handles %u\n",
+			   drm_vma_node_offset_addr(&obj->vma_node), obj->size,
+			   READ_ONCE(obj->handle_count));
+		return;
+	}
 
+	ferry_gem_query_reserved(bo, &query);
 	seq_printf(m, "bo 0x%llx size %llu huge %llu placement %s allowed 0x%x caching %s flags 0x%x handles %u pinned %u madv %u blocks ",
 		   drm_vma_node_offset_addr(&obj->vma_node), query.size, query.huge_size,
 		   query.placement == DRM_FERRY_PLACEMENT_APERTURE ? "aperture" : "system",
 		   query.allowed_placements,
 		   query.caching == DRM_FERRY_CACHING_WC ? "wc" : "cached",
 		   query.flags, obj->handle_count, query.pinned, query.madv);
-
-	/* ferry_gem_query() has dropped the reservation: the BO may have moved since. */
-	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
-	if (ret)
-		return ret;
-	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+	if (query.placement == DRM_FERRY_PLACEMENT_APERTURE)
 		ferry_cursor_print_blocks(bo, &p);
 	dma_resv_unlock(obj->resv);
 	seq_puts(m, "\n");
-	return 0;
 }
 
 static int ferry_debugfs_bos(struct seq_file *m, void *unused)
 {
 	struct ferry_device *ferry = ferry_debugfs_device(m);
 	struct ferry_bo *bo = NULL;
-	int ret;
 
-	while ((bo = ferry_bo_next(ferry, bo))) {
-		ret = ferry_debugfs_show_bo(m, bo);
-		if (ret) {
-			ferry_bo_put(bo);
-			return ret;
-		}
-	}
+	while ((bo = ferry_bo_next(ferry, bo)))
+		ferry_debugfs_show_bo(m, bo);
 
 	return 0;
 }
@@ -139,7 +131,8 @@ static const struct drm_debugfs_info ferry_debugfs_files[] = {
  *
  * ferry_stats has the counters of &struct ferry_stats; ferry_aperture the BAR, its memory type
  * and its free space; ferry_bos a line for each BO; ferry_caching the result of
- * ferry_audit_show().
+ * ferry_audit_show(). No file waits for a reservation: the line of a BO that another thread has
+ * reserved begins with "busy" and has only its fake offset, size and number of handles.
  */
 void ferry_debugfs_init(struct ferry_device *ferry)
 {

@@ -112,6 +112,8 @@ struct ferry_bo {
 	bool shared;
 	/** @madv: DRM_FERRY_MADV_*; protected by dma_resv */
 	u32 madv;
+	/** @reported: placement that fdinfo has reported last, or 0; a hint, without a lock */
+	u32 reported;
 	/** @kept: kept pages of a BO in the aperture, or NULL; protected by dma_resv */
 	struct ttm_tt *kept;
 };

@@ -32,16 +32,36 @@ struct ferry_fdinfo {
 	u64 kept;
 };
 
-static void ferry_fdinfo_add(struct ferry_fdinfo *info, struct ferry_bo *bo)
+static struct ferry_fdinfo_region *ferry_fdinfo_add_size(struct ferry_fdinfo *info,
+							 struct ferry_bo *bo, u32 placement)
 {
-	bool in_aperture = ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE;
-	struct ferry_fdinfo_region *region = in_aperture ? &info->aperture : &info->system;
+	struct ferry_fdinfo_region *region = placement == DRM_FERRY_PLACEMENT_APERTURE ?
+					     &info->aperture : &info->system;
 	struct drm_gem_object *obj = &bo->base.base;
 
 	if (drm_gem_object_is_shared_for_memory_stats(obj))
 		region->stats.shared += obj->size;
 	else
 		region->stats.private += obj->size;
+
+	return region;
+}
+
+static void ferry_fdinfo_add_busy(struct ferry_fdinfo *info, struct ferry_bo *bo)
+{
+	struct ferry_fdinfo_region *region;
+
+	region = ferry_fdinfo_add_size(info, bo, READ_ONCE(bo->reported));
+	region->stats.active += bo->base.base.size;
+}
+
+static void ferry_fdinfo_add(struct ferry_fdinfo *info, struct ferry_bo *bo)
+{
+	u32 placement = ferry_bo_placement(bo);
+	struct ferry_fdinfo_region *region = ferry_fdinfo_add_size(info, bo, placement);
+	struct drm_gem_object *obj = &bo->base.base;
+
+	WRITE_ONCE(bo->reported, placement);
 	if (bo->kept)
 		info->kept += obj->size;
 
@@ -64,12 +84,16 @@ static void ferry_fdinfo_collect(struct ferry_fdinfo *info, struct drm_file *fil
 	spin_lock(&file->table_lock);
 	idr_for_each_entry(&file->object_idr, obj, id) {
 		drm_gem_object_get(obj);
-		/* Waiting for the reservation can sleep. */
+		/* Counting the bytes that PMDs can map takes long for a large BO. */
 		spin_unlock(&file->table_lock);
 
-		dma_resv_lock(obj->resv, NULL);
-		ferry_fdinfo_add(info, gem_to_ferry_bo(obj));
-		dma_resv_unlock(obj->resv);
+		/* Another thread can hold the reservation until a fence signals. */
+		if (dma_resv_trylock(obj->resv)) {
+			ferry_fdinfo_add(info, gem_to_ferry_bo(obj));
+			dma_resv_unlock(obj->resv);
+		} else {
+			ferry_fdinfo_add_busy(info, gem_to_ferry_bo(obj));
+		}
 		drm_gem_object_put(obj);
 
 		spin_lock(&file->table_lock);
@@ -94,6 +118,10 @@ static void ferry_fdinfo_print(struct drm_printer *p, struct ferry_fdinfo_region
  * that PMDs of 2 MiB can map. ferry-kept-system is the size of the kept pages, which no region
  * includes and which reclaim frees before anything else. The engine "copy" is the CPUs: the
  * time that they spent in copies that are accounted to this client.
+ *
+ * Waits for no reservation. A BO that another thread has reserved counts in drm-total-* (or
+ * drm-shared-*) and drm-active-* of the region in which fdinfo has seen it last, at first that
+ * of system memory, and in no other key.
  */
 void ferry_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {

@@ -129,7 +129,26 @@ struct ferry_bo *ferry_gem_create(struct ferry_device *ferry, struct ferry_clien
 }
 
 /**
- * ferry_gem_query - report the properties of a BO
+ * ferry_gem_query_reserved - report the properties of a BO
+ * @bo: the BO, reserved
+ * @args: filled in
+ */
+void ferry_gem_query_reserved(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
+{
+	args->size = bo->base.base.size;
+	args->allowed_placements = bo->allowed_placements;
+	args->placement = ferry_bo_placement(bo);
+	args->caching = bo->caching;
+	args->flags = bo->flags;
+	args->pinned = !!bo->base.pin_count;
+	args->memtype = ferry_bo_memtype(bo);
+	args->huge_size = ferry_pte_huge_bytes(bo);
+	args->madv = bo->madv;
+	args->pad2 = 0;
+}
+
+/**
+ * ferry_gem_query - reserve a BO and report its properties
  * @bo: the BO
  * @args: filled in
  *
@@ -143,17 +162,7 @@ int ferry_gem_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 	if (ret)
 		return ret;
 
-	args->size = bo->base.base.size;
-	args->allowed_placements = bo->allowed_placements;
-	args->placement = ferry_bo_placement(bo);
-	args->caching = bo->caching;
-	args->flags = bo->flags;
-	args->pinned = !!bo->base.pin_count;
-	args->memtype = ferry_bo_memtype(bo);
-	args->huge_size = ferry_pte_huge_bytes(bo);
-	args->madv = bo->madv;
-	args->pad2 = 0;
-
+	ferry_gem_query_reserved(bo, args);
 	dma_resv_unlock(bo->base.base.resv);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "igt_ferry.h"
 #include "igt_ferry_sync.h"
 #include "igt_ferry_trace.h"
+#include "sync_task.h"
 
 IGT_TEST_DESCRIPTION(
 	"Accounting of clients: fdinfo, gputop, the trace event of moves, and the limit for aperture-only BOs");
@@ -149,6 +150,76 @@ static void test_fdinfo_active(int fd)
 	igt_ferry_gate_open(&gate);
 	igt_ferry_sync_wait(client, out);
 	expect(client, "aperture", size + other, size + other, 0, 0);
+	igt_ferry_gate_fini(&gate);
+	close(client);
+}
+
+static void read_all(const char *path)
+{
+	char text[4096];
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+
+	igt_assert_fd(file);
+	while (read(file, text, sizeof(text)) > 0)
+		;
+	close(file);
+}
+
+/**
+ * SUBTEST: reserved
+ * Description: Reading fdinfo and the files in debugfs does not wait for a BO that is reserved
+ *
+ * A thread that moves a BO synchronously holds its reservation while it waits for a pending
+ * asynchronous move of the same BO.
+ */
+static void test_reserved(int fd)
+{
+	static const char *const files[] = { "ferry_stats", "ferry_aperture",
+					     "ferry_bos", "ferry_caching" };
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	struct timespec start = {};
+	struct igt_ferry_gate gate;
+	struct igt_ferry_bo bo;
+	struct task task = {
+		.run = run_migrate, .fd = client, .bo = &bo, .number = SYSTEM
+	};
+	char dir[64], path[128], state[4096];
+	bool ended, busy;
+	int debugfs;
+	double ms;
+
+	bo_init_pending(&bo, client, SIZE, APERTURE, &gate);
+	igt_assert_eq_u64(fdinfo(client, "drm-total", "aperture"), SIZE);
+	task_start(&task);
+	usleep(WATCH);
+
+	igt_nsec_elapsed(&start);
+	igt_assert_eq_u64(fdinfo(client, "drm-total", "aperture"), SIZE);
+	igt_assert_eq_u64(fdinfo(client, "drm-active", "aperture"), SIZE);
+	igt_assert_eq_u64(fdinfo(client, "drm-resident", "aperture"), 0);
+	debugfs = igt_debugfs_dir(client);
+	snprintf(dir, sizeof(dir), "/proc/self/fd/%d", debugfs);
+	for (unsigned int i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		read_all(path);
+	}
+	ms = igt_nsec_elapsed(&start) / 1e6;
+	igt_assert_lte(0, igt_debugfs_simple_read(debugfs, "ferry_bos", state,
+						  sizeof(state) - 1));
+	close(debugfs);
+	busy = strstr(state, "busy bo 0x");
+	ended = task.ended;
+
+	igt_ferry_gate_require_closed(&gate);
+	igt_ferry_gate_open(&gate);
+	pthread_join(task.thread, NULL);
+	igt_info("%.1f ms\n", ms);
+	igt_assert(!ended && busy);
+	igt_assert(ms < 3000);
+	igt_assert_eq(task.err, 0);
+	expect(client, "system", SIZE, SIZE, 0, 0);
+	igt_ferry_bo_check(&bo);
+	igt_ferry_bo_fini(&bo);
 	igt_ferry_gate_fini(&gate);
 	close(client);
 }
@@ -553,6 +624,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "fdinfo-active",
 	  "fdinfo reports BOs with a pending asynchronous move as active",
 	  test_fdinfo_active },
+	{ "reserved",
+	  "Reading fdinfo and the files in debugfs does not wait for a BO that is reserved",
+	  test_reserved },
 	{ "fdinfo-huge", "fdinfo reports how many bytes PMDs can map",
 	  test_fdinfo_huge },
 	{ "fdinfo-copy",
