@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/wait.h>
 
 #include "igt.h"
 
@@ -512,6 +513,82 @@ static void test_split_vma(int fd, const struct igt_ferry_kind *kind)
 	}
 }
 
+/* How long a SIGKILL may take, in milliseconds: an emulated CPU is slow, and may have to wait */
+#define KILL_MS 100
+#define KILL_ROUNDS 5
+
+/**
+ * SUBTEST: killed
+ * Description: SIGKILL ends a process within 100 ms while it moves the whole aperture, and all BOs keep their contents
+ */
+static void test_killed(int fd)
+{
+	uint64_t count = 4, size = igt_ferry_aperture_free(fd) / count;
+	struct drm_ferry_migrate_entry entries[4];
+	struct igt_ferry_bo bo[4];
+	unsigned int aborted = 0;
+	uint64_t whole, best = UINT64_MAX;
+
+	igt_require_f(size >= 64 << 20,
+		      "the aperture is too small to interrupt a move: vm/run "
+		      "--memory 2G --device ivshmem-plain,size=512M\n");
+	size = (size - (8 << 20)) & ~((uint64_t)PAGE - 1);
+	for (unsigned int i = 0; i < count; i++) {
+		igt_ferry_bo_init(&bo[i], fd, size, &igt_ferry_movable_kinds[0]);
+		igt_ferry_bo_fill(&bo[i]);
+		entries[i].handle = bo[i].handle;
+	}
+	for (unsigned int round = 0; round < KILL_ROUNDS; round++) {
+		uint32_t placement = round & 1 ? SYSTEM : APERTURE;
+		uint64_t moves = igt_ferry_stat(fd, "moves_to_aperture") +
+				 igt_ferry_stat(fd, "moves_to_system");
+		unsigned int there = 0;
+		struct timespec start = {};
+		uint64_t ns;
+		pid_t pid;
+
+		for (unsigned int i = 0; i < count; i++)
+			entries[i].placement = placement;
+		pid = fork();
+		igt_assert_lte(0, pid);
+		if (!pid) {
+			__ferry_migrate(fd, entries, count);
+			_exit(0);
+		}
+		/* about in the middle of one of the BOs */
+		usleep(20000 + 15000 * round);
+		igt_nsec_elapsed(&start);
+		kill(pid, SIGKILL);
+		igt_assert_eq(waitpid(pid, NULL, 0), pid);
+		ns = igt_nsec_elapsed(&start);
+		for (unsigned int i = 0; i < count; i++)
+			there += ferry_bo_placement(fd, bo[i].handle) ==
+				 placement;
+		igt_info("%u of 4 BOs have moved, SIGKILL took %.1f ms\n",
+			 there, ns / 1e6);
+		moves = igt_ferry_stat(fd, "moves_to_aperture") +
+			igt_ferry_stat(fd, "moves_to_system") - moves;
+		igt_assert_eq_u64(moves, there);
+		if (there < count) {
+			aborted++;
+			best = ns < best ? ns : best;
+		}
+		for (unsigned int i = 0; i < count; i++)
+			igt_ferry_bo_check(&bo[i]);
+		igt_nsec_elapsed(memset(&start, 0, sizeof(start)));
+		ferry_migrate(fd, entries, count);
+		whole = igt_nsec_elapsed(&start);
+		igt_info("the rest took %.1f ms\n", whole / 1e6);
+		for (unsigned int i = 0; i < count; i++)
+			igt_ferry_bo_check(&bo[i]);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		igt_ferry_bo_fini(&bo[i]);
+	/* another process may have had the CPU: the best of a few */
+	igt_assert_lt(0, aborted);
+	igt_assert_lt_u64(best, KILL_MS * 1000000ull);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "content",
 	  "a BO keeps its contents when it moves to the aperture and back, seen through one mapping",
@@ -548,6 +625,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "shared",
 	  "a BO that several clients have mapped keeps its contents for all of them",
 	  test_shared },
+	{ "killed",
+	  "SIGKILL ends a process within 100 ms while it moves the whole aperture, and all BOs keep their contents",
+	  test_killed },
 	{ "tug-of-war",
 	  "two threads move the same BOs to opposite placements, named in opposite order",
 	  test_tug_of_war },

@@ -7,8 +7,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <drm_fourcc.h>
@@ -492,6 +495,69 @@ static void test_scanout_waits_to_system(int fd)
 	check_scanout(fd, SYSTEM);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static void run_open_later(struct task *task)
+{
+	struct igt_ferry_gate *gate = (struct igt_ferry_gate *)task->seen;
+
+	usleep(500000);
+	igt_ferry_gate_open(gate);
+}
+
+/**
+ * SUBTEST: kernel-mode-signal
+ * Description: with a signal pending, a system call that writes to a BO with a pending move waits and does not repeat its fault
+ *
+ * The kernel handles the signal only after the system call, and repeats a fault that ends early.
+ */
+static void test_kernel_mode_signal(int fd)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval timer = { .it_value.tv_usec = 50000 };
+	struct rusage before, after;
+	struct igt_ferry_gate gate;
+	struct igt_ferry_bo bo;
+	struct task task = { .run = run_open_later, .seen = (uint64_t *)&gate };
+	char page[PAGE];
+	ssize_t got;
+	long faults;
+	int file;
+
+	memset(page, 'x', sizeof(page));
+	file = memfd_create("ferry", MFD_CLOEXEC);
+	igt_assert_fd(file);
+	igt_assert_eq(write(file, page, PAGE), PAGE);
+	sigaction(SIGALRM, &sa, NULL);
+	bo_init_pending(&bo, fd, SIZE, APERTURE, &gate);
+
+	getrusage(RUSAGE_THREAD, &before);
+	task_start(&task);
+	igt_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	got = pread(file, bo.map, PAGE, 0);
+	getrusage(RUSAGE_THREAD, &after);
+	pthread_join(task.thread, NULL);
+	signal(SIGALRM, SIG_DFL);
+
+	/* a fault that is repeated counts as a major one */
+	faults = after.ru_minflt + after.ru_majflt - before.ru_minflt -
+		 before.ru_majflt;
+	igt_info("%ld faults, %ld ms in the kernel\n", faults,
+		 (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
+			 (after.ru_stime.tv_usec - before.ru_stime.tv_usec) /
+				 1000);
+	igt_assert_eq(got, PAGE);
+	igt_assert(!memcmp(bo.map, page, PAGE));
+	/* besides those of the BO, a few of code and stacks */
+	igt_assert_lt(faults, 100);
+	close(file);
+	igt_ferry_bo_fini(&bo);
+	igt_ferry_gate_fini(&gate);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "access-at-once",
 	  "reads and writes through a mapping right after the call find the contents of the BO",
@@ -508,6 +574,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "mem-write-waits",
 	  "an access to a BO waits for its pending move, and then finds the contents",
 	  test_mem_write_waits },
+	{ "kernel-mode-signal",
+	  "with a signal pending, a system call that writes to a BO with a pending move waits and does not repeat its fault",
+	  test_kernel_mode_signal },
 	{ "ptrace",
 	  "ptrace() reads and writes the contents of a BO right after an asynchronous move",
 	  test_ptrace },
