@@ -301,7 +301,8 @@ struct drm_ferry_sync {
  * contents. A BO that already has its placement does not move. All entries are checked
  * before the first BO moves. If the call fails later, with EBUSY, EIO, ENOSPC, ENOMEM, EINTR
  * or ENODEV, some of the BOs may have moved. Each BO then has its old or its new
- * placement, with its contents intact.
+ * placement, with its contents intact. A fatal signal ends the call in the middle of a copy,
+ * unless a job copies.
  *
  * A move to the aperture evicts other BOs to system memory if it needs their space, the
  * least recently used first. It does not evict BOs that are pinned or aperture-only, nor
