@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
 
@@ -42,6 +43,9 @@
  * each PFN under a global lock, and inserts no huge entries. The first access to each page of
  * 32 MiB causes 512 faults with it, and 16 here.
  */
+
+/* The largest BO that is populated with the lock of the process or VMA held */
+#define FERRY_FAULT_LOCKED_SIZE SZ_64M
 
 /* For how long a fault that runs out of memory waits before the kernel repeats it */
 #define FERRY_FAULT_OOM_JIFFIES (HZ / 10)
@@ -191,12 +195,12 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 }
 
 /*
- * Populating a BO takes time in proportion to its size: pages are zeroed or read from swap. Up
- * to 2 MiB, as for other huge pages, this may be done with the lock of the process or VMA held.
+ * Populating a BO takes time in proportion to its size: pages are zeroed or read from swap. A
+ * large BO is populated without the lock of the process or VMA, at the cost of one more fault.
  */
 static bool ferry_fault_populates_long(struct ferry_bo *bo)
 {
-	return bo->base.base.size > PMD_SIZE && !ferry_bo_is_resident(bo) &&
+	return bo->base.base.size > FERRY_FAULT_LOCKED_SIZE && !ferry_bo_is_resident(bo) &&
 	       bo->madv != DRM_FERRY_MADV_PURGED;
 }
 

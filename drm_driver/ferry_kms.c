@@ -207,7 +207,8 @@ static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
 	if (mode->vtotal > FERRY_KMS_MAX_TOTAL)
 		return MODE_BAD_VVALUE;
 	/* The vblank timer runs at the refresh rate, and page flips wait for it. */
-	if (drm_mode_vrefresh(mode) < FERRY_KMS_MIN_HZ || drm_mode_vrefresh(mode) > FERRY_KMS_MAX_HZ)
+	if (drm_mode_vrefresh(mode) < FERRY_KMS_MIN_HZ ||
+	    drm_mode_vrefresh(mode) > FERRY_KMS_MAX_HZ)
 		return MODE_CLOCK_RANGE;
 
 	return MODE_OK;

@@ -534,7 +534,8 @@ static void test_killed(int fd)
 		      "--memory 2G --device ivshmem-plain,size=512M\n");
 	size = (size - (8 << 20)) & ~((uint64_t)PAGE - 1);
 	for (unsigned int i = 0; i < count; i++) {
-		igt_ferry_bo_init(&bo[i], fd, size, &igt_ferry_movable_kinds[0]);
+		igt_ferry_bo_init(&bo[i], fd, size,
+				  &igt_ferry_movable_kinds[0]);
 		igt_ferry_bo_fill(&bo[i]);
 		entries[i].handle = bo[i].handle;
 	}
