@@ -81,7 +81,7 @@ struct igt_ferry_kind {
 };
 
 /* BOs with one allowed placement, and BOs with both; each list ends in a NULL name */
-extern const struct igt_ferry_kind igt_ferry_fixed_kinds[];
+extern const struct igt_ferry_kind igt_ferry_single_kinds[];
 extern const struct igt_ferry_kind igt_ferry_movable_kinds[];
 
 /**
@@ -162,7 +162,7 @@ void igt_ferry_check_zero(const void *map, size_t size);
 /* Accesses that may raise a signal; in the main thread only */
 int igt_ferry_read_signal(const volatile void *p);
 int igt_ferry_write_signal(volatile void *p, uint8_t value);
-void igt_ferry_touch(const void *map, size_t size);
+void igt_ferry_access(const void *map, size_t size);
 
 /* mmap() must fail with @err. */
 void igt_ferry_mmap_refused(int fd, uint64_t offset, size_t size, int prot,
@@ -181,7 +181,7 @@ unsigned int igt_ferry_aperture_fill(int fd, size_t size, uint32_t **handles);
 void igt_ferry_close_all(int fd, uint32_t *handles, unsigned int count);
 
 /* Options of a virtual machine that can be suspended */
-#define IGT_FERRY_SLEEPER                                              \
+#define IGT_FERRY_SLEEP_VM                                             \
 	"vm/run --sleep --swap 2G --memory 1G --device bochs-display " \
 	"--device ivshmem-plain,size=16M"
 void igt_ferry_require_sleep(void);

@@ -5,7 +5,7 @@
 
 #include "igt_ferry.h"
 
-const struct igt_ferry_kind igt_ferry_fixed_kinds[] = {
+const struct igt_ferry_kind igt_ferry_single_kinds[] = {
 	{ "system", DRM_FERRY_PLACEMENT_SYSTEM, 0, DRM_FERRY_CACHING_CACHED,
 	  0 },
 	{ "system-wc", DRM_FERRY_PLACEMENT_SYSTEM, 0, DRM_FERRY_CACHING_WC, 0 },

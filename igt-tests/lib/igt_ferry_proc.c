@@ -48,7 +48,7 @@ int igt_ferry_write_signal(volatile void *p, uint8_t value)
 }
 
 /* Read one byte of each page. */
-void igt_ferry_touch(const void *map, size_t size)
+void igt_ferry_access(const void *map, size_t size)
 {
 	const volatile char *p = map;
 
@@ -157,7 +157,7 @@ void igt_ferry_require_sleep(void)
 {
 	igt_require_f(
 		!has_9p(),
-		"9p is mounted and would hang after a suspend: " IGT_FERRY_SLEEPER
+		"9p is mounted and would hang after a suspend: " IGT_FERRY_SLEEP_VM
 		"\n");
 }
 

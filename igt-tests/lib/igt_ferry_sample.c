@@ -70,7 +70,7 @@ void igt_ferry_audit_samples(int fd)
 	struct igt_ferry_sample samples[2];
 	size_t pages = 0;
 
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+	for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 		memset(samples, 0, sizeof(samples));
 		igt_ferry_audit_clean(fd, &before);
 		igt_ferry_sample_init(&samples[0], fd, 40, kind);

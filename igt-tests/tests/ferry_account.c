@@ -133,7 +133,7 @@ static void test_fdinfo_active(int fd)
 	/* one BO that moves, and one that does not */
 	entry.handle = ferry_bo_create(client, size, FERRY_PLACEMENT_BOTH,
 				       SYSTEM, DRM_FERRY_CACHING_CACHED, 0);
-	igt_ferry_touch(ferry_bo_mmap(client, entry.handle, size), size);
+	igt_ferry_access(ferry_bo_mmap(client, entry.handle, size), size);
 	ferry_bo_create(client, other, FERRY_PLACEMENT_BOTH, APERTURE,
 			DRM_FERRY_CACHING_CACHED, 0);
 

@@ -32,7 +32,7 @@ static void test_audit_processes(int fd)
 	igt_assert_eq(pipe(ready), 0);
 	igt_assert_eq(pipe(go), 0);
 	igt_ferry_audit_clean(fd, &before);
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+	for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 		igt_ferry_sample_init(&samples[count++], fd, 40, kind);
 		igt_ferry_sample_init(&samples[count++], fd, HUGE_PAGES + 20,
 				      kind);
@@ -92,7 +92,7 @@ static void test_audit_moving(int fd)
 			igt_ferry_bo_init(&bo, own, (500 + 30 * child) * PAGE,
 					  &igt_ferry_movable_kinds[child]);
 			for (int i = 0; i < 4; i++) {
-				igt_ferry_touch(bo.map, bo.size);
+				igt_ferry_access(bo.map, bo.size);
 				ferry_bo_migrate(own, bo.handle,
 						 i & 1 ? SYSTEM : APERTURE);
 			}
@@ -210,11 +210,11 @@ static const struct igt_ferry_test tests[] = {
 	  test_audit_moving },
 	{ "broken-memtype",
 	  "The audit reports each page that an entry maps with another memory type",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_broken_memtype,
+	  .kinds = igt_ferry_single_kinds, .run_pages = test_broken_memtype,
 	  .pages = 40, .huge_pages = HUGE_PAGES },
 	{ "broken-page",
 	  "The audit reports each page of an entry that maps other pages",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_broken_page,
+	  .kinds = igt_ferry_single_kinds, .run_pages = test_broken_page,
 	  .pages = 40, .huge_pages = HUGE_PAGES },
 	{}
 };

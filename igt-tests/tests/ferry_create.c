@@ -273,7 +273,7 @@ static void test_zeroed_whole_aperture(int fd)
 static void test_zeroed_moved(int fd, const struct igt_ferry_kind *kind)
 {
 	static const struct igt_ferry_kind *const dirt =
-		&igt_ferry_fixed_kinds[2];
+		&igt_ferry_single_kinds[2];
 	struct igt_ferry_kind other = *kind;
 	const size_t size = KiB(256);
 	struct igt_ferry_bo bo;
@@ -380,7 +380,7 @@ static void test_dumb(int fd)
 	struct drm_ferry_bo_query query;
 
 	igt_ferry_require_display(fd);
-	dirty_memory(fd, &igt_ferry_fixed_kinds[0], MiB(1), 8);
+	dirty_memory(fd, &igt_ferry_single_kinds[0], MiB(1), 8);
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct drm_mode_create_dumb dumb = { .width = sizes[i][0],
 						     .height = sizes[i][1],
@@ -459,7 +459,7 @@ static const struct igt_ferry_test tests[] = {
 	{ "device-query", "DEVICE_QUERY reports complete and consistent values",
 	  test_device_query },
 	{ "sizes", "BO_CREATE rounds sizes up to whole pages",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_sizes },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_sizes },
 	{ "size-max",
 	  "BO_CREATE takes the largest size, and a BO larger than the aperture cannot move to it",
 	  test_size_max },
@@ -468,7 +468,7 @@ static const struct igt_ferry_test tests[] = {
 	  test_combinations },
 	{ "zeroed",
 	  "all bytes of a new BO are zero, also in memory that had other contents",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_zeroed },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_zeroed },
 	{ "zeroed-whole-aperture",
 	  "no page of the aperture has contents of a BO of another client that was freed",
 	  test_zeroed_whole_aperture },

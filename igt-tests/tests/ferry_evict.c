@@ -259,7 +259,7 @@ static void test_full_of_aperture_only(int fd)
 						  &in_aperture),
 			      -ENOSPC);
 		igt_assert_eq(__igt_ferry_bo_init(&other, fd, size,
-						  &igt_ferry_fixed_kinds[2]),
+						  &igt_ferry_single_kinds[2]),
 			      -ENOSPC);
 	}
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);

@@ -42,7 +42,7 @@ static void test_huge(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 	igt_assert_eq_u64((uintptr_t)bo.map % HUGE, 0);
-	igt_ferry_touch(bo.map, bo.size);
+	igt_ferry_access(bo.map, bo.size);
 	igt_ferry_count_since(fd, &count);
 	igt_assert_eq_u64(count.faults.faults, 2);
 	igt_assert_eq_u64(count.faults.huge, 2);
@@ -69,7 +69,7 @@ static void test_misaligned(int fd, const struct igt_ferry_kind *kind)
 	bo.map = igt_ferry_bo_map_fixed(&bo, igt_ferry_reserve(bo.size, PAGE),
 					0, 2 * HUGE_PAGES);
 	igt_ferry_count_start(fd, &count);
-	igt_ferry_touch(bo.map, bo.size);
+	igt_ferry_access(bo.map, bo.size);
 	igt_ferry_count_since(fd, &count);
 	igt_assert_eq_u64(count.faults.faults, 3);
 	igt_assert_eq_u64(count.faults.huge, 0);
@@ -84,7 +84,7 @@ static void test_misaligned(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_bo_map_fixed(&bo, bo.map, 0, 2 * HUGE_PAGES);
 	igt_ferry_faults_start(fd, &count.faults);
 	for (size_t page = 2 * HUGE_PAGES; page--;)
-		igt_ferry_touch((char *)bo.map + page * PAGE, PAGE);
+		igt_ferry_access((char *)bo.map + page * PAGE, PAGE);
 	igt_ferry_faults_since(fd, &count.faults);
 	igt_assert_eq_u64(count.faults.faults, 3);
 	igt_ferry_bo_check(&bo);
@@ -111,7 +111,7 @@ static void test_head_tail(int fd, const struct igt_ferry_kind *kind)
 	igt_assert(map != MAP_FAILED);
 	/* the kernel has chosen an address that allows the PMD in the middle */
 	igt_assert_eq_u64((uintptr_t)map % HUGE, first * PAGE);
-	igt_ferry_touch(map, bo.size - first * PAGE);
+	igt_ferry_access(map, bo.size - first * PAGE);
 	igt_ferry_count_since(fd, &count);
 	igt_assert_eq_u64(count.faults.faults, 3);
 	igt_assert_eq_u64(count.faults.huge, 1);
@@ -143,9 +143,9 @@ static void test_neighbours(int fd, const struct igt_ferry_kind *kind)
 		b.map = igt_ferry_bo_map_fixed(&b, (char *)a.map + a.size, 0,
 					       pages);
 		igt_ferry_count_start(fd, &count);
-		igt_ferry_touch((char *)a.map + a.size - PAGE,
-				round ? PAGE : 2 * PAGE);
-		igt_ferry_touch(a.map, a.size + b.size);
+		igt_ferry_access((char *)a.map + a.size - PAGE,
+				 round ? PAGE : 2 * PAGE);
+		igt_ferry_access(a.map, a.size + b.size);
 		igt_ferry_count_since(fd, &count);
 		igt_assert_eq_u64(count.faults.huge, 1);
 		igt_assert_eq_u64(count.audit.entries, 1 + 100 + pages);
@@ -176,7 +176,7 @@ static void test_beyond_the_end(int fd, const struct igt_ferry_kind *kind)
 
 	igt_ferry_bo_init_huge(&bo, fd, pages, kind);
 	map = bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(map, bo.size);
+	igt_ferry_access(map, bo.size);
 	end = map + bo.size;
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
 		offset = flags[i] ?
@@ -235,7 +235,7 @@ static void test_munmap(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_bo_init_huge(&bo, fd, all, kind);
 	igt_ferry_count_start(fd, &count);
 	map = bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(map, bo.size);
+	igt_ferry_access(map, bo.size);
 	igt_assert_eq(munmap(map + hole * PAGE, (end - hole) * PAGE), 0);
 	igt_ferry_check(map, 0, hole, bo.id, bo.gen);
 	igt_ferry_check(map + end * PAGE, end, all - end, bo.id, bo.gen);
@@ -261,7 +261,7 @@ static void test_mprotect(int fd, const struct igt_ferry_kind *kind)
 
 	igt_ferry_bo_init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	map = bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(map, bo.size);
+	igt_ferry_access(map, bo.size);
 
 	/* both PMDs, each as a whole */
 	igt_assert_eq(mprotect(map, bo.size, PROT_READ), 0);
@@ -322,7 +322,7 @@ static void test_fork(int fd, const struct igt_ferry_kind *kind)
 	igt_assert_eq(pipe(go), 0);
 	igt_ferry_count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(bo.map, bo.size);
+	igt_ferry_access(bo.map, bo.size);
 	igt_fork(child, 1)
 	{
 		for (int round = 0; round < 2; round++) {
@@ -372,7 +372,7 @@ static void test_mremap(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_bo_init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	igt_ferry_count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(bo.map, bo.size);
+	igt_ferry_access(bo.map, bo.size);
 	for (unsigned int i = 0; i < ARRAY_SIZE(past); i++) {
 		char *to = igt_ferry_reserve(bo.size, past[i]);
 
@@ -489,8 +489,8 @@ static void test_moved(int fd, const struct igt_ferry_kind *kind)
 			 ferry_bo_mmap_offset_populate(fd, bo.handle));
 	igt_assert(populated != MAP_FAILED);
 	for (int round = 0; round < 6; round++) {
-		igt_ferry_touch(bo.map, bo.size);
-		igt_ferry_touch(populated, bo.size);
+		igt_ferry_access(bo.map, bo.size);
+		igt_ferry_access(populated, bo.size);
 		igt_ferry_count_start(fd, &count);
 		ferry_bo_migrate(fd, bo.handle, round & 1 ? SYSTEM : APERTURE);
 		igt_ferry_count_since(fd, &count);
@@ -612,7 +612,7 @@ static void test_populate_unlocked(int fd)
 	loop.slowest = 0;
 	igt_ferry_count_start(fd, &count);
 	igt_nsec_elapsed(&start);
-	igt_ferry_touch(bo.map, PAGE);
+	igt_ferry_access(bo.map, PAGE);
 	ns = igt_nsec_elapsed(&start);
 	igt_ferry_count_since(fd, &count);
 	loop.stop = true;
@@ -626,31 +626,31 @@ static void test_populate_unlocked(int fd)
 
 static const struct igt_ferry_test tests[] = {
 	{ "huge", "One fault maps each 2 MiB of a BO with one PMD",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_huge },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_huge },
 	{ "misaligned",
 	  "At an unaligned address, one fault maps the rest of each 2 MiB with PTEs",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_misaligned },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_misaligned },
 	{ "head-tail",
 	  "A mapping that begins and ends within 2 MiB has a PMD in the middle",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_head_tail },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_head_tail },
 	{ "neighbours",
 	  "Where the mappings of two BOs meet within 2 MiB, no entry maps pages beyond the end of its BO",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_neighbours },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_neighbours },
 	{ "beyond-the-end", "No system call maps pages beyond the end of a BO",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_beyond_the_end },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_beyond_the_end },
 	{ "munmap", "Unmapping a part of a PMD leaves PTEs around the hole",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_munmap },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_munmap },
 	{ "mprotect",
 	  "A protection that is changed for a part of a PMD, or for all of it, is enforced",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_mprotect },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_mprotect },
 	{ "mremap", "mremap() moves PMDs to aligned and to unaligned addresses",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_mremap },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_mremap },
 	{ "fork",
 	  "A child gets PMDs of its own, and a move zaps the mappings of parent and child",
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_fork },
 	{ "populate-complete",
 	  "After mmap() with DRM_FERRY_MMAP_POPULATE all pages of the mapping have entries, and no others",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_populate_complete },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_populate_complete },
 	{ "populate-not-resident",
 	  "DRM_FERRY_MMAP_POPULATE allocates no pages for a BO that has none",
 	  test_populate_not_resident },
@@ -662,7 +662,7 @@ static const struct igt_ferry_test tests[] = {
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_moved },
 	{ "writable-at-once",
 	  "A write after a read takes no second fault, with PMDs and with PTEs",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_writable_at_once },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_writable_at_once },
 	{}
 };
 

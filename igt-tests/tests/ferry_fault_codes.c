@@ -51,7 +51,7 @@ static void test_code_fallback(int fd)
 
 	igt_ferry_trace_begin("ferry");
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(bo.map, bo.size);
+	igt_ferry_access(bo.map, bo.size);
 	igt_assert_eq(igt_ferry_trace_count("ferry_fault: ", offset), 1);
 	igt_assert_eq(igt_ferry_trace_count(
 			      offset,
@@ -66,7 +66,7 @@ static void test_code_fallback(int fd)
 	igt_ferry_trace_clear();
 	bo.map = igt_ferry_bo_map_fixed(&bo, igt_ferry_reserve(bo.size, PAGE),
 					0, HUGE_PAGES);
-	igt_ferry_touch(bo.map, PAGE);
+	igt_ferry_access(bo.map, PAGE);
 	/* the fault may come twice: with the lock of the VMA, and again with mmap_lock */
 	igt_assert_lt(0, igt_ferry_trace_count(
 				 offset, "order=9 placement=system memtype=5 "
@@ -81,7 +81,7 @@ static void test_code_fallback(int fd)
 
 	igt_ferry_trace_clear();
 	ferry_bo_migrate(fd, bo.handle, APERTURE);
-	igt_ferry_touch(bo.map, PAGE);
+	igt_ferry_access(bo.map, PAGE);
 	igt_assert_eq(
 		igt_ferry_trace_count(offset, "order=0 placement=aperture"), 1);
 	igt_ferry_trace_end();
@@ -167,10 +167,10 @@ static uint64_t access_without_memory(int fd, const void *p,
 		signal(SIGALRM, SIG_DFL);
 		alarm(2);
 		/* fault in the page of the stack, which the rest needs */
-		igt_ferry_touch(&none, sizeof(none));
+		igt_ferry_access(&none, sizeof(none));
 		if (make < 0 || write(make, "1", 1) != 1)
 			_exit(2);
-		igt_ferry_touch(p, PAGE);
+		igt_ferry_access(p, PAGE);
 		_exit(3);
 	}
 	igt_assert_eq(waitpid(pid, &status, 0), pid);
@@ -206,7 +206,7 @@ static void test_code_oom(int fd)
 		      "the debug kernel\n");
 	igt_ferry_require_huge(fd);
 	igt_install_exit_handler(stop_failing);
-	igt_ferry_bo_init(&bo, fd, 2 * HUGE, igt_ferry_fixed_kinds);
+	igt_ferry_bo_init(&bo, fd, 2 * HUGE, igt_ferry_single_kinds);
 	maps[0] = bo.map;
 	/* unaligned, as a PMD needs no page table */
 	maps[1] = igt_ferry_bo_map_fixed(&bo, igt_ferry_reserve(bo.size, PAGE),
@@ -252,7 +252,7 @@ static void test_code_sigbus(int fd)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
 		igt_ferry_bo_init(&bo, fd, parts[i].pages * PAGE,
-				  igt_ferry_fixed_kinds);
+				  igt_ferry_single_kinds);
 		igt_ferry_bo_fill(&bo);
 		map = igt_ferry_bo_map_fixed(
 			&bo, igt_ferry_reserve(bo.size, parts[i].past), 0,

@@ -66,7 +66,7 @@ static void test_proc(int fd, const struct igt_ferry_kind *kind)
 	igt_ferry_bo_init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	igt_ferry_count_start(fd, &count);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(bo.map, bo.size);
+	igt_ferry_access(bo.map, bo.size);
 
 	/* no page of the mapping counts as memory of the process */
 	igt_assert_eq(smaps_kib(bo.map, "Size"), bo.size >> 10);
@@ -115,11 +115,11 @@ static void test_access(int fd, const struct igt_ferry_kind *kind)
 
 	igt_ferry_bo_init_huge(&bo, fd, 2 * HUGE_PAGES, kind);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
-	igt_ferry_touch(bo.map, bo.size);
+	igt_ferry_access(bo.map, bo.size);
 	pid = fork();
 	igt_assert_lte(0, pid);
 	if (!pid) {
-		igt_ferry_touch(bo.map, bo.size);
+		igt_ferry_access(bo.map, bo.size);
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
 		_exit(0);
@@ -278,13 +278,13 @@ static void test_core_dump(int fd, const struct igt_ferry_kind *kind)
 static const struct igt_ferry_test tests[] = {
 	{ "proc",
 	  "The page table walks of /proc, madvise(), mlock() and msync() leave PMDs as they are",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_proc },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_proc },
 	{ "access",
 	  "A debugger and /proc/PID/mem access pages of a PMD without a fault and without splitting the PMD",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_access },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_access },
 	{ "core-dump",
 	  "A core file has the memory of the process, and not the contents of a BO",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_core_dump },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_core_dump },
 	{}
 };
 

@@ -440,7 +440,7 @@ static void test_signals(int fd, const struct igt_ferry_kind *kind)
 static const struct igt_ferry_test tests[] = {
 	{ "populate-unmap",
 	  "Another thread replaces a mapping while it is populated, and no page of the BO stays mapped",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_populate_unmap },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_populate_unmap },
 	{ "first-access-race",
 	  "Threads access the same unmapped 2 MiB at once, again and again, while the BO moves",
 	  .kinds = igt_ferry_movable_kinds,

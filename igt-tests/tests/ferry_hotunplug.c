@@ -85,9 +85,9 @@ static void set_add(struct set *set, int fd, size_t pages,
 static void set_init(struct set *set, int fd)
 {
 	set->count = 0;
-	set_add(set, fd, 40, &igt_ferry_fixed_kinds[0], 0);
-	set_add(set, fd, 40, &igt_ferry_fixed_kinds[1], 0);
-	set_add(set, fd, 40, &igt_ferry_fixed_kinds[2], 0);
+	set_add(set, fd, 40, &igt_ferry_single_kinds[0], 0);
+	set_add(set, fd, 40, &igt_ferry_single_kinds[1], 0);
+	set_add(set, fd, 40, &igt_ferry_single_kinds[2], 0);
 	set_add(set, fd, 530, &igt_ferry_movable_kinds[0], SYSTEM);
 	set_add(set, fd, 40, &igt_ferry_movable_kinds[0], APERTURE);
 	set_add(set, fd, 40, &igt_ferry_movable_kinds[1], APERTURE);
@@ -134,7 +134,7 @@ static bool migrate_once(int fd, struct set *set, unsigned int n)
 
 static bool create_once(int fd, unsigned int n)
 {
-	const struct igt_ferry_kind *kind = &igt_ferry_fixed_kinds[n % 4];
+	const struct igt_ferry_kind *kind = &igt_ferry_single_kinds[n % 4];
 	struct igt_ferry_bo bo;
 	uint64_t offset = 0;
 	int err;

@@ -373,7 +373,7 @@ static void test_list_creating(int fd)
 	igt_ferry_break_delay("drm_vma_offset_add", 20, getpid(), 0);
 	igt_ferry_inject_modules();
 	igt_assert_eq(pthread_create(&thread, NULL, reader_thread, &reader), 0);
-	for (const struct igt_ferry_kind *kind = igt_ferry_fixed_kinds;
+	for (const struct igt_ferry_kind *kind = igt_ferry_single_kinds;
 	     kind->name; kind++)
 		create_all(client, kind);
 	reader.stop = true;
@@ -470,6 +470,6 @@ igt_main
 	}
 
 	run_paths(paths, NULL, fd);
-	run_paths(fixed_paths, igt_ferry_fixed_kinds, fd);
+	run_paths(fixed_paths, igt_ferry_single_kinds, fd);
 	igt_ferry_run_tests(fd, tests);
 }

@@ -168,7 +168,7 @@ static void test_unbind(void)
 		begin_modeset();
 		igt_assert_eq(op_modeset(), 0);
 		add_aperture_bos();
-		add_bo(9 * PAGE, &igt_ferry_fixed_kinds[0]);
+		add_bo(9 * PAGE, &igt_ferry_single_kinds[0]);
 		igt_ferry_inject_modules();
 		igt_ferry_inject_arm(nth);
 		igt_assert_eq(igt_ferry_module_unbind(), 0);
@@ -198,10 +198,10 @@ static void test_unbind_starved(void)
 	begin_modeset();
 	igt_assert_eq(op_modeset(), 0);
 	/* one without pages, one with kept pages, one in system memory */
-	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[2]);
+	add_bo(9 * PAGE, &igt_ferry_single_kinds[2]);
 	add_bo(5 * PAGE, &igt_ferry_movable_kinds[1]);
 	ferry_bo_migrate(at.fd, at.bo[1].handle, APERTURE);
-	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[0]);
+	add_bo(9 * PAGE, &igt_ferry_single_kinds[0]);
 	kmsg = igt_ferry_kmsg_open();
 	igt_ferry_inject_modules();
 	igt_ferry_inject_starve(true);

@@ -175,7 +175,7 @@ static void test_impossible_access(int fd)
 	require_small(true);
 	ferry_device_query(fd, &device);
 	others_init(&o, other);
-	igt_ferry_bo_init(&bo, fd, device.max_bo_size, igt_ferry_fixed_kinds);
+	igt_ferry_bo_init(&bo, fd, device.max_bo_size, igt_ferry_single_kinds);
 	others_check(&o, other, "create and map");
 
 	/* as a debugger: the kernel returns EIO for any error of a driver */

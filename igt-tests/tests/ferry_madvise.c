@@ -601,7 +601,7 @@ static const struct igt_ferry_test tests[] = {
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_retained },
 	{ "one-placement",
 	  "BOs with one allowed placement can be marked as not needed",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_one_placement },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_one_placement },
 	{ "purged-aperture",
 	  "Every use of a BO fails after it was purged to free space in the aperture",
 	  test_purged_aperture },

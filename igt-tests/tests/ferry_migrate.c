@@ -611,7 +611,7 @@ static const struct igt_ferry_test tests[] = {
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_split_vma },
 	{ "one-placement",
 	  "a BO with one allowed placement cannot leave it, and a move to that placement does nothing",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_one_placement },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_one_placement },
 	{ "counted",
 	  "the counters have the number of moves and bytes, without BOs that are at their placement already",
 	  test_counted },

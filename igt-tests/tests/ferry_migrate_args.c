@@ -178,9 +178,9 @@ static void bad_entries(int fd)
 	BAD("duplicate", EINVAL, BOS - 1,
 	    f.entries[BOS - 1].handle = f.bo[0].handle);
 	BAD("not-allowed-to-aperture", EINVAL, BOS - 1,
-	    extra(PAGE, &igt_ferry_fixed_kinds[0], APERTURE));
+	    extra(PAGE, &igt_ferry_single_kinds[0], APERTURE));
 	BAD("not-allowed-to-system", EINVAL, BOS - 1,
-	    extra(PAGE, &igt_ferry_fixed_kinds[2], SYSTEM));
+	    extra(PAGE, &igt_ferry_single_kinds[2], SYSTEM));
 	/* the sizes of all BOs count together */
 	BAD("larger-than-aperture", ENOSPC, NO_ENTRY,
 	    extra(aperture_size() + PAGE, &igt_ferry_movable_kinds[0],
@@ -330,8 +330,8 @@ static void test_all_or_nothing(int fd)
 			ferry_bo_migrate(fd, bo[i].handle, APERTURE);
 	}
 	igt_ferry_bo_init(&other, fd, PAGE, igt_ferry_movable_kinds);
-	igt_ferry_bo_init(&system, fd, PAGE, &igt_ferry_fixed_kinds[0]);
-	igt_ferry_bo_init(&aperture, fd, PAGE, &igt_ferry_fixed_kinds[2]);
+	igt_ferry_bo_init(&system, fd, PAGE, &igt_ferry_single_kinds[0]);
+	igt_ferry_bo_init(&aperture, fd, PAGE, &igt_ferry_single_kinds[2]);
 	gem_close(fd, closed);
 	{
 		const struct {

@@ -176,7 +176,7 @@ static void test_foreign_offset(int fd)
 	struct igt_ferry_bo bo;
 	int other = igt_ferry_reopen(fd, O_RDWR);
 
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+	for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 		uint64_t offset;
 
 		igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
@@ -189,7 +189,7 @@ static void test_foreign_offset(int fd)
 				       MAP_SHARED, EACCES);
 
 		/* the other client may map the BO while it has a handle of its own */
-		if (kind == igt_ferry_fixed_kinds) {
+		if (kind == igt_ferry_single_kinds) {
 			uint32_t handle;
 			int prime;
 			void *map;
@@ -222,7 +222,7 @@ static void test_closed_handle(int fd)
 	struct igt_ferry_bo bo;
 	uint64_t offset;
 
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+	for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 		igt_ferry_bo_init(&bo, fd, 8 * PAGE, kind);
 		igt_ferry_fill(bo.map, 0, 4, bo.id, 1);
 		offset = ferry_bo_mmap_offset(fd, bo.handle);
@@ -249,7 +249,7 @@ static void test_out_of_range(int fd)
 	struct igt_ferry_bo bo;
 	uint64_t offset;
 
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+	for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 		igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
 		offset = ferry_bo_mmap_offset(fd, bo.handle);
 		igt_ferry_mmap_refused(fd, offset, bo.size + 1, RW, MAP_SHARED,
@@ -278,19 +278,19 @@ static void test_out_of_range(int fd)
 static const struct igt_ferry_test tests[] = {
 	{ "mremap-grow",
 	  "mremap() does not grow a mapping, neither within its BO nor beyond the end",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_mremap_grow,
+	  .kinds = igt_ferry_single_kinds, .run_pages = test_mremap_grow,
 	  .pages = 8, .huge_pages = 1030 },
 	{ "map-private",
 	  "MAP_PRIVATE fails with EINVAL, with every protection and on every file",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_map_private,
+	  .kinds = igt_ferry_single_kinds, .run_pages = test_map_private,
 	  .pages = 4, .huge_pages = 1030 },
 	{ "readonly-file",
 	  "A file opened for reading gives no writable mapping, neither by mmap() nor by mprotect()",
-	  .kinds = igt_ferry_fixed_kinds, .run_pages = test_readonly_file,
+	  .kinds = igt_ferry_single_kinds, .run_pages = test_readonly_file,
 	  .pages = 4, .huge_pages = 1030 },
 	{ "readonly-forced",
 	  "/proc/self/mem does not write to a mapping of a file opened for reading",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_readonly_forced },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_readonly_forced },
 	{ "foreign-offset",
 	  "mmap() at the offset of another client's BO fails with EACCES",
 	  test_foreign_offset },

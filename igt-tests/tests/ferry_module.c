@@ -380,7 +380,7 @@ static const struct igt_ferry_test tests[] = {
 	  test_unbound_ioctls },
 	{ "unbound-mapping",
 	  "A mapping of an unbound device can be accessed without a signal, and BOs in system memory keep their contents",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_unbound_mapping },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_unbound_mapping },
 	{ "unbind-hammer",
 	  "The device is unbound while several processes access, create and migrate BOs",
 	  test_unbind_hammer },

@@ -176,7 +176,7 @@ static void test_fault(int fd)
 	pid_t child;
 
 	require_small(false);
-	igt_ferry_bo_init(&bo, fd, 16 * BO_SIZE, &igt_ferry_fixed_kinds[0]);
+	igt_ferry_bo_init(&bo, fd, 16 * BO_SIZE, &igt_ferry_single_kinds[0]);
 	/* fork before the other BOs exist: the child would inherit their mappings */
 	igt_assert_eq(pipe(start_it), 0);
 	child = fork();

@@ -466,7 +466,7 @@ static void test_fdinfo(int fd)
 static const struct igt_ferry_test tests[] = {
 	{ "same-client",
 	  "A client that imports its own BO gets the handle that it already has",
-	  .kinds = igt_ferry_fixed_kinds, .run_kind = test_same_client },
+	  .kinds = igt_ferry_single_kinds, .run_kind = test_same_client },
 	{ "other-client",
 	  "A client that imports a BO of another client gets the same object, contents and placement",
 	  .kinds = igt_ferry_movable_kinds, .run_kind = test_other_client },

@@ -254,7 +254,7 @@ static void test_nopage_multipage(int fd)
 	for (int reload = 0; reload < 2; reload++) {
 		if (reload)
 			fd = igt_ferry_open();
-		for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+		for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 			for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 				struct igt_ferry_bo bo;
 
@@ -312,7 +312,7 @@ static void test_remap_vs_fault(int fd)
 	const struct igt_ferry_kind *kind;
 	struct igt_ferry_faults faults;
 
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+	for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 		struct igt_ferry_bo bo;
 
 		igt_ferry_bo_init(&bo, fd, 24 * PAGE, kind);
@@ -445,7 +445,7 @@ static uint32_t effective_memtype(uint32_t *requested)
 	int fd = igt_ferry_open();
 
 	ferry_device_query(fd, &query);
-	igt_ferry_bo_init(&bo, fd, HUGE + PAGE, &igt_ferry_fixed_kinds[2]);
+	igt_ferry_bo_init(&bo, fd, HUGE + PAGE, &igt_ferry_single_kinds[2]);
 	igt_ferry_bo_fill(&bo);
 	igt_ferry_bo_check(&bo);
 	ferry_bo_query(fd, bo.handle, &bo_query);

@@ -50,7 +50,7 @@ static void bos_init(struct bos *bos, int fd)
 	const struct igt_ferry_kind *kind;
 
 	memset(bos, 0, sizeof(*bos));
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++)
+	for (kind = igt_ferry_single_kinds; kind->name; kind++)
 		if (kind->allowed_placements == APERTURE)
 			bos_add(bos, fd, kind);
 	for (kind = igt_ferry_movable_kinds; kind->name; kind++)

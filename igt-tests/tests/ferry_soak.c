@@ -171,7 +171,7 @@ static void fill(struct igt_ferry_bo *bo)
 static bool create(struct worker *w, struct igt_ferry_bo *bo)
 {
 	const struct igt_ferry_kind *kinds =
-		pick(w, 4) ? igt_ferry_movable_kinds : igt_ferry_fixed_kinds;
+		pick(w, 4) ? igt_ferry_movable_kinds : igt_ferry_single_kinds;
 	const struct igt_ferry_kind *kind = &kinds[pick(w, 4)];
 	size_t size = (1 + pick(w, 64)) * PAGE;
 

@@ -86,7 +86,7 @@ static void fill(struct device *dev)
 
 	ferry_device_query(dev->fd, &query);
 	part = ALIGN(query.aperture_size / 16, PAGE);
-	for (kind = igt_ferry_fixed_kinds; kind->name; kind++) {
+	for (kind = igt_ferry_single_kinds; kind->name; kind++) {
 		add(dev, part, kind, 0);
 		add(dev, 3 * PAGE, kind, 0);
 	}
@@ -97,7 +97,7 @@ static void fill(struct device *dev)
 	}
 	/* a BO that was never accessed must be zero after the suspend */
 	igt_ferry_bo_init(&dev->bo[dev->count], dev->fd, 7 * PAGE,
-			  &igt_ferry_fixed_kinds[2]);
+			  &igt_ferry_single_kinds[2]);
 	dev->where[dev->count++] = APERTURE;
 }
 
@@ -263,7 +263,8 @@ static void test_suspend(const struct state *s)
 
 	igt_ferry_require_sleep();
 	igt_require_f(s->state != SUSPEND_STATE_DISK || igt_get_total_swap_mb(),
-		      "no swap space to hibernate to: " IGT_FERRY_SLEEPER "\n");
+		      "no swap space to hibernate to: " IGT_FERRY_SLEEP_VM
+		      "\n");
 	count = open_all(devices);
 	igt_assert_lt(0, count);
 	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,

@@ -206,7 +206,7 @@ static inline int op_modeset(void)
 /* Add an aperture-only BO and a BO that is in the aperture now. */
 static inline void add_aperture_bos(void)
 {
-	add_bo(9 * PAGE, &igt_ferry_fixed_kinds[2]);
+	add_bo(9 * PAGE, &igt_ferry_single_kinds[2]);
 	add_bo(5 * PAGE, &igt_ferry_movable_kinds[1]);
 	ferry_bo_migrate(at.fd, at.bo[1].handle, APERTURE);
 }
