@@ -229,7 +229,7 @@ static void test_unbound_mapping(int fd, const struct igt_ferry_kind *kind)
 }
 
 /* Work until ioctls fail with ENODEV, and access the mappings for 0.3 s after that. */
-static void hammer(int fd, int child)
+static void hammer(int fd, int child, int *ready)
 {
 	struct timespec after = {};
 	struct igt_ferry_bo bo[4];
@@ -238,6 +238,7 @@ static void hammer(int fd, int child)
 	for (unsigned int i = 0; i < ARRAY_SIZE(bo); i++)
 		igt_ferry_bo_init(&bo[i], fd, (16 + 16 * child) * PAGE,
 				  &igt_ferry_movable_kinds[i]);
+	__atomic_add_fetch(ready, 1, __ATOMIC_SEQ_CST);
 	for (unsigned int n = 0;
 	     !unbound || igt_nsec_elapsed(&after) < 300000000; n++) {
 		struct igt_ferry_bo *b = &bo[n % ARRAY_SIZE(bo)];
@@ -276,10 +277,21 @@ static void hammer(int fd, int child)
  */
 static void test_unbind_hammer(int fd)
 {
+	int *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	igt_assert(ready != MAP_FAILED);
 	for (int round = 0; round < 5; round++) {
+		*ready = 0;
 		igt_fork(child, 4)
 		{
-			hammer(igt_ferry_reopen(fd, O_RDWR), child);
+			hammer(igt_ferry_reopen(fd, O_RDWR), child, ready);
+		}
+		/* a slow virtual machine takes a while to start the clients */
+		for (int ms = 0; ms < 10000; ms++) {
+			if (__atomic_load_n(ready, __ATOMIC_SEQ_CST) == 4)
+				break;
+			usleep(1000);
 		}
 		usleep(300000 + round * 50000);
 		igt_ferry_module_must_unbind();
