@@ -193,6 +193,18 @@ void igt_ferry_run_tests(int fd, const struct igt_ferry_test *tests)
 	__igt_ferry_run_tests(tests, igt_ferry_begin, fd);
 }
 
+/**
+ * igt_ferry_slower - the factor by which a kernel is slower than usual
+ *
+ * For limits in time. vm/test sets FERRY_SLOWER for the sanitizer kernels.
+ */
+unsigned int igt_ferry_slower(void)
+{
+	const char *factor = getenv("FERRY_SLOWER");
+
+	return factor ? strtoul(factor, NULL, 10) : 1;
+}
+
 int igt_ferry_open_render(int fd)
 {
 	char *name = drmGetRenderDeviceNameFromFd(fd);

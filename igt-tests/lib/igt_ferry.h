@@ -24,6 +24,7 @@ int igt_ferry_open(void);
 int igt_ferry_reopen(int fd, int flags);
 void igt_ferry_clean(int keep);
 int igt_ferry_begin(int keep);
+unsigned int igt_ferry_slower(void);
 int igt_ferry_open_render(int fd);
 void igt_ferry_require_display(int fd);
 void igt_ferry_pci_slot(int fd, char *slot, size_t size);

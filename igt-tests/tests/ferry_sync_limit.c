@@ -23,7 +23,7 @@ IGT_TEST_DESCRIPTION("Limit of the pending asynchronous moves of a client");
 #define OUTS DRM_FERRY_SYNCS_MAX
 
 /* How long a killed or interrupted process may stay in its call */
-#define PROMPT (IGT_FERRY_SECOND / 10)
+#define PROMPT (IGT_FERRY_SECOND / 10 * igt_ferry_slower())
 
 static int raw_migrate(int fd, struct drm_ferry_migrate_entry *entry,
 		       struct drm_ferry_sync *outs, uint32_t count)
@@ -366,32 +366,57 @@ static void test_close(int fd)
 	free(limit);
 }
 
-/* The number of workers that run a work item of ferry now */
-static unsigned int busy_workers(void)
+/* Kernel threads that can run a work item of ferry: workers that no CPU is bound to */
+struct workers {
+	char path[256][32];
+	unsigned int count;
+};
+
+static bool read_comm(const char *path, char *comm, size_t size)
 {
-	unsigned int count = 0;
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (file < 0)
+		return false;
+	len = read(file, comm, size - 1);
+	close(file);
+	comm[len > 0 ? len : 0] = '\0';
+	return len > 0;
+}
+
+static void find_workers(struct workers *workers)
+{
 	struct dirent *entry;
 	DIR *dir = opendir("/proc");
 
 	igt_assert(dir);
-	while ((entry = readdir(dir))) {
-		char path[300], comm[64];
-		ssize_t len;
-		int file;
+	workers->count = 0;
+	while ((entry = readdir(dir)) &&
+	       workers->count < ARRAY_SIZE(workers->path)) {
+		char *path = workers->path[workers->count], comm[64];
 
 		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		file = open(path, O_RDONLY | O_CLOEXEC);
-		if (file < 0)
-			continue;
-		len = read(file, comm, sizeof(comm) - 1);
-		close(file);
-		comm[len > 0 ? len : 0] = '\0';
-		count += !strncmp(comm, "kworker/", 8) &&
-			 strstr(comm, "+ferry\n");
+		snprintf(path, sizeof(workers->path[0]), "/proc/%.16s/comm",
+			 entry->d_name);
+		if (read_comm(path, comm, sizeof(comm)) &&
+		    !strncmp(comm, "kworker/u", 9))
+			workers->count++;
 	}
 	closedir(dir);
+	errno = 0;
+}
+
+/* The number of workers that run a work item of ferry now */
+static unsigned int busy_workers(const struct workers *workers)
+{
+	unsigned int count = 0;
+	char comm[64];
+
+	for (unsigned int i = 0; i < workers->count; i++)
+		count += read_comm(workers->path[i], comm, sizeof(comm)) &&
+			 strstr(comm, "+ferry\n");
 	errno = 0;
 	return count;
 }
@@ -406,6 +431,9 @@ static void test_workers(int fd)
 	unsigned int max = 0, limit, seen = 0;
 	struct drm_ferry_sync out[CLIENTS];
 	struct igt_ferry_bo bo[CLIENTS];
+	static struct workers workers;
+	struct timespec start = {};
+	uint64_t copy, scan;
 	size_t size = ALIGN(evictable_size(fd) / (2 * CLIENTS), PAGE);
 
 	limit = sysconf(_SC_NPROCESSORS_ONLN) / 2;
@@ -416,14 +444,26 @@ static void test_workers(int fd)
 		bo_init(&bo[i], igt_ferry_reopen(fd, O_RDWR), size, SYSTEM);
 		out[i] = igt_ferry_sync_new(bo[i].fd, 0);
 	}
+	/* a scan that takes longer than a copy sees workers that run one after the other */
+	find_workers(&workers);
+	igt_nsec_elapsed(&start);
+	ferry_bo_migrate(bo[0].fd, bo[0].handle, APERTURE);
+	copy = igt_nsec_elapsed(&start);
+	busy_workers(&workers);
+	scan = igt_nsec_elapsed(&start) - copy;
+	ferry_bo_migrate(bo[0].fd, bo[0].handle, SYSTEM);
+	igt_require_f(scan < copy,
+		      "to look for workers takes longer than a move\n");
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		unsigned int now;
 
+		/* before the moves: on a slow kernel this takes longer than a move */
+		find_workers(&workers);
 		for (unsigned int i = 0; i < CLIENTS; i++)
 			ferry_bo_migrate_sync(bo[i].fd, bo[i].handle,
 					      round & 1 ? SYSTEM : APERTURE,
 					      NULL, &out[i]);
-		now = busy_workers();
+		now = busy_workers(&workers);
 		seen += now > 0;
 		max = now > max ? now : max;
 		for (unsigned int i = 0; i < CLIENTS; i++)
