@@ -134,8 +134,8 @@ static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard 
  * ferry_evict_all - move every BO out of the aperture
  * @ferry: the device, with its display off
  *
- * Return: 0, -ENOMEM if there is no memory to save contents to, or -EBUSY if a BO is pinned or
- * fences do not signal in time.
+ * Return: 0, -ENOMEM if there is no memory to save contents to, -EBUSY if a BO is pinned or
+ * fences do not signal in time, or -EIO if the device does not decode its memory.
  */
 int ferry_evict_all(struct ferry_device *ferry)
 {

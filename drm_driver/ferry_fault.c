@@ -297,8 +297,7 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
  * Return:
  * VM_FAULT_FALLBACK: the kernel shall try a smaller entry, because a PMD is not possible,
  * another thread holds the reservation, a job is copying, a large BO has no pages yet, or
- * memory is lacking. Else as
- * ferry_fault(), except VM_FAULT_RETRY.
+ * memory is lacking. Else as ferry_fault(), except VM_FAULT_RETRY.
  */
 static vm_fault_t ferry_fault_huge(struct vm_fault *vmf, unsigned int order)
 {

@@ -66,7 +66,9 @@ static int ferry_placement_in_aperture(struct ferry_bo *bo, struct ttm_place *pl
  * @placement: one of DRM_FERRY_PLACEMENT_*
  * @ctx: context of the operation
  *
- * Return: 0, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
+ * Return: 0, -EBUSY if fences of the BO do not signal in time, -EIO if the device does not
+ * decode its memory or the BO cannot be read back from swap, -ENOSPC, -ENOMEM, -ENODEV or
+ * -ERESTARTSYS.
  */
 int ferry_placement_move(struct ferry_bo *bo, u32 placement, struct ferry_ctx *ctx)
 {
@@ -257,7 +259,7 @@ static bool ferry_placement_retry(int ret, bool fits, unsigned long deadline)
  *
  * Return: 0, -EINVAL if a BO occurs twice, -EBUSY if a BO is pinned at its current
  * placement or if fences of a BO do not signal in time, -ENODATA if a BO was purged, -EIO
- * if a BO cannot be read back from swap, -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
+ * as ferry_placement_move(), -ENOSPC, -ENOMEM, -ENODEV or -ERESTARTSYS.
  */
 int ferry_placement_move_all(struct ferry_device *ferry, struct ferry_placement_target *targets,
 			     u32 count, struct ferry_placement_call *call)
