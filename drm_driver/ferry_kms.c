@@ -6,7 +6,6 @@
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_drv.h>
-#include <drm/drm_edid.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
@@ -14,12 +13,12 @@
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
-#include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
 #include <drm/ferry_drm.h>
 
 #include "ferry_bo.h"
 #include "ferry_compat.h"
+#include "ferry_connector.h"
 #include "ferry_device.h"
 #include "ferry_dispi.h"
 #include "ferry_kms.h"
@@ -42,9 +41,6 @@
 /* How often to try to turn the display off, and the pause after a failure */
 #define FERRY_KMS_OFF_TRIES	10
 #define FERRY_KMS_OFF_PAUSE_MS	20
-/* preferred mode without an EDID */
-#define FERRY_KMS_WIDTH		1280
-#define FERRY_KMS_HEIGHT	800
 
 /**
  * struct ferry_plane_state - state of the plane
@@ -317,62 +313,6 @@ static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 	.disable_vblank = ferry_kms_crtc_disable_vblank,
 };
 
-/* Connector */
-
-static const struct drm_edid *ferry_kms_read_edid(struct ferry_kms *kms)
-{
-	if (!ferry_dispi_has_edid(&kms->dispi))
-		return NULL;
-
-	return drm_edid_read_custom(&kms->connector, ferry_dispi_edid_block, &kms->dispi);
-}
-
-static int ferry_kms_connector_get_modes(struct drm_connector *connector)
-{
-	struct ferry_kms *kms = to_ferry_device(connector->dev)->kms;
-	const struct drm_edid *edid;
-	int count, idx;
-
-	if (!drm_dev_enter(connector->dev, &idx))
-		return 0;
-
-	edid = ferry_kms_read_edid(kms);
-	drm_edid_connector_update(connector, edid);
-	count = drm_edid_connector_add_modes(connector);
-	drm_edid_free(edid);
-	if (!count) {
-		count = drm_add_modes_noedid(connector, FERRY_KMS_MAX_SIZE, FERRY_KMS_MAX_SIZE);
-		drm_set_preferred_mode(connector, FERRY_KMS_WIDTH, FERRY_KMS_HEIGHT);
-	}
-
-	drm_dev_exit(idx);
-	return count;
-}
-
-static const struct drm_connector_helper_funcs ferry_kms_connector_helper_funcs = {
-	.get_modes = ferry_kms_connector_get_modes,
-};
-
-/* See ferry_kms_plane_reset(). */
-static void ferry_kms_connector_reset(struct drm_connector *connector)
-{
-	struct drm_connector_state *state = kzalloc(sizeof(*state), GFP_KERNEL);
-
-	if (!state)
-		return;
-
-	if (connector->state)
-		drm_atomic_helper_connector_destroy_state(connector, connector->state);
-	__drm_atomic_helper_connector_reset(connector, state);
-}
-
-static const struct drm_connector_funcs ferry_kms_connector_funcs = {
-	.fill_modes = drm_helper_probe_single_connector_modes,
-	.reset = ferry_kms_connector_reset,
-	.atomic_duplicate_state = drm_atomic_helper_connector_duplicate_state,
-	.atomic_destroy_state = drm_atomic_helper_connector_destroy_state,
-};
-
 /* Device */
 
 static struct drm_framebuffer *
@@ -517,14 +457,7 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 		return ret;
 	kms->encoder.possible_crtcs = drm_crtc_mask(&kms->crtc);
 
-	ret = drmm_connector_init(drm, &kms->connector, &ferry_kms_connector_funcs,
-				  DRM_MODE_CONNECTOR_VIRTUAL, NULL);
-	if (ret)
-		return ret;
-	drm_connector_helper_add(&kms->connector, &ferry_kms_connector_helper_funcs);
-	drm_connector_attach_edid_property(&kms->connector);
-
-	return drm_connector_attach_encoder(&kms->connector, &kms->encoder);
+	return ferry_connector_init(&kms->connector, &kms->encoder, &kms->dispi);
 }
 
 /**
@@ -555,7 +488,7 @@ int ferry_kms_init(struct ferry_device *ferry)
 
 	drm_mode_config_reset(drm);
 	/* The reset cannot report -ENOMEM: check the states that it should have allocated. */
-	if (!ferry->kms->plane.state || !ferry->kms->crtc.state || !ferry->kms->connector.state)
+	if (!ferry->kms->plane.state || !ferry->kms->crtc.state || !ferry->kms->connector.base.state)
 		return -ENOMEM;
 	return 0;
 }

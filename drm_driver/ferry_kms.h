@@ -2,11 +2,11 @@
 #ifndef _FERRY_KMS_H_
 #define _FERRY_KMS_H_
 
-#include <drm/drm_connector.h>
 #include <drm/drm_crtc.h>
 #include <drm/drm_encoder.h>
 #include <drm/drm_plane.h>
 
+#include "ferry_connector.h"
 #include "ferry_dispi.h"
 #include "ferry_vblank.h"
 
@@ -22,8 +22,8 @@ struct ferry_kms {
 	struct drm_crtc crtc;
 	/** @encoder: the one encoder */
 	struct drm_encoder encoder;
-	/** @connector: the one connector, always connected */
-	struct drm_connector connector;
+	/** @connector: the one connector */
+	struct ferry_connector connector;
 	/** @vblank: the vblank timer */
 	struct ferry_vblank vblank;
 	/** @dispi: the registers */
