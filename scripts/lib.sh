@@ -91,10 +91,12 @@ apt_proxy() {
 		sed -n 's/^\(Acquire::https\{0,1\}::[Pp]roxy "[^"]\{1,\}";\)$/--aptopt=\1/p'
 }
 
-# locked NAME - take the lock NAME and hold it until the script ends.
+# locked NAME [DIR] - take the lock NAME in DIR and hold it until the script ends. DIR is what
+# the lock is for: build/vm, which several worktrees can share, or build.
 locked() {
-	mkdir -p "$vmdir"
-	exec 9> "$vmdir/.lock-$1"
+	local dir=${2:-$vmdir}
+	mkdir -p "$dir"
+	exec 9> "$dir/.lock-$1"
 	flock -n 9 || {
 		say "waiting for another run that prepares '$1'"
 		flock 9
