@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * Differences in the kernel's API between the versions that ferry builds for, and nothing
- * else. Each comment names the first version with the new API.
+ * else. FERRY_HAVE_X is defined if the function probe_X() of probes/probes.c compiles, so that
+ * kernels with backported changes work. Each comment names the first version with the new API.
  */
 #ifndef _FERRY_COMPAT_H_
 #define _FERRY_COMPAT_H_
@@ -9,7 +10,6 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
-#include <linux/version.h>
 #include <linux/workqueue.h>
 
 #include <asm/msr.h>
@@ -20,37 +20,37 @@
 #include <drm/ttm/ttm_resource.h>
 #include <drm/ttm/ttm_tt.h>
 
-#if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
+#include <ferry_features.h>
+
+#if __has_include("linux/cgroup_dmem.h")
 #include <linux/cgroup_dmem.h>
 
 #include <drm/drm_drv.h>
 #endif
 
-#define FERRY_NEW_API (KERNEL_VERSION(7, 0, 0) <= LINUX_VERSION_CODE)
-
 /* 6.14: struct drm_driver has no member date */
-#if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
-#define FERRY_DRIVER_DATE
-#else
+#ifdef FERRY_HAVE_DRIVER_DATE
 #define FERRY_DRIVER_DATE .date = "20261120",
+#else
+#define FERRY_DRIVER_DATE
 #endif
 
 /* 6.14: the header of drm_client_setup() is in another directory */
-#if KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
+#if __has_include("drm/clients/drm_client_setup.h")
 #include <drm/clients/drm_client_setup.h>
 #else
 #include <drm/drm_client_setup.h>
 #endif
 
-/* 7.0: system_unbound_wq is deprecated, and queueing work on it logs a warning */
-#if FERRY_NEW_API
+/* 6.17: system_dfl_wq replaces system_unbound_wq; from 7.0 on, queueing work on the latter warns */
+#ifdef FERRY_HAVE_SYSTEM_DFL_WQ
 #define ferry_unbound_wq system_dfl_wq
 #else
 #define ferry_unbound_wq system_unbound_wq
 #endif
 
 /* 7.0: struct drm_atomic_state is called struct drm_atomic_commit */
-#if FERRY_NEW_API
+#ifdef FERRY_HAVE_ATOMIC_COMMIT
 #define ferry_atomic_commit drm_atomic_commit
 #else
 #define ferry_atomic_commit drm_atomic_state
@@ -60,7 +60,7 @@
  * 6.17: &drm_mode_config_funcs.fb_create has a parameter for the format information, and
  * passes it to drm_gem_fb_create(). The other parameters are drm, file and cmd in all versions.
  */
-#if KERNEL_VERSION(6, 17, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_FB_CREATE_INFO
 #define FERRY_FB_CREATE_ARGS struct drm_device *drm, struct drm_file *file, \
 	const struct drm_format_info *info, const struct drm_mode_fb_cmd2 *cmd
 #define ferry_compat_gem_fb_create() drm_gem_fb_create(drm, file, info, cmd)
@@ -77,7 +77,7 @@ static inline int ferry_compat_ttm_device_init(struct ttm_device *bdev,
 					       struct address_space *mapping,
 					       struct drm_vma_offset_manager *vma)
 {
-#if FERRY_NEW_API
+#ifdef FERRY_HAVE_TTM_DEVICE_FLAGS
 	return ttm_device_init(bdev, funcs, dev, mapping, vma, 0);
 #else
 	return ttm_device_init(bdev, funcs, dev, mapping, vma, false, false);
@@ -87,7 +87,7 @@ static inline int ferry_compat_ttm_device_init(struct ttm_device *bdev,
 /* 7.0: TTM BOs have no reference count of their own: ttm_bo_fini() replaces ttm_bo_put() */
 static inline void ferry_compat_bo_fini(struct ttm_buffer_object *bo)
 {
-#if FERRY_NEW_API
+#ifdef FERRY_HAVE_TTM_BO_FINI
 	ttm_bo_fini(bo);
 #else
 	ttm_bo_put(bo);
@@ -98,7 +98,7 @@ static inline void ferry_compat_bo_fini(struct ttm_buffer_object *bo)
 static inline int ferry_compat_bo_populate(struct ttm_buffer_object *bo,
 					   struct ttm_operation_ctx *ctx)
 {
-#if KERNEL_VERSION(6, 15, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_TTM_BO_POPULATE
 	return ttm_bo_populate(bo, ctx);
 #else
 	return ttm_tt_populate(bo->bdev, bo->ttm, ctx);
@@ -108,7 +108,7 @@ static inline int ferry_compat_bo_populate(struct ttm_buffer_object *bo,
 /* 6.15: ttm_tt_is_swapped() replaces a test of the flag in struct ttm_tt */
 static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 {
-#if KERNEL_VERSION(6, 15, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_TTM_TT_IS_SWAPPED
 	return ttm_tt_is_swapped(tt);
 #else
 	return tt->page_flags & TTM_TT_FLAG_SWAPPED;
@@ -116,7 +116,7 @@ static inline bool ferry_compat_tt_is_swapped(const struct ttm_tt *tt)
 }
 
 /* 7.0: vmf_insert_pfn_pmd() takes an unsigned long instead of a pfn_t */
-#if FERRY_NEW_API
+#ifdef FERRY_HAVE_INSERT_PMD_PFN
 #define ferry_compat_insert_pmd(vmf, pfn) vmf_insert_pfn_pmd(vmf, pfn, false)
 #else
 #include <linux/pfn_t.h>
@@ -129,7 +129,7 @@ static inline unsigned long
 ferry_compat_get_unmapped_area(struct file *filp, unsigned long addr, unsigned long len,
 			       unsigned long pgoff, unsigned long flags)
 {
-#if FERRY_NEW_API
+#ifdef FERRY_HAVE_UNMAPPED_AREA_CURRENT
 	return mm_get_unmapped_area(filp, addr, len, pgoff, flags);
 #else
 	return mm_get_unmapped_area(current->mm, filp, addr, len, pgoff, flags);
@@ -139,7 +139,7 @@ ferry_compat_get_unmapped_area(struct file *filp, unsigned long addr, unsigned l
 /* 7.3: vma_is_cow_mapping() replaces is_cow_mapping(), and takes the VMA */
 static inline bool ferry_compat_is_cow_mapping(const struct vm_area_struct *vma)
 {
-#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_VMA_IS_COW_MAPPING
 	return vma_is_cow_mapping(vma);
 #else
 	return is_cow_mapping(vma->vm_flags);
@@ -149,7 +149,7 @@ static inline bool ferry_compat_is_cow_mapping(const struct vm_area_struct *vma)
 /* 6.18: &page.flags is a structure */
 static inline const unsigned long *ferry_compat_page_flags(const struct page *page)
 {
-#if KERNEL_VERSION(6, 18, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_PAGE_FLAGS_STRUCT
 	return &page->flags.f;
 #else
 	return &page->flags;
@@ -161,7 +161,7 @@ static inline void
 ferry_compat_hrtimer_setup(struct hrtimer *timer,
 			   enum hrtimer_restart (*function)(struct hrtimer *))
 {
-#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_HRTIMER_SETUP
 	hrtimer_setup(timer, function, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 #else
 	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
@@ -170,7 +170,7 @@ ferry_compat_hrtimer_setup(struct hrtimer *timer,
 }
 
 /* 6.13: drm_print_memory_stats() prints active BOs only if a flag requests it */
-#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_GEM_OBJECT_ACTIVE
 #define FERRY_GEM_OBJECT_ACTIVE DRM_GEM_OBJECT_ACTIVE
 #else
 #define FERRY_GEM_OBJECT_ACTIVE 0
@@ -180,12 +180,12 @@ ferry_compat_hrtimer_setup(struct hrtimer *timer,
 static inline int ferry_compat_register_dmem(struct drm_device *drm,
 					     struct ttm_resource_manager *man, u64 size)
 {
-#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_DMEM_INIT
 	struct dmem_cgroup_init init = { .size = size };
 
 	man->cg = drmm_cgroup_register_region(drm, "aperture", &init);
 	return PTR_ERR_OR_ZERO(man->cg);
-#elif KERNEL_VERSION(6, 14, 0) <= LINUX_VERSION_CODE
+#elif __has_include("linux/cgroup_dmem.h")
 	man->cg = drmm_cgroup_register_region(drm, "aperture", size);
 	return PTR_ERR_OR_ZERO(man->cg);
 #else
@@ -194,7 +194,7 @@ static inline int ferry_compat_register_dmem(struct drm_device *drm,
 }
 
 /* 7.3: the DRM device has one lock for all its LRUs; before, the driver provides the lock */
-#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_GEM_LRU_OF_DEVICE
 #define FERRY_GEM_LRU_SHRINK_ARGS struct drm_gem_object *obj, struct ww_acquire_ctx *ticket
 #else
 #define FERRY_GEM_LRU_SHRINK_ARGS struct drm_gem_object *obj
@@ -202,7 +202,7 @@ static inline int ferry_compat_register_dmem(struct drm_device *drm,
 
 static inline void ferry_compat_gem_lru_init(struct drm_gem_lru *lru, struct mutex *lock)
 {
-#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_GEM_LRU_OF_DEVICE
 	drm_gem_lru_init(lru);
 #else
 	drm_gem_lru_init(lru, lock);
@@ -217,7 +217,7 @@ static inline void ferry_compat_gem_lru_init(struct drm_gem_lru *lru, struct mut
 static inline void ferry_compat_gem_lru_move(struct drm_gem_lru *lru,
 					     struct drm_gem_object *obj, struct mutex *lock)
 {
-#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_GEM_LRU_OF_DEVICE
 	drm_gem_lru_move_tail(lru, obj);
 #else
 	mutex_lock(lock);
@@ -231,7 +231,7 @@ ferry_compat_gem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 			  unsigned int pages, unsigned long *remaining,
 			  bool (*shrink)(FERRY_GEM_LRU_SHRINK_ARGS))
 {
-#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_GEM_LRU_OF_DEVICE
 	return drm_gem_lru_scan(drm, lru, pages, remaining, shrink, NULL);
 #else
 	return drm_gem_lru_scan(lru, pages, remaining, shrink);
@@ -243,7 +243,7 @@ static inline u64 ferry_compat_rdmsr(u32 msr)
 {
 	u64 val;
 
-#if KERNEL_VERSION(6, 16, 0) <= LINUX_VERSION_CODE
+#ifdef FERRY_HAVE_RDMSRQ
 	rdmsrq(msr, val);
 #else
 	rdmsrl(msr, val);
@@ -252,10 +252,10 @@ static inline u64 ferry_compat_rdmsr(u32 msr)
 }
 
 /* 6.13: MODULE_IMPORT_NS() takes a string */
-#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
-#define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
-#else
+#ifdef FERRY_HAVE_IMPORT_NS_NAME
 #define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
+#else
+#define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
 #endif
 
 #endif /* _FERRY_COMPAT_H_ */
