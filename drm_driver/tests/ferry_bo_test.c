@@ -88,16 +88,6 @@ static void ferry_bo_test_bytes(struct kunit *test, struct ferry_bo *bo, u64 see
 	}
 }
 
-static void ferry_bo_test_pin(struct ferry_bo *bo, bool pin)
-{
-	dma_resv_lock(bo->base.base.resv, NULL);
-	if (pin)
-		ferry_placement_pin(bo);
-	else
-		ferry_placement_unpin(bo);
-	dma_resv_unlock(bo->base.base.resv);
-}
-
 /* A BO at placement @from, written to before the move if @written, and the result of a move. */
 struct ferry_bo_move {
 	u32 from;
@@ -140,7 +130,7 @@ static void ferry_bo_test_moves(struct kunit *test)
 	if (move->written)
 		ferry_bo_test_bytes(test, bo, 77, true);
 	if (move->pinned)
-		ferry_bo_test_pin(bo, true);
+		ferry_kunit_pin(bo, true);
 
 	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, bo, move->to), move->ret);
 	KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, bo), move->ret ? move->from : move->to);
@@ -149,7 +139,7 @@ static void ferry_bo_test_moves(struct kunit *test)
 
 	/* Without the pin the BO can move. */
 	if (move->pinned) {
-		ferry_bo_test_pin(bo, false);
+		ferry_kunit_pin(bo, false);
 		KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, bo, move->to), 0);
 		KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, bo), move->to);
 		ferry_bo_test_bytes(test, bo, 77, false);
@@ -203,7 +193,7 @@ static void ferry_bo_test_no_space(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(bo); i++) {
 		bo[i] = ferry_bo_test_create(test, i & 1 ? APERTURE : BOTH, APERTURE);
 		if (!(i & 1))
-			ferry_bo_test_pin(bo[i], true);
+			ferry_kunit_pin(bo[i], true);
 	}
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.unevictable),
 			FERRY_BO_TEST_APERTURE);
@@ -216,8 +206,8 @@ static void ferry_bo_test_no_space(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, ferry_bo_test_placement(test, bo[i]), APERTURE);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->stats.evictions), 0);
 
-	ferry_bo_test_pin(bo[0], false);
-	ferry_bo_test_pin(bo[2], false);
+	ferry_kunit_pin(bo[0], false);
+	ferry_kunit_pin(bo[2], false);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->ferry->vram_mgr.unevictable),
 			2 * FERRY_BO_TEST_SIZE);
 	KUNIT_EXPECT_EQ(test, ferry_bo_test_move(test, more, APERTURE), 0);
@@ -296,12 +286,12 @@ static void ferry_bo_test_madvise_busy(struct kunit *test)
 	u32 retained = 0;
 
 	ferry_bo_test_bytes(test, bo, 3, true);
-	ferry_bo_test_pin(bo, true);
+	ferry_kunit_pin(bo, true);
 	KUNIT_EXPECT_EQ(test, ferry_gem_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained),
 			-EBUSY);
 	KUNIT_EXPECT_EQ(test, ferry_gem_madvise(bo, DRM_FERRY_MADV_WILLNEED, &retained), 0);
 	KUNIT_EXPECT_EQ(test, retained, 1);
-	ferry_bo_test_pin(bo, false);
+	ferry_kunit_pin(bo, false);
 	KUNIT_EXPECT_EQ(test, ferry_gem_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained), 0);
 	KUNIT_EXPECT_EQ(test, ferry_gem_madvise(bo, DRM_FERRY_MADV_WILLNEED, &retained), 0);
 

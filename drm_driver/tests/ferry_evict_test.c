@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* Eviction of all BOs */
 
-#include <linux/dma-resv.h>
-#include <linux/slab.h>
-
 #include <drm/ferry_drm.h>
 
 #include <kunit/test.h>
@@ -11,7 +8,6 @@
 #include "../ferry_bo.h"
 #include "../ferry_device.h"
 #include "../ferry_evict.h"
-#include "../ferry_placement.h"
 #include "../ferry_vram_mgr.h"
 #include "ferry_kunit_helpers.h"
 
@@ -21,16 +17,6 @@
 #define FERRY_EVICT_TEST_ORDER 8
 #define FERRY_EVICT_TEST_APERTURE (PAGE_SIZE << FERRY_EVICT_TEST_ORDER)
 #define FERRY_EVICT_TEST_SIZE (FERRY_EVICT_TEST_APERTURE / 4)
-
-static void ferry_evict_test_pin(struct ferry_bo *bo, bool pin)
-{
-	dma_resv_lock(bo->base.base.resv, NULL);
-	if (pin)
-		ferry_placement_pin(bo);
-	else
-		ferry_placement_unpin(bo);
-	dma_resv_unlock(bo->base.base.resv);
-}
 
 /* A pinned BO stays in the aperture: suspend must not go on as if its contents were saved. */
 static void ferry_evict_test_pinned(struct kunit *test)
@@ -47,13 +33,13 @@ static void ferry_evict_test_pinned(struct kunit *test)
 		bo[i] = ferry_kunit_lookup(test, file, handle);
 	}
 
-	ferry_evict_test_pin(bo[1], true);
+	ferry_kunit_pin(bo[1], true);
 	KUNIT_EXPECT_EQ(test, ferry_evict_all(ferry), -EBUSY);
 	/* the other BOs are saved in any case */
 	KUNIT_EXPECT_EQ(test, ferry_vram_mgr_free_bytes(&ferry->vram_mgr),
 			FERRY_EVICT_TEST_APERTURE - FERRY_EVICT_TEST_SIZE);
 
-	ferry_evict_test_pin(bo[1], false);
+	ferry_kunit_pin(bo[1], false);
 	KUNIT_EXPECT_EQ(test, ferry_evict_all(ferry), 0);
 	KUNIT_EXPECT_EQ(test, ferry_vram_mgr_free_bytes(&ferry->vram_mgr),
 			FERRY_EVICT_TEST_APERTURE);

@@ -4,6 +4,7 @@
  * aperture is ordinary memory, or has no memory in tests that only use its addresses.
  */
 
+#include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -26,6 +27,7 @@
 #include "../ferry_fault.h"
 #include "../ferry_ioctl.h"
 #include "../ferry_job.h"
+#include "../ferry_placement.h"
 #include "../ferry_shrinker.h"
 #include "../ferry_tt.h"
 #include "../ferry_ttm.h"
@@ -200,6 +202,21 @@ struct ferry_bo *ferry_kunit_lookup(struct kunit *test, struct drm_file *file, u
 	KUNIT_ASSERT_NOT_NULL(test, bo);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ferry_kunit_put, bo), 0);
 	return bo;
+}
+
+/**
+ * ferry_kunit_pin - pin or unpin a BO
+ * @bo: the BO, not reserved
+ * @pin: true to pin
+ */
+void ferry_kunit_pin(struct ferry_bo *bo, bool pin)
+{
+	dma_resv_lock(bo->base.base.resv, NULL);
+	if (pin)
+		ferry_placement_pin(bo);
+	else
+		ferry_placement_unpin(bo);
+	dma_resv_unlock(bo->base.base.resv);
 }
 
 MODULE_DESCRIPTION("KUnit tests of ferry");

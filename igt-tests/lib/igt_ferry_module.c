@@ -225,13 +225,21 @@ static int module_test_begin(int keep)
 
 /**
  * igt_ferry_module_run_tests - run a table of subtests that unload or unbind the driver
+ * @fd: a file of the device, which is closed before the first subtest
  * @tests: the table; ends in a NULL name
  *
  * Each subtest has a new client. It closes the file before it unloads the module. No
- * other file of the device may be open.
+ * other file of the device may be open. Subtests of another table run before this one.
  */
-void igt_ferry_module_run_tests(const struct igt_ferry_test *tests)
+void igt_ferry_module_run_tests(int fd, const struct igt_ferry_test *tests)
 {
+	igt_fixture
+	{
+		igt_ferry_module_begin(fd);
+		close(fd);
+		igt_ferry_module_require();
+	}
+
 	__igt_ferry_run_tests(tests, module_test_begin, -1);
 }
 

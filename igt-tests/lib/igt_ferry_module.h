@@ -34,7 +34,7 @@ void igt_ferry_module_unbind_consoles(void);
 void igt_ferry_module_unload(void);
 void igt_ferry_module_load(const char *options);
 void igt_ferry_module_restore(void);
-void igt_ferry_module_run_tests(const struct igt_ferry_test *tests);
+void igt_ferry_module_run_tests(int fd, const struct igt_ferry_test *tests);
 void igt_ferry_module_start_over(void);
 unsigned int igt_ferry_module_cycles(unsigned int usual);
 void igt_ferry_module_memory(long *available, long *slab);

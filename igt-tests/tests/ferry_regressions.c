@@ -534,19 +534,8 @@ igt_main
 {
 	int fd = -1;
 
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-		igt_ferry_module_begin(fd);
-	}
+	igt_fixture fd = igt_ferry_open();
 
 	igt_ferry_run_tests(fd, tests);
-
-	igt_fixture
-	{
-		close(fd);
-		igt_ferry_module_require();
-	}
-
-	igt_ferry_module_run_tests(module_tests);
+	igt_ferry_module_run_tests(fd, module_tests);
 }

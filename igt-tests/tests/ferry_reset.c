@@ -283,14 +283,9 @@ static const struct igt_ferry_test tests[] = {
 
 igt_main
 {
-	igt_fixture
-	{
-		int fd = igt_ferry_open();
+	int fd = -1;
 
-		igt_ferry_module_begin(fd);
-		close(fd);
-		igt_ferry_module_require();
-	}
+	igt_fixture fd = igt_ferry_open();
 
-	igt_ferry_module_run_tests(tests);
+	igt_ferry_module_run_tests(fd, tests);
 }

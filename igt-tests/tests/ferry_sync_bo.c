@@ -203,11 +203,11 @@ static void test_ptrace(int fd)
 	igt_ferry_bo_fini(&bo);
 }
 
-/**
- * SUBTEST: evict-waits
- * Description: an eviction waits for the pending move of the BO, and both BOs keep their contents
+/*
+ * A BO of another client needs the aperture memory that a pending move of a BO reads or
+ * writes: its move waits. The pending move is to @placement.
  */
-static void test_evict_waits(int fd)
+static void check_reuse_waits(int fd, uint32_t placement)
 {
 	int client = igt_ferry_reopen(fd, O_RDWR);
 	size_t size = evictable_size(fd);
@@ -219,7 +219,8 @@ static void test_evict_waits(int fd)
 			     .number = APERTURE };
 
 	bo_init(&other, client, size, SYSTEM);
-	bo_init_pending(&bo, fd, SIZE, APERTURE, &gate);
+	bo_init_pending(&bo, fd, SIZE, placement, &gate);
+	igt_assert_lt_u64(igt_ferry_aperture_free(fd), size);
 	task_check_waits(&task, &gate);
 	igt_assert_eq(task.err, 0);
 	igt_assert_eq(ferry_bo_placement(client, other.handle), APERTURE);
@@ -230,6 +231,24 @@ static void test_evict_waits(int fd)
 	igt_ferry_bo_fini(&other);
 	igt_ferry_gate_fini(&gate);
 	close(client);
+}
+
+/**
+ * SUBTEST: evict-waits
+ * Description: an eviction waits for the pending move of the BO, and both BOs keep their contents
+ */
+static void test_evict_waits(int fd)
+{
+	check_reuse_waits(fd, APERTURE);
+}
+
+/**
+ * SUBTEST: old-resource-waits
+ * Description: the old resource of a BO is not used for another one before the copy has ended
+ */
+static void test_old_resource_waits(int fd)
+{
+	check_reuse_waits(fd, SYSTEM);
 }
 
 /**
@@ -272,35 +291,6 @@ static void test_evict_interrupted(int fd)
 	igt_ferry_bo_fini(&big);
 	igt_ferry_bo_fini(&bo);
 	igt_ferry_gate_fini(&gate);
-}
-
-/**
- * SUBTEST: old-resource-waits
- * Description: the old resource of a BO is not used for another one before the copy has ended
- */
-static void test_old_resource_waits(int fd)
-{
-	int client = igt_ferry_reopen(fd, O_RDWR);
-	size_t size = evictable_size(fd);
-	struct igt_ferry_bo bo, other;
-	struct igt_ferry_gate gate;
-	struct task task = { .run = run_migrate,
-			     .fd = client,
-			     .bo = &other,
-			     .number = APERTURE };
-
-	bo_init(&other, client, size, SYSTEM);
-	bo_init_pending(&bo, fd, SIZE, SYSTEM, &gate);
-	igt_assert_lt_u64(igt_ferry_aperture_free(fd), size);
-	task_check_waits(&task, &gate);
-	igt_assert_eq(task.err, 0);
-	igt_assert_eq(ferry_bo_placement(client, other.handle), APERTURE);
-	igt_ferry_bo_check(&bo);
-	igt_ferry_bo_check(&other);
-	igt_ferry_bo_fini(&bo);
-	igt_ferry_bo_fini(&other);
-	igt_ferry_gate_fini(&gate);
-	close(client);
 }
 
 static int dmabuf_state(int dmabuf, uint32_t flags)

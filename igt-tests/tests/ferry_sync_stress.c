@@ -539,13 +539,5 @@ igt_main
 	igt_fixture fd = igt_ferry_open();
 
 	igt_ferry_run_tests(fd, tests);
-
-	igt_fixture
-	{
-		igt_ferry_module_require();
-		igt_ferry_module_begin(fd);
-		close(fd);
-	}
-
-	igt_ferry_module_run_tests(last_tests);
+	igt_ferry_module_run_tests(fd, last_tests);
 }
