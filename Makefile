@@ -16,6 +16,9 @@ export PREFIX DESTDIR
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
+# Anything that is no target.
+.DEFAULT:
+	@echo "make: there is no target '$@'; make help lists them" >&2; exit 2
 .PHONY: all module user igt demo test coverage fuzz bench shell install uninstall dkms docs lint clean help
 
 # Headers of KDIR, or the newest supported ones that are installed.
@@ -51,7 +54,7 @@ shell: user igt
 	@vm/run --kernel "$(KERNEL)"; status=$$?; \
 	case $$status in 124 | 125 | 126) exit $$status ;; esac # others are of the shell
 
-install: user
+install:
 	@scripts/install install $(if $(KDIR),--kdir "$(KDIR)")
 
 uninstall:
@@ -73,6 +76,7 @@ clean:
 
 help:
 	@echo "make            build the module (KDIR=headers), the library and the tests"
+	@echo "make module     build one of them; also make user (library, examples), make igt (tests)"
 	@echo "make demo       run ferry in a virtual machine; write pictures and a report to build/demo"
 	@echo "make test       run all tests in virtual machines (TEST=name[@subtest] for one, KERNEL=7.x)"
 	@echo "make coverage   report which lines of the driver the tests run, to build/coverage"

@@ -102,3 +102,27 @@ locked() {
 		flock 9
 	}
 }
+
+# meson_setup DIR SOURCE [OPTION...] - set up the build directory DIR, unless that was done. A
+# build directory contains absolute paths: that of a copied or moved tree is set up again.
+meson_setup() {
+	local dir=$1 source=$2
+	[ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/.source" 2> /dev/null)" != "$*" ] || return 0
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	/usr/bin/meson setup "${@:3}" "$dir" "$source" > "$dir/setup.log" 2>&1 || {
+		tail -n 30 "$dir/setup.log" >&2
+		return 1
+	}
+	echo "$*" > "$dir/.source"
+}
+
+# Give what root writes below build/ to the owner of the repository, as "sudo make install"
+# must not break the next make of that user. The trees and images of build/vm stay root's.
+give_back() {
+	find "$top/build" -path "$vmdir/*" ! -path "$vmdir/log*" ! -name '.lock-*' -prune -o \
+		-user 0 -exec chown -h --reference="$top" {} + || true
+}
+if [ "$(id -u)" = 0 ] && [ "$(stat -c %u "$top")" != 0 ] && [ -d "$top/build" ]; then
+	trap give_back EXIT
+fi

@@ -19,6 +19,7 @@ from virtual_machine import VirtualMachine
 from qemu import Trouble, say
 
 TIMEOUT, SPLAT, BROKEN = 124, 125, 126
+LEAST_MEMORY = 256  # MiB: with less the guest's kernel or its initramfs does not start
 
 
 class Ended(Exception):
@@ -53,7 +54,7 @@ Without COMMAND, on a terminal, run an interactive shell.""")
                    "any QEMU -device string, or none; repeatable, the n-th has the id dN from d0")
     p.add_argument("--driver", default="ferry", metavar="NAME",
                    help="module to load: ferry (default), another module's name, or none")
-    p.add_argument("--share", metavar="DIR", help="read-write in the guest at /mnt/share")
+    p.add_argument("--share", metavar="DIR", help="read-write in the guest at /mnt/share; made if it does not exist")
     p.add_argument("--memory", default="1536M", help="default 1536M")
     p.add_argument("--cpus", type=int, default=2, help="default 2")
     p.add_argument("--swap", metavar="SIZE", help="swap space on a disk, as in 2G; none by default")
@@ -82,6 +83,11 @@ Without COMMAND, on a terminal, run an interactive shell.""")
     if o.tty and not os.isatty(0):
         p.error("no COMMAND given (after --), and no terminal for a shell")
     o.command = o.command or ["bash", "-l"]
+    if o.cpus < 1:
+        p.error("--cpus must be at least 1")
+    size = re.fullmatch(r"(\d+)([MG])", o.memory)
+    if not size or int(size[1]) << (10 if size[2] == "G" else 0) < LEAST_MEMORY:
+        p.error("--memory must be at least %dM, as in 1536M or 2G" % LEAST_MEMORY)
     if o.timeout is None:
         o.timeout = 0 if o.tty else 600
     if o.log:
