@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* Buffer objects: creation, import and export, references, moves. */
+/* Buffer objects: creation, import and export, references. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <xf86drm.h>
 
 #include "ferry_priv.h"
 
-#define FERRY_BO_FLAGS                                               \
-	(FERRY_BO_WC | FERRY_BO_CONTIGUOUS | FERRY_BO_START_SYSTEM | \
+/* Flags with these values are those of the kernel, which rejects unknown ones. */
+#define FERRY_BO_KERNEL_FLAGS 0xffffu
+#define FERRY_BO_FLAGS                                                 \
+	(FERRY_BO_KERNEL_FLAGS | FERRY_BO_WC | FERRY_BO_START_SYSTEM | \
 	 FERRY_BO_START_APERTURE)
 
 static void ferry_close_handle(const struct ferry_device *dev, uint32_t handle)
@@ -20,65 +23,62 @@ static void ferry_close_handle(const struct ferry_device *dev, uint32_t handle)
 	ferry_ioctl(dev, DRM_IOCTL_GEM_CLOSE, &args);
 }
 
-/*
- * Create the BO for a handle that is not in the table. The caller holds @dev->lock, and
- * still owns the handle if this fails.
- */
-static int ferry_bo_wrap(struct ferry_device *dev, uint32_t handle,
-			 uint64_t size, struct ferry_bo **out)
+/* Allocate a BO before its handle exists, so that nothing can fail afterwards. */
+static struct ferry_bo *ferry_bo_alloc(struct ferry_device *dev)
 {
-	struct ferry_bo *bo;
-	int err;
+	struct ferry_bo *bo = calloc(1, sizeof(*bo));
 
-	bo = calloc(1, sizeof(*bo));
 	if (!bo)
-		return -ENOMEM;
+		return NULL;
 
-	bo->handle = handle;
-	bo->size = size;
 	atomic_init(&bo->refs, 1);
-
-	err = ferry_table_insert(&dev->bos, bo);
-	if (err) {
-		free(bo);
-		return err;
-	}
-
 	pthread_mutex_init(&bo->map_lock, NULL);
 	bo->dev = ferry_device_ref(dev);
-	*out = bo;
-	return 0;
+	return bo;
 }
 
-/* Find or create the BO for a handle. The caller holds @dev->lock. */
-static int ferry_bo_get(struct ferry_device *dev, uint32_t handle,
-			struct ferry_bo **out)
+static void ferry_bo_free(struct ferry_bo *bo)
 {
-	struct drm_ferry_bo_query query = { .handle = handle };
-	struct ferry_bo *bo;
-	int err;
+	struct ferry_device *dev = bo->dev;
 
-	bo = ferry_table_find(&dev->bos, handle);
-	if (bo) {
-		*out = ferry_bo_ref(bo);
-		return 0;
+	pthread_mutex_destroy(&bo->map_lock);
+	free(bo);
+	ferry_device_del(dev);
+}
+
+/* The caller holds the lock, and looks the handle up again after the wait. */
+static void ferry_wait_closed(struct ferry_device *dev)
+{
+	pthread_cond_wait(&dev->closed, &dev->lock);
+}
+
+/*
+ * Insert a BO whose handle is new. Another BO can have the same handle: while it is being
+ * closed, or if somebody else has closed it. The latter must not close it again.
+ */
+static void ferry_bo_insert(struct ferry_device *dev, struct ferry_bo *bo)
+{
+	struct ferry_bo *old;
+
+	while ((old = ferry_table_find(&dev->bos, bo->handle)) && old->closing)
+		ferry_wait_closed(dev);
+	if (old) {
+		ferry_table_remove(&dev->bos, old);
+		atomic_store(&old->handle, 0);
 	}
-
-	err = ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_QUERY, &query);
-	if (err)
-		return err;
-
-	return ferry_bo_wrap(dev, handle, query.size, out);
+	ferry_table_insert(&dev->bos, bo);
 }
 
 ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 			      uint32_t allowed_placements, uint32_t flags,
-			      struct ferry_bo **bo)
+			      struct ferry_bo **out)
 {
 	struct drm_ferry_bo_create create = {
 		.size = size,
 		.allowed_placements = allowed_placements,
+		.flags = flags & FERRY_BO_KERNEL_FLAGS,
 	};
+	struct ferry_bo *bo;
 	int err;
 
 	if (flags & ~FERRY_BO_FLAGS)
@@ -91,69 +91,158 @@ ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 		create.placement |= DRM_FERRY_PLACEMENT_APERTURE;
 	if (flags & FERRY_BO_WC)
 		create.caching = DRM_FERRY_CACHING_WC;
-	if (flags & FERRY_BO_CONTIGUOUS)
-		create.flags |= DRM_FERRY_BO_CONTIGUOUS;
+
+	bo = ferry_bo_alloc(dev);
+	if (!bo)
+		return -ENOMEM;
 
 	err = ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_CREATE, &create);
-	if (err)
+	if (err) {
+		ferry_bo_free(bo);
 		return err;
+	}
+	bo->size = create.size;
+	atomic_init(&bo->handle, create.handle);
 
-	/*
-	 * A new handle cannot be in the table, because a BO is removed from the table
-	 * before its handle is closed.
-	 */
 	pthread_mutex_lock(&dev->lock);
-	err = ferry_bo_wrap(dev, create.handle, create.size, bo);
+	ferry_bo_insert(dev, bo);
 	pthread_mutex_unlock(&dev->lock);
-	if (err)
-		ferry_close_handle(dev, create.handle);
-	return err;
+	*out = bo;
+	return 0;
+}
+
+/* Return the BO of a handle with another reference, or NULL. The caller holds the lock. */
+static struct ferry_bo *ferry_bo_find(struct ferry_device *dev, uint32_t handle)
+{
+	struct ferry_bo *bo;
+
+	while ((bo = ferry_table_find(&dev->bos, handle)) && bo->closing)
+		ferry_wait_closed(dev);
+	return bo ? ferry_bo_ref(bo) : NULL;
 }
 
 ferry_public int ferry_bo_from_handle(struct ferry_device *dev, uint32_t handle,
-				      struct ferry_bo **bo)
+				      struct ferry_bo **out)
 {
+	struct drm_ferry_bo_query query = { .handle = handle };
+	struct ferry_bo *bo, *existing;
 	int err;
 
+	err = ferry_device_check(dev);
+	if (err)
+		return err;
+
+	/* The query can wait for a move of the BO: do not hold the lock. */
+	bo = ferry_bo_alloc(dev);
+	if (!bo)
+		return -ENOMEM;
+	err = ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_QUERY, &query);
+	if (err) {
+		ferry_bo_free(bo);
+		return err;
+	}
+	bo->size = query.size;
+	atomic_init(&bo->handle, handle);
+
 	pthread_mutex_lock(&dev->lock);
-	err = ferry_bo_get(dev, handle, bo);
+	existing = ferry_bo_find(dev, handle);
+	if (!existing)
+		ferry_table_insert(&dev->bos, bo);
 	pthread_mutex_unlock(&dev->lock);
-	return err;
+
+	if (existing)
+		ferry_bo_free(bo);
+	*out = existing ? existing : bo;
+	return 0;
+}
+
+/*
+ * The import can return the handle of an existing BO. Hold the lock until that BO has another
+ * reference: else another thread could close the handle. If one closes it already, the
+ * handle is not valid any more, or names another buffer: import again.
+ */
+static int ferry_import(struct ferry_device *dev, int fd, struct ferry_bo *bo,
+			struct ferry_bo **out)
+{
+	struct drm_prime_handle prime = { .fd = fd };
+	struct ferry_bo *existing;
+	int err;
+
+	for (;;) {
+		err = ferry_ioctl(dev, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime);
+		if (err)
+			return err;
+		existing = ferry_table_find(&dev->bos, prime.handle);
+		if (!existing || !existing->closing)
+			break;
+		ferry_wait_closed(dev);
+	}
+
+	if (existing) {
+		*out = ferry_bo_ref(existing);
+		return 0;
+	}
+	atomic_init(&bo->handle, prime.handle);
+	ferry_table_insert(&dev->bos, bo);
+	*out = bo;
+	return 0;
 }
 
 ferry_public int ferry_bo_from_dmabuf(struct ferry_device *dev, int fd,
-				      struct ferry_bo **bo)
+				      uint32_t flags, struct ferry_bo **out)
 {
-	struct drm_prime_handle prime = { .fd = fd };
+	struct ferry_bo *bo, *result;
+	off_t size;
 	int err;
 
-	/*
-	 * The import can return the handle of an existing BO. Hold the lock until that
-	 * BO has another reference: else another thread could close the handle.
-	 */
+	if (flags)
+		return -EINVAL;
+	err = ferry_device_check(dev);
+	if (err)
+		return err;
+
+	bo = ferry_bo_alloc(dev);
+	if (!bo)
+		return -ENOMEM;
+	/* A dma-buf knows its size. A query of the BO could wait for a move of it. */
+	size = lseek(fd, 0, SEEK_END);
+	bo->size = size < 0 ? 0 : size;
+
 	pthread_mutex_lock(&dev->lock);
-	err = ferry_ioctl(dev, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime);
-	if (!err) {
-		err = ferry_bo_get(dev, prime.handle, bo);
-		/* The lookup of an existing BO cannot fail: the handle is a new one. */
-		if (err)
-			ferry_close_handle(dev, prime.handle);
-	}
+	err = ferry_import(dev, fd, bo, &result);
 	pthread_mutex_unlock(&dev->lock);
+
+	if (err || result != bo)
+		ferry_bo_free(bo);
+	if (!err)
+		*out = result;
 	return err;
 }
 
-ferry_public int ferry_bo_to_dmabuf(struct ferry_bo *bo)
+ferry_public int ferry_bo_to_dmabuf(struct ferry_bo *bo, uint32_t flags)
 {
+	const bool read_only = flags & FERRY_EXPORT_READ_ONLY;
 	struct drm_prime_handle prime = {
 		.handle = bo->handle,
-		.flags = DRM_CLOEXEC | DRM_RDWR,
+		.flags = DRM_CLOEXEC | (read_only ? 0 : DRM_RDWR),
 		.fd = -1,
 	};
-	int err;
+	int err, mode;
+
+	if (flags & ~FERRY_EXPORT_READ_ONLY)
+		return -EINVAL;
 
 	err = ferry_ioctl(bo->dev, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime);
-	return err ? err : prime.fd;
+	if (err)
+		return err;
+
+	/* While the BO has a dma-buf, the kernel returns it again, with the access that it has. */
+	mode = fcntl(prime.fd, F_GETFL) & O_ACCMODE;
+	if (mode != (read_only ? O_RDONLY : O_RDWR)) {
+		ferry_close(prime.fd);
+		return -EBUSY;
+	}
+	return prime.fd;
 }
 
 ferry_public struct ferry_bo *ferry_bo_ref(struct ferry_bo *bo)
@@ -162,27 +251,49 @@ ferry_public struct ferry_bo *ferry_bo_ref(struct ferry_bo *bo)
 	return bo;
 }
 
+/* Drop a reference to a BO of a parent process, whose handle it uses. */
+static void ferry_bo_del_inherited(struct ferry_bo *bo)
+{
+	struct ferry_device *dev = bo->dev;
+
+	if (atomic_fetch_sub(&bo->refs, 1) != 1)
+		return;
+	ferry_bo_map_fini(bo);
+	free(bo);
+	ferry_device_del(dev);
+}
+
 ferry_public void ferry_bo_del(struct ferry_bo *bo)
 {
 	struct ferry_device *dev;
 
-	if (!bo || !ferry_refs_dec_unless_last(&bo->refs))
+	if (!bo)
+		return;
+	dev = bo->dev;
+	if (ferry_device_check(dev)) {
+		ferry_bo_del_inherited(bo);
+		return;
+	}
+	if (!ferry_refs_dec_unless_last(&bo->refs))
 		return;
 
-	dev = bo->dev;
 	pthread_mutex_lock(&dev->lock);
 	if (atomic_fetch_sub(&bo->refs, 1) != 1) {
 		pthread_mutex_unlock(&dev->lock);
 		return;
 	}
-	ferry_table_remove(&dev->bos, bo);
-	ferry_close_handle(dev, bo->handle);
+	bo->closing = true;
 	pthread_mutex_unlock(&dev->lock);
 
 	ferry_bo_map_fini(bo);
-	pthread_mutex_destroy(&bo->map_lock);
-	free(bo);
-	ferry_device_del(dev);
+	if (bo->handle) {
+		ferry_close_handle(dev, bo->handle);
+		pthread_mutex_lock(&dev->lock);
+		ferry_table_remove(&dev->bos, bo);
+		pthread_cond_broadcast(&dev->closed);
+		pthread_mutex_unlock(&dev->lock);
+	}
+	ferry_bo_free(bo);
 }
 
 ferry_public uint64_t ferry_bo_size(const struct ferry_bo *bo)
@@ -211,120 +322,4 @@ ferry_public int ferry_bo_query(struct ferry_bo *bo,
 		return err;
 
 	return ferry_copy_out(info, size, &query, sizeof(query));
-}
-
-/* Translate the moves into entries of the ioctl. On failure set @args->failed_entry. */
-static int ferry_fill_entries(struct ferry_device *dev,
-			      const struct ferry_bo_move *moves,
-			      struct drm_ferry_migrate_entry *entries,
-			      struct drm_ferry_migrate *args)
-{
-	for (uint32_t i = 0; i < args->count; i++) {
-		if (moves[i].bo->dev != dev || moves[i].flags) {
-			args->failed_entry = i;
-			return -EINVAL;
-		}
-		entries[i].handle = moves[i].bo->handle;
-		entries[i].placement = moves[i].placement;
-	}
-	return 0;
-}
-
-/* The caller has set the syncs in @args; the other fields are zero. */
-static int ferry_migrate(struct ferry_device *dev,
-			 const struct ferry_bo_move *moves, uint32_t count,
-			 struct drm_ferry_migrate *args, uint32_t *failed)
-{
-	struct drm_ferry_migrate_entry *entries = NULL;
-	int err;
-
-	/* If the device is gone DRM fails the ioctl before ferry can set this field. */
-	args->failed_entry = count;
-	args->count = count;
-	args->entry_stride = sizeof(*entries);
-	args->sync_stride = sizeof(struct drm_ferry_sync);
-
-	if (!count || count > DRM_FERRY_MIGRATE_MAX) {
-		err = -EINVAL;
-		goto out;
-	}
-	entries = calloc(count, sizeof(*entries));
-	if (!entries) {
-		err = -ENOMEM;
-		goto out;
-	}
-	args->entries = (uintptr_t)entries;
-
-	err = ferry_fill_entries(dev, moves, entries, args);
-	if (!err)
-		err = ferry_ioctl(dev, DRM_IOCTL_FERRY_MIGRATE, args);
-out:
-	free(entries);
-	if (failed)
-		*failed = args->failed_entry;
-	return err;
-}
-
-ferry_public int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement)
-{
-	struct drm_ferry_migrate_entry entry = {
-		.handle = bo->handle,
-		.placement = placement,
-	};
-	struct drm_ferry_migrate args = {
-		.entries = (uintptr_t)&entry,
-		.count = 1,
-		.entry_stride = sizeof(entry),
-	};
-
-	return ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_MIGRATE, &args);
-}
-
-ferry_public int ferry_bo_migrate_many(struct ferry_device *dev,
-				       const struct ferry_bo_move *moves,
-				       uint32_t count, uint32_t *failed)
-{
-	struct drm_ferry_migrate args = { 0 };
-
-	return ferry_migrate(dev, moves, count, &args, failed);
-}
-
-ferry_public int ferry_bo_migrate_sync(
-	struct ferry_device *dev, const struct ferry_bo_move *moves,
-	uint32_t count, const struct drm_ferry_sync *in, uint32_t in_count,
-	const struct drm_ferry_sync *out, uint32_t out_count, uint32_t *failed)
-{
-	struct drm_ferry_migrate args = {
-		.in_syncs = (uintptr_t)in,
-		.out_syncs = (uintptr_t)out,
-		.in_count = in_count,
-		.out_count = out_count,
-	};
-
-	return ferry_migrate(dev, moves, count, &args, failed);
-}
-
-ferry_public int ferry_bo_wait(struct ferry_bo *bo, int64_t timeout_ns)
-{
-	struct drm_ferry_bo_wait args = {
-		.handle = bo->handle,
-		.timeout_ns = timeout_ns,
-	};
-
-	return ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_BO_WAIT, &args);
-}
-
-ferry_public int ferry_bo_madvise(struct ferry_bo *bo, uint32_t madv,
-				  uint32_t *retained)
-{
-	struct drm_ferry_bo_madvise args = {
-		.handle = bo->handle,
-		.madv = madv,
-	};
-	int err;
-
-	err = ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_BO_MADVISE, &args);
-	if (!err)
-		*retained = args.retained;
-	return err;
 }

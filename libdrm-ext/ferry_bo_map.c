@@ -27,37 +27,50 @@ ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags,
 	return err;
 }
 
-/* The caller holds @bo->map_lock, and @bo is not mapped. */
-static int ferry_bo_mmap(struct ferry_bo *bo)
+static int ferry_bo_mmap(struct ferry_bo *bo, uint64_t from, uint64_t length,
+			 uint32_t flags, void **out)
 {
+	int protection = PROT_READ | PROT_WRITE;
 	uint64_t offset;
 	void *map;
 	int err;
 
+	if (flags & ~(DRM_FERRY_MMAP_POPULATE | FERRY_MAP_READ_ONLY))
+		return -EINVAL;
+	if (flags & FERRY_MAP_READ_ONLY)
+		protection = PROT_READ;
+
 	/* A BO can be larger than the address space of a 32-bit process. */
-	if (bo->size > SIZE_MAX)
+	if (length > SIZE_MAX)
 		return -ENOMEM;
 
-	err = ferry_bo_mmap_offset(bo, 0, &offset);
+	err = ferry_bo_mmap_offset(bo, flags & DRM_FERRY_MMAP_POPULATE,
+				   &offset);
 	if (err)
 		return err;
 
-	map = mmap(NULL, bo->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   bo->dev->fd, (off_t)offset);
+	map = mmap(NULL, length, protection, MAP_SHARED, bo->dev->fd,
+		   (off_t)(offset + from));
 	if (map == MAP_FAILED)
 		return -errno;
 
-	bo->map = map;
+	*out = map;
 	return 0;
 }
 
-ferry_public int ferry_bo_map(struct ferry_bo *bo, void **ptr)
+ferry_public int ferry_bo_map(struct ferry_bo *bo, uint32_t flags, void **ptr)
 {
-	int err = 0;
+	int err = ferry_device_check(bo->dev);
+
+	if (err)
+		return err;
+	/* All users of a BO share this mapping, so it is writable. */
+	if (flags & ~FERRY_MAP_POPULATE)
+		return -EINVAL;
 
 	pthread_mutex_lock(&bo->map_lock);
 	if (!bo->map_count)
-		err = ferry_bo_mmap(bo);
+		err = ferry_bo_mmap(bo, 0, bo->size, flags, &bo->map);
 	if (!err) {
 		bo->map_count++;
 		*ptr = bo->map;
@@ -66,9 +79,21 @@ ferry_public int ferry_bo_map(struct ferry_bo *bo, void **ptr)
 	return err;
 }
 
+ferry_public int ferry_bo_map_range(struct ferry_bo *bo, uint64_t offset,
+				    uint64_t length, uint32_t flags, void **ptr)
+{
+	if (!length || offset > bo->size || length > bo->size - offset)
+		return -EINVAL;
+
+	return ferry_bo_mmap(bo, offset, length, flags, ptr);
+}
+
 ferry_public int ferry_bo_unmap(struct ferry_bo *bo)
 {
-	int err = 0;
+	int err = ferry_device_check(bo->dev);
+
+	if (err)
+		return err;
 
 	pthread_mutex_lock(&bo->map_lock);
 	if (!bo->map_count)

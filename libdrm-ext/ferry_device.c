@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* Devices: finding, opening, queries. */
+/* Devices: one for each open file, references, queries. */
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <linux/kcmp.h>
@@ -25,10 +29,64 @@
 static pthread_mutex_t ferry_devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ferry_device *ferry_devices;
 
+/* Number of fork() calls that led to this process since it first opened a device. */
+static atomic_uint ferry_generation;
+static pthread_once_t ferry_once = PTHREAD_ONCE_INIT;
+static int ferry_once_error;
+
+/*
+ * In the child of fork(): the mutex can belong to a thread of the parent, which the child
+ * does not have. Devices of the parent stay in the list, so that they are recognized.
+ */
+static void ferry_after_fork(void)
+{
+	pthread_mutex_init(&ferry_devices_lock, NULL);
+	atomic_fetch_add(&ferry_generation, 1);
+}
+
+static void ferry_watch_fork(void)
+{
+	ferry_once_error = -pthread_atfork(NULL, NULL, ferry_after_fork);
+}
+
+/* Refuse a device that a parent process opened: both use one set of handles. */
+int ferry_device_check(const struct ferry_device *dev)
+{
+	return dev->generation == atomic_load(&ferry_generation) ? 0 : -EPERM;
+}
+
 int ferry_ioctl(const struct ferry_device *dev, unsigned long request,
 		void *arg)
 {
+	int err = ferry_device_check(dev);
+
+	if (err)
+		return err;
 	return drmIoctl(dev->fd, request, arg) ? -errno : 0;
+}
+
+/* For ioctls that wait: a signal handler that was installed without SA_RESTART ends them. */
+int ferry_ioctl_once(const struct ferry_device *dev, unsigned long request,
+		     void *arg)
+{
+	int err = ferry_device_check(dev);
+
+	if (err)
+		return err;
+	do {
+		err = ioctl(dev->fd, request, arg) ? -errno : 0;
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* close() is a cancellation point. */
+int ferry_close(int fd)
+{
+	int state = ferry_cancel_disable();
+	int err = close(fd);
+
+	ferry_cancel_restore(state);
+	return err;
 }
 
 int ferry_copy_out(void *dst, size_t dst_size, const void *src, size_t src_size)
@@ -59,18 +117,22 @@ int ferry_refs_dec_unless_last(atomic_uint *refs)
 	return 1;
 }
 
-/* Check if two descriptors share one open file, and therefore its handles. */
-static bool ferry_same_file(int a, int b)
+/*
+ * Check if two descriptors share one open file, and therefore its handles. Return 1, 0 or
+ * -EPERM if the process may not know, because of a seccomp filter.
+ */
+static int ferry_same_file(int a, int b)
 {
 	pid_t pid = getpid();
-	long order;
+	long order = fcntl(a, F_DUPFD_QUERY, b);
 
-	/* Each kernel with DRM has kcmp(), but a seccomp filter can forbid it. */
+	if (order >= 0)
+		return order == 1;
+
 	order = syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
 	if (order >= 0)
 		return order == 0;
-
-	return fcntl(a, F_DUPFD_QUERY, b) == 1;
+	return -EPERM;
 }
 
 static int ferry_check_driver(int fd)
@@ -87,7 +149,38 @@ static int ferry_check_driver(int fd)
 	return err;
 }
 
-static int ferry_device_create(int fd, struct ferry_device **out)
+int ferry_check_version(uint32_t version)
+{
+	return version < DRM_FERRY_UAPI_VERSION ? -EOPNOTSUPP : 0;
+}
+
+/* Devices on other buses have an empty address. */
+static void ferry_find_address(struct ferry_device *dev)
+{
+	unsigned int domain, bus, slot, function;
+	char path[64], target[PATH_MAX];
+	const char *name;
+	struct stat node;
+	ssize_t length;
+
+	if (fstat(dev->fd, &node))
+		return;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device",
+		 major(node.st_rdev), minor(node.st_rdev));
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return;
+	target[length] = 0;
+	name = strrchr(target, '/');
+	if (name && sscanf(name + 1, "%8x:%2x:%2x.%1x", &domain, &bus, &slot,
+			   &function) == 4)
+		snprintf(dev->address, sizeof(dev->address),
+			 "%04x:%02x:%02x.%x", domain, bus & 0xff, slot & 0xff,
+			 function & 0xf);
+}
+
+static int ferry_device_create(int fd, uint32_t flags,
+			       struct ferry_device **out)
 {
 	struct ferry_device *dev;
 	int err;
@@ -101,114 +194,77 @@ static int ferry_device_create(int fd, struct ferry_device **out)
 		return -ENOMEM;
 
 	dev->fd = fd;
+	dev->generation = atomic_load(&ferry_generation);
 	atomic_init(&dev->refs, 1);
-	pthread_mutex_init(&dev->lock, NULL);
-
 	err = ferry_ioctl(dev, DRM_IOCTL_FERRY_DEVICE_QUERY, &dev->info);
+	if (!err)
+		err = ferry_check_version(dev->info.version);
+	if (!err && flags & FERRY_OPEN_DISPLAY &&
+	    !(dev->info.features & DRM_FERRY_FEATURE_DISPLAY))
+		err = -EOPNOTSUPP;
+	if (!err)
+		err = ferry_table_init(&dev->bos);
 	if (err) {
-		pthread_mutex_destroy(&dev->lock);
 		free(dev);
 		return err;
 	}
 
+	ferry_find_address(dev);
+	pthread_mutex_init(&dev->lock, NULL);
+	pthread_cond_init(&dev->closed, NULL);
 	*out = dev;
 	return 0;
 }
 
+/* Find the device of an open file. The caller holds the list's mutex. */
+static int ferry_device_find(int fd, struct ferry_device **out)
+{
+	for (struct ferry_device *dev = ferry_devices; dev; dev = dev->next) {
+		int same = ferry_same_file(dev->fd, fd);
+
+		if (same < 0)
+			return same;
+		if (same) {
+			*out = dev;
+			return ferry_device_check(dev);
+		}
+	}
+	*out = NULL;
+	return 0;
+}
+
 /* Take ownership of the descriptor, on failure too. */
-static int ferry_device_adopt(int fd, struct ferry_device **out)
+int ferry_device_adopt(int fd, uint32_t flags, struct ferry_device **out)
 {
 	struct ferry_device *dev;
-	int err = 0;
+	bool is_new = false;
+	int err;
+
+	pthread_once(&ferry_once, ferry_watch_fork);
+	err = ferry_once_error;
+	if (err) {
+		ferry_close(fd);
+		return err;
+	}
 
 	pthread_mutex_lock(&ferry_devices_lock);
-	for (dev = ferry_devices; dev; dev = dev->next) {
-		if (ferry_same_file(dev->fd, fd))
-			break;
-	}
-	if (dev) {
+	err = ferry_device_find(fd, &dev);
+	if (!err && dev) {
 		ferry_device_ref(dev);
-		close(fd);
-	} else {
-		err = ferry_device_create(fd, &dev);
-		if (err) {
-			close(fd);
-		} else {
-			dev->next = ferry_devices;
-			ferry_devices = dev;
-		}
+	} else if (!err) {
+		err = ferry_device_create(fd, flags, &dev);
+		is_new = !err;
+	}
+	if (is_new) {
+		dev->next = ferry_devices;
+		ferry_devices = dev;
 	}
 	pthread_mutex_unlock(&ferry_devices_lock);
 
+	if (!is_new)
+		ferry_close(fd);
 	if (!err)
 		*out = dev;
-	return err;
-}
-
-ferry_public int ferry_device_new(int fd, struct ferry_device **dev)
-{
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-	if (own < 0)
-		return -errno;
-
-	return ferry_device_adopt(own, dev);
-}
-
-ferry_public int ferry_device_open_node(const char *path,
-					struct ferry_device **dev)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	/* Errors of open(2) for nodes without a driver and for directories. */
-	if (fd < 0)
-		return errno == ENXIO || errno == EISDIR ? -ENODEV : -errno;
-
-	return ferry_device_adopt(fd, dev);
-}
-
-static int ferry_open_best_node(drmDevicePtr node, struct ferry_device **dev)
-{
-	static const int kinds[] = { DRM_NODE_RENDER, DRM_NODE_PRIMARY };
-	int err = -ENODEV;
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (!(node->available_nodes & (1 << kinds[i])))
-			continue;
-		err = ferry_device_open_node(node->nodes[kinds[i]], dev);
-		/* Both nodes have the same driver: do not try the other one. */
-		if (!err || err == -ENODEV)
-			break;
-	}
-	return err;
-}
-
-ferry_public int ferry_device_open(struct ferry_device **dev)
-{
-	drmDevicePtr *nodes;
-	int count, err = -ENODEV;
-
-	count = drmGetDevices2(0, NULL, 0);
-	if (count <= 0)
-		return count == -ENOMEM ? -ENOMEM : -ENODEV;
-
-	nodes = calloc(count, sizeof(*nodes));
-	if (!nodes)
-		return -ENOMEM;
-
-	count = drmGetDevices2(0, nodes, count);
-	for (int i = 0; i < count; i++) {
-		int ret = ferry_open_best_node(nodes[i], dev);
-
-		if (!ret || err == -ENODEV)
-			err = ret;
-		if (!ret)
-			break;
-	}
-
-	if (count > 0)
-		drmFreeDevices(nodes, count);
-	free(nodes);
 	return err;
 }
 
@@ -235,15 +291,29 @@ ferry_public void ferry_device_del(struct ferry_device *dev)
 	*link = dev->next;
 	pthread_mutex_unlock(&ferry_devices_lock);
 
-	close(dev->fd);
-	ferry_table_fini(&dev->bos);
-	pthread_mutex_destroy(&dev->lock);
+	ferry_close(dev->fd);
+	/* After fork() a thread that the child does not have can hold the lock. */
+	if (!ferry_device_check(dev)) {
+		ferry_table_fini(&dev->bos);
+		pthread_cond_destroy(&dev->closed);
+		pthread_mutex_destroy(&dev->lock);
+	}
 	free(dev);
 }
 
 ferry_public int ferry_device_fd(const struct ferry_device *dev)
 {
 	return dev->fd;
+}
+
+ferry_public const char *ferry_device_address(const struct ferry_device *dev)
+{
+	return dev->address;
+}
+
+ferry_public uint32_t ferry_device_uapi_version(const struct ferry_device *dev)
+{
+	return dev->info.version;
 }
 
 ferry_public uint64_t ferry_device_aperture_size(const struct ferry_device *dev)
@@ -304,4 +374,9 @@ ferry_public const char *ferry_memtype_name(uint32_t memtype)
 	default:
 		return "unknown";
 	}
+}
+
+ferry_public uint32_t ferry_version(void)
+{
+	return FERRY_VERSION;
 }

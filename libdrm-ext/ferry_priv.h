@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,9 @@
 
 /* Export a symbol; -fvisibility=hidden hides all others. */
 #define ferry_public __attribute__((visibility("default")))
+
+/* Room for a PCI address such as 0000:00:02.0, and its final zero. */
+#define FERRY_ADDRESS_SIZE 20
 
 /**
  * struct ferry_table - BOs by their GEM handles
@@ -22,7 +26,7 @@
 struct ferry_table {
 	/** @chains: heads of the chains, linked by &ferry_bo.next */
 	struct ferry_bo **chains;
-	/** @nr_chains: number of @chains, zero or a power of two */
+	/** @nr_chains: number of @chains, a power of two */
 	uint32_t nr_chains;
 	/** @nr_bos: number of BOs in all chains */
 	uint32_t nr_bos;
@@ -37,17 +41,23 @@ struct ferry_device {
 	/** @info: result of the device query at opening; only its constant fields are used */
 	struct drm_ferry_device_query info;
 	/**
-	 * @lock: protects @bos and the transition of a BO's @refs from one to zero.
-	 * Held during each ioctl that closes a handle, and during PRIME import, which
-	 * can return the handle of an existing BO
+	 * @lock: protects @bos, &ferry_bo.closing and the transition of a BO's @refs from
+	 * one to zero. Held during PRIME import, which can return the handle of an existing
+	 * BO, but not while a handle is closed: that can take long, as it can free memory
 	 */
 	pthread_mutex_t lock;
+	/** @closed: signalled under @lock when a BO with &ferry_bo.closing leaves @bos */
+	pthread_cond_t closed;
 	/** @bos: all BOs of this open file */
 	struct ferry_table bos;
 	/** @refs: number of references; goes from 1 to 0 under the list's mutex */
 	atomic_uint refs;
+	/** @generation: number of fork() calls before this process opened the device */
+	unsigned int generation;
 	/** @fd: file descriptor, owned */
 	int fd;
+	/** @address: PCI address, or an empty string if the device is not on a PCI bus */
+	char address[FERRY_ADDRESS_SIZE];
 };
 
 /**
@@ -60,10 +70,12 @@ struct ferry_bo {
 	struct ferry_bo *next;
 	/** @size: size in bytes, whole pages */
 	uint64_t size;
-	/** @handle: the GEM handle, owned */
-	uint32_t handle;
+	/** @handle: the GEM handle, owned, or 0 if somebody else has closed it */
+	atomic_uint handle;
 	/** @refs: number of references; goes from 1 to 0 under &ferry_device.lock */
 	atomic_uint refs;
+	/** @closing: @refs is zero, and the handle is being closed */
+	bool closing;
 	/** @map_lock: protects @map and @map_count */
 	pthread_mutex_t map_lock;
 	/** @map: the mapping, while @map_count is not zero */
@@ -72,17 +84,41 @@ struct ferry_bo {
 	uint32_t map_count;
 };
 
+int ferry_table_init(struct ferry_table *table);
 struct ferry_bo *ferry_table_find(const struct ferry_table *table,
 				  uint32_t handle);
-int ferry_table_insert(struct ferry_table *table, struct ferry_bo *bo);
+void ferry_table_insert(struct ferry_table *table, struct ferry_bo *bo);
 void ferry_table_remove(struct ferry_table *table, struct ferry_bo *bo);
 void ferry_table_fini(struct ferry_table *table);
 
+int ferry_device_adopt(int fd, uint32_t flags, struct ferry_device **out);
+int ferry_device_check(const struct ferry_device *dev);
+int ferry_check_version(uint32_t version);
 int ferry_ioctl(const struct ferry_device *dev, unsigned long request,
 		void *arg);
+int ferry_ioctl_once(const struct ferry_device *dev, unsigned long request,
+		     void *arg);
 int ferry_copy_out(void *dst, size_t dst_size, const void *src,
 		   size_t src_size);
 int ferry_refs_dec_unless_last(atomic_uint *refs);
+int ferry_close(int fd);
 void ferry_bo_map_fini(struct ferry_bo *bo);
+
+/*
+ * No function of the library is a cancellation point: it would leave a lock held or a
+ * descriptor open. Return what ferry_cancel_restore() takes.
+ */
+static inline int ferry_cancel_disable(void)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+static inline void ferry_cancel_restore(int state)
+{
+	pthread_setcancelstate(state, NULL);
+}
 
 #endif /* FERRY_PRIV_H_ */

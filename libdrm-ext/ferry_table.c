@@ -14,15 +14,25 @@ static struct ferry_bo **ferry_table_chain(const struct ferry_table *table,
 	return &table->chains[handle & (table->nr_chains - 1)];
 }
 
-static int ferry_table_grow(struct ferry_table *table)
+int ferry_table_init(struct ferry_table *table)
 {
-	struct ferry_table bigger = { .nr_bos = table->nr_bos };
+	table->nr_bos = 0;
+	table->nr_chains = FERRY_TABLE_MIN_CHAINS;
+	table->chains = calloc(table->nr_chains, sizeof(*table->chains));
+	return table->chains ? 0 : -ENOMEM;
+}
 
-	bigger.nr_chains = table->nr_chains ? table->nr_chains * 2 :
-					      FERRY_TABLE_MIN_CHAINS;
+/* Without memory the table keeps its size: lookups are slower, but correct. */
+static void ferry_table_grow(struct ferry_table *table)
+{
+	struct ferry_table bigger = {
+		.nr_bos = table->nr_bos,
+		.nr_chains = table->nr_chains * 2,
+	};
+
 	bigger.chains = calloc(bigger.nr_chains, sizeof(*bigger.chains));
 	if (!bigger.chains)
-		return -ENOMEM;
+		return;
 
 	for (uint32_t i = 0; i < table->nr_chains; i++) {
 		struct ferry_bo *bo, *next;
@@ -39,16 +49,12 @@ static int ferry_table_grow(struct ferry_table *table)
 
 	free(table->chains);
 	*table = bigger;
-	return 0;
 }
 
 struct ferry_bo *ferry_table_find(const struct ferry_table *table,
 				  uint32_t handle)
 {
 	struct ferry_bo *bo;
-
-	if (!table->nr_chains)
-		return NULL;
 
 	for (bo = *ferry_table_chain(table, handle); bo; bo = bo->next) {
 		if (bo->handle == handle)
@@ -57,24 +63,18 @@ struct ferry_bo *ferry_table_find(const struct ferry_table *table,
 	return NULL;
 }
 
-/* The handle must not be in the table. The only error is -ENOMEM. */
-int ferry_table_insert(struct ferry_table *table, struct ferry_bo *bo)
+/* The handle must not be in the table. */
+void ferry_table_insert(struct ferry_table *table, struct ferry_bo *bo)
 {
 	struct ferry_bo **chain;
 
-	if (table->nr_bos >= table->nr_chains) {
-		int err = ferry_table_grow(table);
-
-		/* Lookups in a table that did not grow are slower, but correct. */
-		if (err && !table->nr_chains)
-			return err;
-	}
+	if (table->nr_bos >= table->nr_chains)
+		ferry_table_grow(table);
 
 	chain = ferry_table_chain(table, bo->handle);
 	bo->next = *chain;
 	*chain = bo;
 	table->nr_bos++;
-	return 0;
 }
 
 /* The BO must be in the table. */

@@ -79,7 +79,7 @@ enum drm_ferry_memtype {
 	/** @DRM_FERRY_MEMTYPE_WP: write-protected */
 	DRM_FERRY_MEMTYPE_WP = 4,
 	/** @DRM_FERRY_MEMTYPE_WB: cached (write-back) */
-	DRM_FERRY_MEMTYPE_WB = 5,
+	DRM_FERRY_MEMTYPE_WB = 5
 };
 
 /* The device has a display: KMS and dumb buffers are available. */

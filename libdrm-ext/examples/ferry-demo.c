@@ -128,7 +128,7 @@ static void create(int i, uint64_t size)
 {
 	must(ferry_bo_new(dev, size, SYSTEM | APERTURE, 0, &bos[i]),
 	     "creating a BO");
-	must(ferry_bo_map(bos[i], &maps[i]), "mapping a BO");
+	must(ferry_bo_map(bos[i], 0, &maps[i]), "mapping a BO");
 }
 
 static void draw_picture(void)
@@ -179,7 +179,7 @@ static void move_picture(void)
 	note("picture_move_us", (now_ms() - start) * 1e3);
 	if (placement(0) != APERTURE)
 		die("the picture is not in the aperture after the move");
-	must(ferry_bo_map(bos[0], &map), "mapping again");
+	must(ferry_bo_map(bos[0], 0, &map), "mapping again");
 	if (map != maps[0])
 		die("the address of the mapping changed from %p to %p", maps[0],
 		    map);
@@ -364,7 +364,7 @@ int main(int argc, char **argv)
 	if (!summary)
 		die("%s: %s", path, strerror(errno));
 
-	err = ferry_device_open(&dev);
+	err = ferry_device_open(0, &dev);
 	if (err)
 		die("cannot open a ferry device: %s (is the module loaded, and is a device bound to it?)",
 		    strerror(-err));

@@ -34,13 +34,13 @@ int main(void)
 	void *text;
 	int err;
 
-	err = ferry_device_open(&dev);
+	err = ferry_device_open(0, &dev);
 	if (err)
 		return fail("cannot open a ferry device", err);
 	err = ferry_bo_new(dev, 4096, anywhere, 0, &bo);
 	if (err)
 		return fail("cannot create a BO", err);
-	err = ferry_bo_map(bo, &text);
+	err = ferry_bo_map(bo, 0, &text);
 	if (err)
 		return fail("cannot map the BO", err);
 

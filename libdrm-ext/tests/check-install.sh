@@ -21,12 +21,12 @@ pc=$(find "$stage" -name libdrm_ferry.pc)
 lib=$(dirname "$(find "$stage" -name libdrm_ferry.so)")
 prefix=$(sed -n 's/^prefix=//p' "$pc")
 for header in libdrm_ferry/ferry.h drm/ferry_drm.h; do
-	if [ ! -f "$stage$prefix/include/$header" ]; then
-		echo "FAIL: $header is not installed"
+	if [ ! -f "$stage$prefix/include/$header" ] || [ -L "$stage$prefix/include/$header" ]; then
+		echo "FAIL: $header is not installed as a file"
 		exit 1
 	fi
 done
-cmp "$stage$prefix/include/drm/ferry_drm.h" "$build/include/drm/ferry_drm.h"
+cmp "$stage$prefix/include/drm/ferry_drm.h" "$(dirname "$example")/../include/drm/ferry_drm.h"
 
 # Make the pkg-config file point into the staging directory.
 mkdir "$stage/pc"
@@ -56,7 +56,7 @@ cat >hello.cpp <<'EOF'
 int main()
 {
 	ferry_device *device = nullptr;
-	return ferry_device_open_node("/dev/null", &device) == 0;
+	return ferry_device_open_node("/dev/null", 0, &device) == 0;
 }
 EOF
 # shellcheck disable=SC2046

@@ -23,13 +23,26 @@ passed=0
 compile() # compiler language word-size header-dir source
 {
 	# shellcheck disable=SC2086 # flags are meant to be split
-	"$1" -x "$2" "$3" -ffreestanding -fsyntax-only -Wall -Wextra \
+	"$1" -x "$2" $3 -ffreestanding -fsyntax-only -Wall -Wextra \
 		-Werror -pedantic -I"$4" $drm_cflags \
 		-isystem "$arch_include" "$5"
 }
 
 try() # compiler language word-size
 {
+	# The header alone, in the oldest and in the newest standard.
+	case $2 in
+	c) standards="c89 c17" ;;
+	*) standards="c++98 c++20" ;;
+	esac
+	for standard in $standards; do
+		if compile "$1" "$2" "$3 -std=$standard" "$uapi" "$uapi/ferry_drm.h"; then
+			passed=$((passed + 1))
+		else
+			echo "FAIL: $1 -x $2 $3 -std=$standard"
+			failed=$((failed + 1))
+		fi
+	done
 	for source in "$uapi/ferry_drm.h" "$tests/layout.c"; do
 		if compile "$1" "$2" "$3" "$uapi" "$source"; then
 			passed=$((passed + 1))

@@ -6,7 +6,7 @@
 struct ferry_device *open_or_skip(void)
 {
 	struct ferry_device *dev;
-	int err = ferry_device_open(&dev);
+	int err = ferry_device_open(0, &dev);
 
 	/* Do not take a device that the library fails to find for a missing one. */
 	if (err == -ENODEV && !device_is_bound()) {
@@ -29,7 +29,7 @@ void *map_bo(struct ferry_bo *bo)
 {
 	void *map;
 
-	CHECK_OK(ferry_bo_map(bo, &map));
+	CHECK_OK(ferry_bo_map(bo, 0, &map));
 	return map;
 }
 

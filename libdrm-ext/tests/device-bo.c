@@ -101,6 +101,20 @@ static void flags_and_placements(void)
 	}
 }
 
+/* The flags of the kernel have one value under both names. */
+static void names_of_the_kernel(void)
+{
+	struct ferry_bo *bo;
+
+	CHECK_EQ(FERRY_BO_CONTIGUOUS, DRM_FERRY_BO_CONTIGUOUS);
+	CHECK_EQ(FERRY_MAP_POPULATE, DRM_FERRY_MMAP_POPULATE);
+	CHECK_OK(ferry_bo_new(dev, PAGE, ANYWHERE, DRM_FERRY_BO_CONTIGUOUS,
+			      &bo));
+	CHECK_EQ(query(bo).flags, FERRY_BO_CONTIGUOUS);
+	CHECK_EQ(query(bo).caching, DRM_FERRY_CACHING_CACHED);
+	ferry_bo_del(bo);
+}
+
 static void references(void)
 {
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
@@ -181,6 +195,27 @@ static void migrate_one(void)
 	ferry_bo_del(bo);
 }
 
+static void migrate_none(void)
+{
+	uint32_t failed = 99;
+
+	CHECK_OK(ferry_bo_migrate_many(dev, NULL, 0, &failed));
+	CHECK_EQ(failed, 0);
+	CHECK_OK(ferry_bo_migrate_many(dev, NULL, 0, NULL));
+}
+
+/* Nobody has to ask whether the contents are retained. */
+static void madvise_without_an_answer(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+
+	CHECK_OK(ferry_bo_madvise(bo, DRM_FERRY_MADV_DONTNEED, NULL));
+	CHECK_EQ(query(bo).madv, DRM_FERRY_MADV_DONTNEED);
+	CHECK_OK(ferry_bo_madvise(bo, DRM_FERRY_MADV_WILLNEED, NULL));
+	CHECK_EQ(query(bo).madv, DRM_FERRY_MADV_WILLNEED);
+	ferry_bo_del(bo);
+}
+
 static void migrate_many(void)
 {
 	enum { COUNT = 50 };
@@ -214,11 +249,14 @@ int main(void)
 
 	RUN(sizes);
 	RUN(flags_and_placements);
+	RUN(names_of_the_kernel);
 	RUN(references);
 	RUN(handles);
 	RUN(many_at_once);
 	RUN(migrate_one);
 	RUN(migrate_many);
+	RUN(migrate_none);
+	RUN(madvise_without_an_answer);
 
 	CHECK_EQ(aperture_free(), before);
 	ferry_device_del(dev);

@@ -2,6 +2,7 @@
 /* Each documented error, and that a call that fails changes nothing. */
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -60,9 +61,10 @@ static void handles_and_dmabufs(void)
 	CHECK(fd >= 0);
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
 		CHECK_EQ(ferry_bo_from_handle(dev, handles[i], &bo), -ENOENT);
-	CHECK_EQ(ferry_bo_from_dmabuf(dev, -1, &bo), -EBADF);
-	CHECK_EQ(ferry_bo_from_dmabuf(dev, fd, &bo), -EINVAL);
-	CHECK_EQ(ferry_bo_from_dmabuf(dev, ferry_device_fd(dev), &bo), -EINVAL);
+	CHECK_EQ(ferry_bo_from_dmabuf(dev, -1, 0, &bo), -EBADF);
+	CHECK_EQ(ferry_bo_from_dmabuf(dev, fd, 0, &bo), -EINVAL);
+	CHECK_EQ(ferry_bo_from_dmabuf(dev, ferry_device_fd(dev), 0, &bo),
+		 -EINVAL);
 	CHECK(bo == unchanged);
 	close(fd);
 }
@@ -136,7 +138,6 @@ static void many_moves(void)
 		moves[i].placement = APERTURE;
 	}
 
-	must_fail(moves, 0, -EINVAL, 0);
 	must_fail(moves, DRM_FERRY_MIGRATE_MAX + 1, -EINVAL,
 		  DRM_FERRY_MIGRATE_MAX + 1);
 	must_fail(moves, UINT32_MAX, -EINVAL, UINT32_MAX);
@@ -202,6 +203,104 @@ static void larger_than_the_aperture(void)
 	CHECK(bo == unchanged);
 }
 
+static void unknown_flags(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	struct ferry_bo *other = unchanged;
+	struct drm_ferry_sync sync = { 0 };
+	int dmabuf = ferry_bo_to_dmabuf(bo, 0);
+	void *map = unchanged;
+	uint32_t failed = 99;
+
+	CHECK(dmabuf >= 0);
+	for (uint32_t flag = 1; flag; flag <<= 1) {
+		if (flag & ~FERRY_MAP_POPULATE)
+			CHECK_EQ(ferry_bo_map(bo, flag, &map), -EINVAL);
+		if (flag & ~(FERRY_MAP_POPULATE | FERRY_MAP_READ_ONLY))
+			CHECK_EQ(ferry_bo_map_range(bo, 0, PAGE, flag, &map),
+				 -EINVAL);
+		CHECK_EQ(ferry_bo_from_dmabuf(dev, dmabuf, flag, &other),
+			 -EINVAL);
+		if (flag & ~FERRY_EXPORT_READ_ONLY)
+			CHECK_EQ(ferry_bo_to_dmabuf(bo, flag), -EINVAL);
+		CHECK_EQ(ferry_bo_wait(bo, flag, 0), -EINVAL);
+	}
+	CHECK(other == unchanged);
+	CHECK(map == unchanged);
+
+	/* An out-sync that no move would signal. */
+	CHECK_EQ(ferry_bo_migrate_sync(dev, NULL, 0, NULL, 0, &sync, 1,
+				       &failed),
+		 -EINVAL);
+	CHECK_EQ(failed, 0);
+	close(dmabuf);
+	ferry_bo_del(bo);
+}
+
+static void ranges(void)
+{
+	static const struct {
+		uint64_t offset, length;
+	} cases[] = {
+		{ 0, 0 },
+		{ 4 * PAGE, 0 },
+		{ 4 * PAGE, PAGE },
+		{ 0, 4 * PAGE + 1 },
+		{ 3 * PAGE, 2 * PAGE },
+		{ PAGE, UINT64_MAX },
+		{ UINT64_MAX, PAGE },
+		{ UINT64_MAX - PAGE + 1, 2 * PAGE },
+		{ 1, PAGE },
+	};
+	struct ferry_bo *bo = new_bo(dev, 4 * PAGE, 0);
+	void *map = unchanged;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		CHECK_EQ(ferry_bo_map_range(bo, cases[i].offset,
+					    cases[i].length, 0, &map),
+			 -EINVAL);
+	CHECK(map == unchanged);
+	ferry_bo_del(bo);
+}
+
+/* The handle keeps its dma-buf, and the kernel returns it again with the access that it has. */
+static void another_access(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	int fd = ferry_bo_to_dmabuf(bo, FERRY_EXPORT_READ_ONLY);
+	int fds = count_fds();
+
+	CHECK(fd >= 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	CHECK_EQ(ferry_bo_to_dmabuf(bo, 0), -EBUSY);
+	CHECK_EQ(count_fds(), fds);
+	close(fd);
+	CHECK_EQ(ferry_bo_to_dmabuf(bo, 0), -EBUSY);
+	ferry_bo_del(bo);
+
+	bo = new_bo(dev, PAGE, 0);
+	fd = ferry_bo_to_dmabuf(bo, 0);
+	CHECK(fd >= 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	CHECK_EQ(ferry_bo_to_dmabuf(bo, FERRY_EXPORT_READ_ONLY), -EBUSY);
+	close(fd);
+	ferry_bo_del(bo);
+}
+
+static void export_of_unneeded(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	int fd;
+
+	CHECK_OK(ferry_bo_madvise(bo, DRM_FERRY_MADV_DONTNEED, NULL));
+	CHECK_EQ(ferry_bo_to_dmabuf(bo, 0), -EINVAL);
+	CHECK_OK(ferry_bo_madvise(bo, DRM_FERRY_MADV_WILLNEED, NULL));
+	fd = ferry_bo_to_dmabuf(bo, 0);
+	CHECK(fd >= 0);
+	close(fd);
+	ferry_bo_del(bo);
+}
+
 static void unknown_mmap_flag(void)
 {
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
@@ -223,10 +322,15 @@ static void read_only_device(void)
 	CHECK(path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0);
-	CHECK_OK(ferry_device_new(fd, &readers));
+	CHECK_OK(ferry_device_new(fd, 0, &readers));
 	CHECK_OK(ferry_bo_new(readers, PAGE, SYSTEM, 0, &bo));
-	CHECK_EQ(ferry_bo_map(bo, &map), -EACCES);
+	CHECK_EQ(ferry_bo_map(bo, 0, &map), -EACCES);
 	CHECK(map == unchanged);
+	CHECK_EQ(ferry_bo_map_range(bo, 0, PAGE, 0, &map), -EACCES);
+	CHECK(map == unchanged);
+	CHECK_OK(ferry_bo_map_range(bo, 0, PAGE, FERRY_MAP_READ_ONLY, &map));
+	check_zero(map, PAGE);
+	CHECK_EQ(munmap(map, PAGE), 0);
 	/* A mapping that failed is not counted. */
 	CHECK_EQ(ferry_bo_unmap(bo), -EINVAL);
 	ferry_bo_del(bo);
@@ -325,11 +429,11 @@ static void out_of_descriptors(void)
 	CHECK_EQ(errno, EMFILE);
 
 	if (limit_is(limits, LIMIT))
-		CHECK_EQ(ferry_bo_to_dmabuf(bo), -EMFILE);
+		CHECK_EQ(ferry_bo_to_dmabuf(bo, 0), -EMFILE);
 	else
 		printf("note: a tool emulates the limit of descriptors; export not tested\n");
-	CHECK_EQ(ferry_device_new(ferry_device_fd(dev), &other), -EMFILE);
-	CHECK_EQ(ferry_device_open_node("/dev/null", &other), -EMFILE);
+	CHECK_EQ(ferry_device_new(ferry_device_fd(dev), 0, &other), -EMFILE);
+	CHECK_EQ(ferry_device_open_node("/dev/null", 0, &other), -EMFILE);
 	CHECK(other == (struct ferry_device *)unchanged);
 
 	while (count--)
@@ -354,6 +458,10 @@ int main(void)
 	RUN(full_aperture);
 	RUN(many_that_do_not_fit);
 	RUN(unknown_mmap_flag);
+	RUN(unknown_flags);
+	RUN(ranges);
+	RUN(another_access);
+	RUN(export_of_unneeded);
 	RUN(read_only_device);
 	RUN(out_of_descriptors);
 	CHECK_EQ(count_fds(), fds);

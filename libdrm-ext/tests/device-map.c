@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Mappings keep their address and their contents while the BO moves. */
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,22 +106,87 @@ static void own_mapping_of_a_part(uint32_t flags)
 	const uint64_t size = 32 * PAGE;
 	struct ferry_bo *bo = new_bo(dev, size, 0);
 	char *whole = map_bo(bo);
+	void *part, *by_hand;
 	uint64_t offset;
-	void *part;
 
-	CHECK_OK(ferry_bo_mmap_offset(bo, flags, &offset));
-	part = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, ferry_device_fd(dev),
-		    (off_t)(offset + 10 * PAGE));
-	CHECK(part != MAP_FAILED);
+	CHECK_OK(ferry_bo_map_range(bo, 10 * PAGE, 4 * PAGE, flags, &part));
+	CHECK(part != whole + 10 * PAGE);
 	check_zero(part, 4 * PAGE);
+	CHECK_OK(ferry_bo_mmap_offset(bo, flags & DRM_FERRY_MMAP_POPULATE,
+				      &offset));
+	by_hand = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED,
+		       ferry_device_fd(dev), (off_t)(offset + 10 * PAGE));
+	CHECK(by_hand != MAP_FAILED);
 
 	for (uint32_t target = APERTURE; target; target >>= 1) {
 		fill(whole + 10 * PAGE, 4 * PAGE, target);
 		check_filled(part, 4 * PAGE, target);
+		check_filled(by_hand, 4 * PAGE, target);
 		CHECK_OK(ferry_bo_migrate(bo, target));
 		check_filled(part, 4 * PAGE, target);
 	}
+	if (!(flags & FERRY_MAP_READ_ONLY)) {
+		fill(part, 4 * PAGE, 9);
+		check_filled(whole + 10 * PAGE, 4 * PAGE, 9);
+	}
+	/* The caller's mapping is valid without the BO. */
+	ferry_bo_del(bo);
+	check_filled(part, 4 * PAGE, flags & FERRY_MAP_READ_ONLY ? 1 : 9);
 	CHECK_EQ(munmap(part, 4 * PAGE), 0);
+	CHECK_EQ(munmap(by_hand, 4 * PAGE), 0);
+}
+
+static long minor_faults(void)
+{
+	struct rusage usage;
+
+	CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_minflt;
+}
+
+/* With the flag the accesses cause no page fault; without it they do. */
+static void populated(void)
+{
+	const uint64_t size = 64 * PAGE;
+	long faults[2];
+
+	for (uint32_t flags = 0; flags <= FERRY_MAP_POPULATE;
+	     flags += FERRY_MAP_POPULATE) {
+		struct ferry_bo *bo = new_bo(dev, size, 0);
+		volatile char *map;
+		void *ptr;
+
+		/* The BO has its pages before it is mapped. */
+		CHECK_OK(ferry_bo_map_range(bo, 0, size, 0, &ptr));
+		fill(ptr, size, 1);
+		CHECK_EQ(munmap(ptr, size), 0);
+
+		CHECK_OK(ferry_bo_map(bo, flags, &ptr));
+		map = ptr;
+		faults[flags] = minor_faults();
+		for (uint64_t i = 0; i < size; i += PAGE)
+			map[i]++;
+		faults[flags] = minor_faults() - faults[flags];
+		ferry_bo_del(bo);
+	}
+	CHECK(faults[0] > 0);
+	CHECK_EQ(faults[FERRY_MAP_POPULATE], 0);
+}
+
+/* A read-only mapping cannot be made writable by accident. */
+static void read_only(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	void *ptr;
+
+	CHECK(zero >= 0);
+	CHECK_OK(ferry_bo_map_range(bo, 0, PAGE, FERRY_MAP_READ_ONLY, &ptr));
+	/* read() into it fails as a store would. */
+	CHECK_EQ(read(zero, ptr, 1), -1);
+	CHECK_EQ(errno, EFAULT);
+	CHECK_EQ(munmap(ptr, PAGE), 0);
+	close(zero);
 	ferry_bo_del(bo);
 }
 
@@ -192,7 +259,11 @@ int main(void)
 	RUN(every_kind_moves);
 	RUN(sparse_access);
 	RUN(own_mapping_of_a_part, 0);
-	RUN(own_mapping_of_a_part, DRM_FERRY_MMAP_POPULATE);
+	RUN(own_mapping_of_a_part, FERRY_MAP_POPULATE);
+	RUN(own_mapping_of_a_part, FERRY_MAP_READ_ONLY);
+	RUN(own_mapping_of_a_part, FERRY_MAP_READ_ONLY | FERRY_MAP_POPULATE);
+	RUN(populated);
+	RUN(read_only);
 	RUN(child_process);
 	RUN(eviction);
 	ferry_device_del(dev);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Opening devices, queries, references; no descriptor may be left open. */
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
@@ -75,7 +78,7 @@ static void every_node(void)
 
 		if (!(nodes->available_nodes & (1 << kind)))
 			continue;
-		CHECK_OK(ferry_device_open_node(nodes->nodes[kind], &other));
+		CHECK_OK(ferry_device_open_node(nodes->nodes[kind], 0, &other));
 		CHECK(other != dev);
 		CHECK_EQ(ferry_device_aperture_size(other),
 			 ferry_device_aperture_size(dev));
@@ -98,7 +101,7 @@ static void descriptor_stays_the_callers(void)
 	CHECK(path);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	CHECK(fd >= 0);
-	CHECK_OK(ferry_device_new(fd, &dev));
+	CHECK_OK(ferry_device_new(fd, 0, &dev));
 	CHECK(dev != first);
 	CHECK(ferry_device_fd(dev) != fd);
 	CHECK(fcntl(ferry_device_fd(dev), F_GETFD) & FD_CLOEXEC);
@@ -120,7 +123,7 @@ static void one_device_per_open_file(void)
 	int fd = dup(ferry_device_fd(dev));
 
 	CHECK(fd >= 0);
-	CHECK_OK(ferry_device_new(fd, &same));
+	CHECK_OK(ferry_device_new(fd, 0, &same));
 	CHECK(same == dev);
 	CHECK_EQ(close(fd), 0);
 
@@ -149,6 +152,161 @@ static void bo_keeps_the_device(void)
 	ferry_bo_del(bo);
 }
 
+/* Open every device of the driver; none has a lower address than @first. */
+static int for_each_bound(const char *first)
+{
+	DIR *dir = opendir("/sys/bus/pci/drivers/ferry");
+	struct dirent *entry;
+	int count = 0;
+
+	CHECK(dir);
+	while ((entry = readdir(dir))) {
+		struct ferry_device *dev;
+
+		if (!strchr(entry->d_name, ':'))
+			continue;
+		CHECK(strcmp(first, entry->d_name) <= 0);
+		CHECK_OK(ferry_device_open_pci(entry->d_name, 0, &dev));
+		CHECK(!strcmp(ferry_device_address(dev), entry->d_name));
+		ferry_device_del(dev);
+		count++;
+	}
+	closedir(dir);
+	return count;
+}
+
+static void by_address(void)
+{
+	struct ferry_device *first = open_or_skip();
+	const char *address = ferry_device_address(first);
+	struct ferry_device *dev;
+
+	CHECK_EQ(ferry_device_uapi_version(first), DRM_FERRY_UAPI_VERSION);
+	CHECK_OK(ferry_device_open_pci(address, 0, &dev));
+	CHECK(dev != first);
+	CHECK(!strcmp(ferry_device_address(dev), address));
+	CHECK_EQ(drmGetNodeTypeFromFd(ferry_device_fd(dev)),
+		 drmGetNodeTypeFromFd(ferry_device_fd(first)));
+	ferry_device_del(dev);
+
+	/* Every bound device can be opened, and none is before the first. */
+	CHECK(for_each_bound(address) >= 1);
+
+	/* A device of another driver. */
+	CHECK_EQ(ferry_device_open_pci("0000:00:00.0", 0, &dev), -ENODEV);
+	ferry_device_del(first);
+}
+
+static bool has_display(const struct ferry_device *dev)
+{
+	return ferry_device_features(dev) & DRM_FERRY_FEATURE_DISPLAY;
+}
+
+/* Only who asks for the display takes the role of DRM master. */
+static void display(void)
+{
+	struct ferry_device *dev = open_or_skip(), *other;
+	char *primary = drmGetPrimaryDeviceNameFromFd(ferry_device_fd(dev));
+
+	CHECK(primary);
+	if (!has_display(dev)) {
+		CHECK_EQ(ferry_device_open_pci(ferry_device_address(dev),
+					       FERRY_OPEN_DISPLAY, &other),
+			 -EOPNOTSUPP);
+		CHECK_EQ(ferry_device_open_node(primary, FERRY_OPEN_DISPLAY,
+						&other),
+			 -EOPNOTSUPP);
+		ferry_device_del(dev);
+		free(primary);
+		return;
+	}
+	CHECK_OK(ferry_device_open_node(primary, 0, &other));
+	CHECK(!drmIsMaster(ferry_device_fd(other)));
+	ferry_device_del(dev);
+
+	CHECK_OK(ferry_device_open(FERRY_OPEN_DISPLAY, &dev));
+	CHECK_EQ(drmGetNodeTypeFromFd(ferry_device_fd(dev)), DRM_NODE_PRIMARY);
+	CHECK(drmIsMaster(ferry_device_fd(dev)));
+	/* The other one works without that role. */
+	ferry_bo_del(new_bo(other, PAGE, FERRY_BO_START_APERTURE));
+	ferry_device_del(other);
+	ferry_device_del(dev);
+	free(primary);
+}
+
+/* A descriptor of 0, 1 or 2 would be written to as standard output or error. */
+static void closed_standard_input(void)
+{
+	int saved = fcntl(0, F_DUPFD_CLOEXEC, 10);
+	struct ferry_device *dev, *other;
+	char *path;
+
+	CHECK(saved >= 0);
+	close(0);
+	dev = open_or_skip();
+	path = drmGetDeviceNameFromFd2(ferry_device_fd(dev));
+	CHECK(path);
+	CHECK_OK(ferry_device_open_node(path, 0, &other));
+	CHECK(ferry_device_fd(dev) > 2);
+	CHECK(ferry_device_fd(other) > 2);
+	CHECK(fcntl(ferry_device_fd(other), F_GETFD) & FD_CLOEXEC);
+	CHECK_EQ(fcntl(0, F_GETFD), -1);
+	ferry_device_del(other);
+	ferry_device_del(dev);
+	free(path);
+	CHECK_EQ(dup2(saved, 0), 0);
+	close(saved);
+}
+
+/* The state of an ended thread, whose process lives on, is Z. */
+static bool main_has_ended(void)
+{
+	FILE *stat = fopen("/proc/self/stat", "r");
+	char state = 0;
+
+	CHECK(stat);
+	CHECK_EQ(fscanf(stat, "%*d (%*[^)]) %c", &state), 1);
+	fclose(stat);
+	return state == 'Z';
+}
+
+static void *after_the_main_thread(void *arg)
+{
+	struct ferry_device *dev = open_or_skip(), *same, *other;
+
+	/* kcmp() does not find a process whose main thread has ended. */
+	while (!main_has_ended())
+		usleep(1000);
+	CHECK_OK(ferry_device_new(ferry_device_fd(dev), 0, &same));
+	CHECK(same == dev);
+	other = open_or_skip();
+	CHECK(other != dev);
+	ferry_device_del(other);
+	ferry_device_del(same);
+	ferry_device_del(dev);
+	/* With exit() the status would be that of the main thread's stack. */
+	_exit(arg ? 1 : 0);
+}
+
+static void ended_main_thread(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		pthread_t thread;
+
+		alarm(20);
+		CHECK_EQ(pthread_create(&thread, NULL, after_the_main_thread,
+					NULL),
+			 0);
+		pthread_exit(NULL);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 int main(void)
 {
 	int fds = count_fds();
@@ -159,6 +317,10 @@ int main(void)
 	RUN(descriptor_stays_the_callers);
 	RUN(one_device_per_open_file);
 	RUN(bo_keeps_the_device);
+	RUN(by_address);
+	RUN(display);
+	RUN(closed_standard_input);
+	RUN(ended_main_thread);
 
 	/* Every device was closed. */
 	CHECK_EQ(count_fds(), fds);

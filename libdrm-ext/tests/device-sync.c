@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Moves with syncobjs, waiting for a BO, and madvise. */
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/dma-buf.h>
 #include <xf86drm.h>
 
 #include "check.h"
@@ -58,6 +61,115 @@ static uint32_t madv_of(struct ferry_bo *bo)
 	return info.madv;
 }
 
+/* From the kernel's vgem_drm.h, which libdrm does not ship. */
+struct vgem_fence_attach {
+	uint32_t handle;
+	uint32_t flags;
+	uint32_t out_fence;
+	uint32_t pad;
+};
+
+#define VGEM_FENCE_WRITE 0x1
+#define VGEM_FENCE_ATTACH \
+	DRM_IOWR(DRM_COMMAND_BASE + 1, struct vgem_fence_attach)
+
+static int open_vgem(void)
+{
+	if (system("modprobe vgem"))
+		return -1;
+	for (int i = 0; i < 16; i++) {
+		drmVersionPtr version;
+		char path[32];
+		bool found;
+		int card;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		card = open(path, O_RDWR | O_CLOEXEC);
+		if (card < 0)
+			continue;
+		version = drmGetVersion(card);
+		found = version && !strcmp(version->name, "vgem");
+		drmFreeVersion(version);
+		if (found)
+			return card;
+		close(card);
+	}
+	return -1;
+}
+
+/* A syncobj with a fence of vgem that signals when @vgem is closed, or after 10 seconds. */
+static uint32_t new_late_syncobj(int vgem)
+{
+	struct drm_mode_create_dumb dumb = { .width = 32,
+					     .height = 32,
+					     .bpp = 32 };
+	struct vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
+	struct dma_buf_export_sync_file export = { .flags = DMA_BUF_SYNC_READ };
+	uint32_t syncobj = new_syncobj(0);
+	int dmabuf;
+
+	CHECK_EQ(drmIoctl(vgem, DRM_IOCTL_MODE_CREATE_DUMB, &dumb), 0);
+	attach.handle = dumb.handle;
+	CHECK_EQ(drmIoctl(vgem, VGEM_FENCE_ATTACH, &attach), 0);
+	CHECK_EQ(drmPrimeHandleToFD(vgem, dumb.handle, DRM_CLOEXEC, &dmabuf),
+		 0);
+	CHECK_EQ(drmIoctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export), 0);
+	CHECK_EQ(drmSyncobjImportSyncFile(fd, syncobj, export.fd), 0);
+	close(export.fd);
+	close(dmabuf);
+	return syncobj;
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void alarms(int milliseconds)
+{
+	struct itimerval every = { 0 };
+
+	every.it_value.tv_usec = every.it_interval.tv_usec =
+		milliseconds * 1000;
+	CHECK_EQ(setitimer(ITIMER_REAL, &every, NULL), 0);
+}
+
+/* A signal ends the calls that wait without a limit, so that Ctrl-C can end a program. */
+static void interrupted(void)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct drm_ferry_sync in = { 0 }, out = { .handle = new_syncobj(0) };
+	struct ferry_bo_move move = { .placement = APERTURE };
+	int vgem = open_vgem();
+
+	if (vgem < 0) {
+		printf("note: no vgem, and so no fence that is late\n");
+		drmSyncobjDestroy(fd, out.handle);
+		return;
+	}
+	in.handle = new_late_syncobj(vgem);
+	move.bo = new_bo(dev, BIG, 0);
+	fill(map_bo(move.bo), BIG, 1);
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	alarms(50);
+
+	CHECK_EQ(ferry_bo_migrate_sync(dev, &move, 1, &in, 1, NULL, 0, NULL),
+		 -EINTR);
+	alarms(0);
+	CHECK_EQ(placement_of(move.bo), SYSTEM);
+
+	CHECK_OK(ferry_bo_migrate_sync(dev, &move, 1, &in, 1, &out, 1, NULL));
+	alarms(50);
+	CHECK_EQ(ferry_bo_wait(move.bo, 0, INT64_MAX), -EINTR);
+	alarms(0);
+	close(vgem);
+	CHECK_OK(ferry_bo_wait(move.bo, 0, in_seconds(60)));
+	check_filled(map_bo(move.bo), BIG, 1);
+	ferry_bo_del(move.bo);
+	drmSyncobjDestroy(fd, in.handle);
+	drmSyncobjDestroy(fd, out.handle);
+}
+
 /* Move to the aperture and back; the second call waits for the first one. */
 static void binary(void)
 {
@@ -82,7 +194,7 @@ static void binary(void)
 	wait_for(to_system.handle, 0);
 	wait_for(to_aperture.handle, 0);
 	for (int i = 0; i < COUNT; i++) {
-		CHECK_OK(ferry_bo_wait(moves[i].bo, 0));
+		CHECK_OK(ferry_bo_wait(moves[i].bo, 0, 0));
 		CHECK_EQ(placement_of(moves[i].bo), SYSTEM);
 		check_filled(map_bo(moves[i].bo), ferry_bo_size(moves[i].bo),
 			     i);
@@ -137,7 +249,7 @@ static void access_at_once(void)
 		CHECK_OK(ferry_bo_migrate_sync(dev, &move, 1, &in, 1, &out, 1,
 					       NULL));
 		check_filled(map_bo(move.bo), BIG, i);
-		CHECK_OK(ferry_bo_wait(move.bo, 0));
+		CHECK_OK(ferry_bo_wait(move.bo, 0, 0));
 		move.placement ^= ANYWHERE;
 	}
 	ferry_bo_del(move.bo);
@@ -160,9 +272,9 @@ static int count_busy(void)
 	for (int i = 0; i < COUNT; i++) {
 		bos[i] = new_bo(dev, BIG / 4, 0);
 		fill(map_bo(bos[i]), BIG / 4, i);
-		CHECK_OK(ferry_bo_wait(bos[i], 0));
-		CHECK_OK(ferry_bo_wait(bos[i], INT64_MIN));
-		CHECK_OK(ferry_bo_wait(bos[i], in_seconds(60)));
+		CHECK_OK(ferry_bo_wait(bos[i], 0, 0));
+		CHECK_OK(ferry_bo_wait(bos[i], 0, INT64_MIN));
+		CHECK_OK(ferry_bo_wait(bos[i], 0, in_seconds(60)));
 	}
 	for (int i = 0; i < COUNT; i++)
 		moves[i] = (struct ferry_bo_move){ .bo = bos[i],
@@ -170,11 +282,12 @@ static int count_busy(void)
 	CHECK_OK(ferry_bo_migrate_sync(dev, moves, COUNT, NULL, 0, &out, 1,
 				       NULL));
 	for (int i = COUNT; i--;) {
-		err = ferry_bo_wait(bos[i], 0);
+		err = ferry_bo_wait(bos[i], 0, 0);
 		CHECK(!err || err == -ETIME);
 		busy += err == -ETIME;
-		CHECK_OK(ferry_bo_wait(bos[i], i ? in_seconds(60) : INT64_MAX));
-		CHECK_OK(ferry_bo_wait(bos[i], 0));
+		CHECK_OK(ferry_bo_wait(bos[i], 0,
+				       i ? in_seconds(60) : INT64_MAX));
+		CHECK_OK(ferry_bo_wait(bos[i], 0, 0));
 		check_filled(map_bo(bos[i]), BIG / 4, i);
 		ferry_bo_del(bos[i]);
 	}
@@ -260,7 +373,7 @@ static void advice_for_shared(void)
 {
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
 	uint32_t retained = 99;
-	int dmabuf = ferry_bo_to_dmabuf(bo);
+	int dmabuf = ferry_bo_to_dmabuf(bo, 0);
 
 	CHECK(dmabuf >= 0);
 	CHECK_EQ(ferry_bo_madvise(bo, DRM_FERRY_MADV_DONTNEED, &retained),
@@ -339,6 +452,7 @@ int main(void)
 	RUN(timeline);
 	RUN(access_at_once);
 	RUN(waiting);
+	RUN(interrupted);
 	RUN(wrong_syncs);
 	RUN(advice);
 	RUN(advice_for_shared);

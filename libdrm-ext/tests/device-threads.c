@@ -8,6 +8,7 @@
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #define MAX_ROUNDS 2000
 #define MIN_ROUNDS 5
 #define MAX_SECONDS 4
+/* Large enough that the kernel takes milliseconds to free it. */
+#define LARGE (128ull << 20)
 
 struct worker {
 	pthread_t thread;
@@ -26,7 +29,7 @@ struct worker {
 };
 
 static struct ferry_device *dev;
-static pthread_barrier_t start;
+static pthread_barrier_t start, pair;
 static time_t end_of_part;
 /* Objects that the threads of a part share. */
 static int shared_dmabuf;
@@ -84,7 +87,7 @@ static void *import_and_drop(void *arg)
 		struct ferry_bo *bo, *twin;
 		uint64_t *map;
 
-		CHECK_OK(ferry_bo_from_dmabuf(dev, shared_dmabuf, &bo));
+		CHECK_OK(ferry_bo_from_dmabuf(dev, shared_dmabuf, 0, &bo));
 		CHECK_OK(ferry_bo_from_handle(dev, ferry_bo_handle(bo), &twin));
 		CHECK(twin == bo);
 		ferry_bo_del(twin);
@@ -105,7 +108,10 @@ static void *import_and_drop(void *arg)
 	return NULL;
 }
 
-/* The same without accesses in between, so that more lookups race with the last drop. */
+/*
+ * The same without accesses in between, so that more lookups race with the last drop. That
+ * drop removes a mapping first: the BO is in the handle table for a while, and must not be found.
+ */
 static void *only_import_and_drop(void *arg)
 {
 	struct worker *worker = arg;
@@ -114,8 +120,11 @@ static void *only_import_and_drop(void *arg)
 	while (another_round(worker)) {
 		for (int i = 0; i < 8; i++) {
 			struct ferry_bo *bo;
+			void *map;
 
-			CHECK_OK(ferry_bo_from_dmabuf(dev, shared_dmabuf, &bo));
+			CHECK_OK(ferry_bo_from_dmabuf(dev, shared_dmabuf, 0,
+						      &bo));
+			CHECK_OK(ferry_bo_map(bo, FERRY_MAP_POPULATE, &map));
 			CHECK_EQ(placement_of(bo), SYSTEM);
 			ferry_bo_del(bo);
 		}
@@ -123,18 +132,19 @@ static void *only_import_and_drop(void *arg)
 	return NULL;
 }
 
-static void one_buffer(void)
+static void one_buffer(uint64_t size, void *(*function)(void *),
+		       const char *what)
 {
-	struct ferry_bo *bo = new_bo(dev, 2 * PAGE, 0);
+	struct ferry_bo *bo = new_bo(dev, size, 0);
 	uint64_t *map = map_bo(bo);
 
-	map[0] = 0x1111;
-	shared_dmabuf = ferry_bo_to_dmabuf(bo);
+	for (uint64_t i = 0; i < size; i += PAGE)
+		map[i / sizeof(*map)] = 0x1111;
+	shared_dmabuf = ferry_bo_to_dmabuf(bo, 0);
 	CHECK(shared_dmabuf >= 0);
 	CHECK_OK(ferry_bo_unmap(bo));
 	ferry_bo_del(bo);
-	run_threads(only_import_and_drop, "import and drop alone");
-	run_threads(import_and_drop, "import and drop");
+	run_threads(function, what);
 	close(shared_dmabuf);
 }
 
@@ -210,8 +220,8 @@ static void *open_and_close(void *arg)
 		struct ferry_device *mine, *same;
 		struct ferry_bo *bo;
 
-		CHECK_OK(ferry_device_new(shared_fd, &mine));
-		CHECK_OK(ferry_device_new(shared_fd, &same));
+		CHECK_OK(ferry_device_new(shared_fd, 0, &mine));
+		CHECK_OK(ferry_device_new(shared_fd, 0, &same));
 		CHECK(same == mine);
 		ferry_device_del(same);
 		bo = new_bo(mine, PAGE, 0);
@@ -232,6 +242,97 @@ static void one_open_file(void)
 	close(shared_fd);
 }
 
+/* BOs that a thread has created and dropped while another one drops a large BO. */
+static struct ferry_bo *large_bo;
+static atomic_bool dropping, dropped;
+
+static void *drop_large(void *arg)
+{
+	pthread_barrier_wait(&pair);
+	atomic_store(&dropping, true);
+	ferry_bo_del(large_bo);
+	atomic_store(&dropped, true);
+	return arg;
+}
+
+static int count_beside_drop(void)
+{
+	pthread_t thread;
+	int count = 0;
+	char *map;
+
+	/* Each page of a write-combining BO changes its memory type when it is freed. */
+	large_bo = new_bo(dev, LARGE, FERRY_BO_WC);
+	map = map_bo(large_bo);
+	for (uint64_t i = 0; i < LARGE; i += PAGE)
+		map[i] = 1;
+	CHECK_OK(ferry_bo_unmap(large_bo));
+
+	atomic_store(&dropping, false);
+	atomic_store(&dropped, false);
+	CHECK_EQ(pthread_create(&thread, NULL, drop_large, NULL), 0);
+	pthread_barrier_wait(&pair);
+	while (!atomic_load(&dropping))
+		;
+	for (;;) {
+		ferry_bo_del(new_bo(dev, PAGE, 0));
+		if (atomic_load(&dropped))
+			break;
+		count++;
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	return count;
+}
+
+/* The lock of the device is not held while the kernel frees memory. */
+static void creation_beside_a_drop(void)
+{
+	int most = 0;
+
+	CHECK_EQ(pthread_barrier_init(&pair, NULL, 2), 0);
+	for (int i = 0; i < 5 && most < 20; i++) {
+		int count = count_beside_drop();
+
+		if (count > most)
+			most = count;
+	}
+	printf("%d BOs created and dropped beside one drop\n", most);
+	CHECK(most >= 20);
+	pthread_barrier_destroy(&pair);
+}
+
+/*
+ * A thread that is to be cancelled takes a reference to a known device: the library closes
+ * its duplicate of the descriptor, and must not end there with its mutex held.
+ */
+static void *open_known(void *arg)
+{
+	struct ferry_device *same;
+
+	pthread_cancel(pthread_self());
+	CHECK_OK(ferry_device_new(ferry_device_fd(dev), 0, &same));
+	CHECK(same == dev);
+	ferry_device_del(same);
+	CHECK_OK(ferry_device_open(0, &same));
+	ferry_bo_del(new_bo(same, PAGE, 0));
+	ferry_device_del(same);
+	atomic_store(&dropped, true);
+	return arg;
+}
+
+static void cancelled(void)
+{
+	struct ferry_device *other;
+	pthread_t thread;
+
+	atomic_store(&dropped, false);
+	CHECK_EQ(pthread_create(&thread, NULL, open_known, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK(atomic_load(&dropped));
+	other = open_or_skip();
+	ferry_device_del(other);
+}
+
 int main(void)
 {
 	int fds;
@@ -239,10 +340,14 @@ int main(void)
 	dev = open_or_skip();
 	fds = count_fds();
 	CHECK_EQ(pthread_barrier_init(&start, NULL, NR_THREADS), 0);
-	RUN(one_buffer);
+	RUN(one_buffer, 512 * PAGE, only_import_and_drop,
+	    "import and drop alone");
+	RUN(one_buffer, 2 * PAGE, import_and_drop, "import and drop");
 	RUN(own_buffers);
 	RUN(one_mapping);
 	RUN(one_open_file);
+	RUN(creation_beside_a_drop);
+	RUN(cancelled);
 	pthread_barrier_destroy(&start);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);

@@ -4,6 +4,7 @@
  * would close the handle that the other still uses. Two open files have two objects.
  */
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
@@ -14,7 +15,7 @@ static struct ferry_device *dev;
 
 static int export(struct ferry_bo *bo)
 {
-	int fd = ferry_bo_to_dmabuf(bo);
+	int fd = ferry_bo_to_dmabuf(bo, 0);
 
 	CHECK(fd >= 0);
 	return fd;
@@ -24,7 +25,7 @@ static struct ferry_bo *import(struct ferry_device *device, int fd)
 {
 	struct ferry_bo *bo;
 
-	CHECK_OK(ferry_bo_from_dmabuf(device, fd, &bo));
+	CHECK_OK(ferry_bo_from_dmabuf(device, fd, 0, &bo));
 	return bo;
 }
 
@@ -122,7 +123,7 @@ static void duplicate_descriptor(void)
 	struct ferry_bo *twin;
 
 	CHECK(fd >= 0);
-	CHECK_OK(ferry_device_new(fd, &same));
+	CHECK_OK(ferry_device_new(fd, 0, &same));
 	close(fd);
 	twin = import(same, dmabuf);
 	CHECK(twin == bo);
@@ -151,6 +152,89 @@ static void prime_without_the_library(void)
 	close(fd);
 }
 
+static uint32_t create_handle(void)
+{
+	struct drm_ferry_bo_create create = { .size = PAGE,
+					      .allowed_placements = SYSTEM };
+
+	CHECK_EQ(drmIoctl(ferry_device_fd(dev), DRM_IOCTL_FERRY_BO_CREATE,
+			  &create),
+		 0);
+	return create.handle;
+}
+
+/* The import of a buffer whose handle the program has: the library closes that handle. */
+static void import_of_the_callers_handle(void)
+{
+	uint32_t handle = create_handle();
+	struct drm_ferry_bo_query query = { .handle = handle };
+	struct ferry_bo *bo;
+	int fd;
+
+	CHECK_EQ(drmPrimeHandleToFD(ferry_device_fd(dev), handle,
+				    DRM_CLOEXEC | DRM_RDWR, &fd),
+		 0);
+	CHECK_OK(ferry_bo_from_dmabuf(dev, fd, 0, &bo));
+	CHECK_EQ(ferry_bo_handle(bo), handle);
+	ferry_bo_del(bo);
+	CHECK_EQ(drmIoctl(ferry_device_fd(dev), DRM_IOCTL_FERRY_BO_QUERY,
+			  &query),
+		 -1);
+	CHECK_EQ(errno, ENOENT);
+	close(fd);
+}
+
+/* Close a handle of the library. The next BO gets its number. */
+static void handle_that_others_closed(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0), *next;
+	struct drm_gem_close args = { .handle = ferry_bo_handle(bo) };
+	struct drm_ferry_bo_query info;
+	void *map;
+
+	CHECK_EQ(drmIoctl(ferry_device_fd(dev), DRM_IOCTL_GEM_CLOSE, &args), 0);
+	CHECK_EQ(ferry_bo_map(bo, 0, &map), -ENOENT);
+	next = new_bo(dev, PAGE, 0);
+	CHECK_EQ(ferry_bo_handle(next), args.handle);
+	CHECK_EQ(ferry_bo_handle(bo), 0);
+	CHECK_EQ(ferry_bo_query(bo, &info, sizeof(info)), -ENOENT);
+
+	/* Only the new BO has the handle, and the old one does not close it. */
+	CHECK_EQ(placement_of(next), SYSTEM);
+	ferry_bo_del(bo);
+	CHECK_EQ(placement_of(next), SYSTEM);
+	CHECK_OK(ferry_bo_migrate(next, APERTURE));
+	ferry_bo_del(next);
+}
+
+/*
+ * A back end that closes the handles that it imported, as compositors do, closes the library's
+ * on a shared open file. With an open file of its own the library keeps its handles.
+ */
+static void open_file_of_its_own(void)
+{
+	struct ferry_bo *bo = new_bo(dev, PAGE, 0), *own_bo;
+	struct ferry_device *own;
+	struct drm_gem_close args;
+	int fd = export(bo);
+	void *map;
+
+	CHECK_OK(ferry_device_reopen(ferry_device_fd(dev), 0, &own));
+	CHECK(own != dev);
+	CHECK(!strcmp(ferry_device_address(own), ferry_device_address(dev)));
+	own_bo = import(own, fd);
+	ferry_bo_del(bo);
+
+	CHECK_EQ(drmPrimeFDToHandle(ferry_device_fd(dev), fd, &args.handle), 0);
+	args.pad = 0;
+	CHECK_EQ(drmIoctl(ferry_device_fd(dev), DRM_IOCTL_GEM_CLOSE, &args), 0);
+	CHECK_OK(ferry_bo_map(own_bo, 0, &map));
+	check_zero(map, PAGE);
+	ferry_bo_del(own_bo);
+	ferry_device_del(own);
+	close(fd);
+}
+
 /* The handle of a dumb buffer, if the device has a display. */
 static void dumb_buffer(void)
 {
@@ -169,7 +253,7 @@ static void dumb_buffer(void)
 		struct ferry_device *primary;
 
 		CHECK(path);
-		CHECK_OK(ferry_device_open_node(path, &primary));
+		CHECK_OK(ferry_device_open_node(path, 0, &primary));
 		free(path);
 		ferry_device_del(dev);
 		dev = primary;
@@ -196,6 +280,9 @@ int main(void)
 	RUN(import_by_another_open_file);
 	RUN(duplicate_descriptor);
 	RUN(prime_without_the_library);
+	RUN(import_of_the_callers_handle);
+	RUN(handle_that_others_closed);
+	RUN(open_file_of_its_own);
 	RUN(dumb_buffer);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);

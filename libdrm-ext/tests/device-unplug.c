@@ -69,8 +69,8 @@ static void every_call_fails(struct ferry_device *dev, struct ferry_bo *bo,
 	CHECK_EQ(ferry_bo_migrate_many(dev, &move, 1, &failed), -ENODEV);
 	CHECK_EQ(failed, 1);
 	CHECK_EQ(ferry_bo_mmap_offset(bo, 0, &offset), -ENODEV);
-	CHECK_EQ(ferry_bo_to_dmabuf(bo), -ENODEV);
-	CHECK_EQ(ferry_bo_from_dmabuf(dev, dmabuf, &other), -ENODEV);
+	CHECK_EQ(ferry_bo_to_dmabuf(bo, 0), -ENODEV);
+	CHECK_EQ(ferry_bo_from_dmabuf(dev, dmabuf, 0, &other), -ENODEV);
 	CHECK_EQ(ferry_bo_from_handle(dev, 12345678, &other), -ENODEV);
 }
 
@@ -97,6 +97,46 @@ static void old_mapping_is_separate(struct ferry_device *dev, char *old,
 	ferry_bo_del(bo);
 }
 
+static unsigned long free_kib(void)
+{
+	FILE *meminfo = fopen("/proc/meminfo", "r");
+	unsigned long kib = 0;
+	char line[128];
+
+	CHECK(meminfo);
+	while (fgets(line, sizeof(line), meminfo)) {
+		if (sscanf(line, "MemFree: %lu kB", &kib) == 1)
+			break;
+	}
+	fclose(meminfo);
+	CHECK(kib);
+	return kib;
+}
+
+/*
+ * The kernel refuses to close handles of a device that is gone: the memory of its BOs is freed
+ * with the open file, and so with the last reference to the device.
+ */
+static void memory_after_unbind(void)
+{
+	const uint64_t size = 256ull << 20;
+	struct ferry_device *dev = open_or_skip();
+	struct ferry_bo *bo;
+	unsigned long kept;
+
+	CHECK_OK(ferry_bo_new(dev, size, SYSTEM, 0, &bo));
+	fill(map_bo(bo), size, 1);
+	CHECK_OK(ferry_bo_unmap(bo));
+	write_driver("unbind");
+	ferry_bo_del(bo);
+	kept = free_kib();
+	ferry_device_del(dev);
+	/* The kernel can keep some of the pages in pools. */
+	CHECK(free_kib() >= kept + size / 1024 / 2);
+	write_driver("bind");
+	CHECK(is_bound());
+}
+
 static void unbind_and_bind(struct ferry_device *dev)
 {
 	const uint64_t size = 16 * PAGE;
@@ -105,7 +145,7 @@ static void unbind_and_bind(struct ferry_device *dev)
 		new_bo(dev, size, FERRY_BO_START_APERTURE);
 	struct ferry_bo *unmapped = new_bo(dev, size, 0);
 	uint64_t aperture = ferry_device_aperture_size(dev);
-	int dmabuf = ferry_bo_to_dmabuf(in_system);
+	int dmabuf = ferry_bo_to_dmabuf(in_system, 0);
 	struct ferry_device *again;
 	struct ferry_bo *bo;
 	void *map;
@@ -125,14 +165,14 @@ static void unbind_and_bind(struct ferry_device *dev)
 	check_filled(map_bo(in_aperture), size, 5);
 
 	every_call_fails(dev, in_system, dmabuf);
-	CHECK_EQ(ferry_bo_map(unmapped, &map), -ENODEV);
+	CHECK_EQ(ferry_bo_map(unmapped, 0, &map), -ENODEV);
 	CHECK_EQ(ferry_device_aperture_size(dev), aperture);
 
 	write_driver("bind");
 	CHECK(is_bound());
 
 	/* Calls on the old file still fail. */
-	CHECK_OK(ferry_device_open(&again));
+	CHECK_OK(ferry_device_open(0, &again));
 	CHECK(again != dev);
 	CHECK_EQ(ferry_bo_new(dev, PAGE, ANYWHERE, 0, &bo), -ENODEV);
 	check_filled(map_bo(in_system), size, 3);
@@ -159,5 +199,6 @@ int main(void)
 	RUN(unbind_and_bind, dev);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);
+	RUN(memory_after_unbind);
 	return 0;
 }

@@ -11,7 +11,7 @@ int main()
 	ferry_bo_move move = { nullptr, DRM_FERRY_PLACEMENT_SYSTEM, 0 };
 	drm_ferry_device_query info = {};
 
-	if (ferry_device_open_node("/dev/null", &dev) == 0 || dev) {
+	if (ferry_device_open_node("/dev/null", 0, &dev) == 0 || dev) {
 		std::fputs("FAIL: /dev/null was opened as a ferry device\n",
 			   stderr);
 		return 1;

@@ -15,38 +15,63 @@ mutants()
 {
 	cat <<-'EOF'
 	ferry_table.c|s/if (bo->handle == handle)/if (0)/|a lookup never finds a handle
-	ferry_bo.c|s/\*out = ferry_bo_ref(bo)/*out = bo/|a lookup takes no reference to the BO
-	ferry_bo.c|/ferry_table_remove/{n;d}|the handle is never closed
-	ferry_bo.c|s/!ferry_refs_dec_unless_last(&bo->refs)/0/;s/fetch_sub(&bo->refs, 1) != 1/load(\&bo->refs) == 0/|the first drop of a reference frees the BO
+	ferry_bo.c|s/return bo ? ferry_bo_ref(bo) : NULL;/return bo;/|a lookup takes no reference to the BO
+	ferry_bo.c|/^ferry_public void ferry_bo_del/,/^}/s/ferry_close_handle(dev, bo->handle);/;/|the handle is never closed
+	ferry_bo.c|s/!ferry_refs_dec_unless_last(&bo->refs)/0/;/^ferry_public void ferry_bo_del/,/^}/s/fetch_sub(&bo->refs, 1) != 1/load(\&bo->refs) == 0/|the first drop of a reference frees the BO
 	ferry_bo.c|/^ferry_public void ferry_bo_del/,/^}/s/ != 1)/ == 99)/|a BO that a lookup found before its last drop is freed
 	ferry_bo.c|/int ferry_bo_from_dmabuf/,/^}/s/pthread_mutex_.*lock(.*//|an import does not take the lock
-	ferry_bo.c|s/create.handle, create.size, bo/create.handle, size, bo/|the size is not rounded up
+	ferry_bo.c|s/!existing->closing/1/|an import returns a BO that is being closed
+	ferry_bo.c|s/bo->closing = true;/&ferry_close_handle(dev, bo->handle);/|a handle is closed with the lock held
+	ferry_bo.c|s/atomic_store(&old->handle, 0);/;/|a handle that somebody else closed is closed again
+	ferry_bo.c|s/bo->size = create.size/bo->size = size/|the size is not rounded up
+	ferry_bo.c|s/bo->size = size < 0 ? 0 : size/bo->size = 4096/|an imported BO has another size
 	ferry_bo.c|s/create.caching = .*;/;/|FERRY_BO_WC is ignored
-	ferry_bo.c|s/create.flags |= .*;/;/|FERRY_BO_CONTIGUOUS is ignored
+	ferry_bo.c|s/\.flags = flags & FERRY_BO_KERNEL_FLAGS,//|FERRY_BO_CONTIGUOUS is ignored
 	ferry_bo.c|s/create.placement |= DRM_FERRY_PLACEMENT_APERTURE;/;/|FERRY_BO_START_APERTURE is ignored
 	ferry_bo.c|s/if (flags & ~FERRY_BO_FLAGS)/if (0)/|unknown flags are accepted
-	ferry_bo.c|s/\.placement = placement,/.placement = DRM_FERRY_PLACEMENT_SYSTEM,/|ferry_bo_migrate() always moves to system memory
-	ferry_bo.c|s/args->count = count;/args->count = count > 1 ? count - 1 : 1;/|the last of several moves is left out
-	ferry_bo.c|s/moves\[i\].bo->dev != dev/0/|BOs of another device are accepted
-	ferry_bo.c|s/ || moves\[i\].flags//|unknown flags of a move are accepted
-	ferry_bo.c|s/\*failed = args->failed_entry;/*failed = count;/|the failing entry is not reported
-	ferry_bo.c|s/args->failed_entry = i;/;/|an entry that the library rejects is not reported
-	ferry_bo.c|s/\.in_count = in_count,/.in_count = 0,/|in-syncs are ignored
-	ferry_bo.c|s/\.out_count = out_count,/.out_count = 0,/|out-syncs are ignored
-	ferry_bo.c|s/\.timeout_ns = timeout_ns,/.timeout_ns = 0,/|the timeout of a wait is ignored
-	ferry_bo.c|s/\.timeout_ns = timeout_ns,/.timeout_ns = INT64_MAX,/|a wait has no timeout
-	ferry_bo.c|s/\.madv = madv,/.madv = DRM_FERRY_MADV_WILLNEED,/|madvise always passes WILLNEED
-	ferry_bo.c|s/\*retained = args.retained;/*retained = 1;/|madvise always reports that the contents are retained
-	ferry_bo_map.c|s/if (!bo->map_count)/if (1)/|each ferry_bo_map() creates a mapping
+	ferry_bo.c|/int ferry_bo_from_dmabuf/,/^}/s/if (flags)/if (0)/|unknown flags of an import are accepted
+	ferry_bo.c|s/if (flags & ~FERRY_EXPORT_READ_ONLY)/if (0)/|unknown flags of an export are accepted
+	ferry_bo.c|s/read_only ? 0 : DRM_RDWR/DRM_RDWR/|FERRY_EXPORT_READ_ONLY is ignored
+	ferry_bo.c|s/if (mode != .*/if (0) {/|an export can have another access than requested
+	ferry_migrate.c|s/\.placement = placement,/.placement = DRM_FERRY_PLACEMENT_SYSTEM,/|ferry_bo_migrate() always moves to system memory
+	ferry_migrate.c|s/args->count = count;/args->count = count > 1 ? count - 1 : 1;/|the last of several moves is left out
+	ferry_migrate.c|s/moves\[i\].bo->dev != dev/0/|BOs of another device are accepted
+	ferry_migrate.c|s/ || moves\[i\].flags//|unknown flags of a move are accepted
+	ferry_migrate.c|s/if (!count && !args->in_count/if (0 \&\& !args->in_count/|a call without moves fails
+	ferry_migrate.c|s/\*failed = args->failed_entry;/*failed = count;/|the failing entry is not reported
+	ferry_migrate.c|s/args->failed_entry = i;/;/|an entry that the library rejects is not reported
+	ferry_migrate.c|s/\.in_count = in_count,/.in_count = 0,/|in-syncs are ignored
+	ferry_migrate.c|s/\.out_count = out_count,/.out_count = 0,/|out-syncs are ignored
+	ferry_migrate.c|s/err = ferry_ioctl_once(/err = ferry_ioctl(/|no signal ends a wait for in-syncs
+	ferry_migrate.c|s/return ferry_ioctl_once(/return ferry_ioctl(/|no signal ends ferry_bo_wait()
+	ferry_migrate.c|s/\.timeout_ns = timeout_ns,/.timeout_ns = 0,/|the timeout of a wait is ignored
+	ferry_migrate.c|s/\.timeout_ns = timeout_ns,/.timeout_ns = INT64_MAX,/|a wait has no timeout
+	ferry_migrate.c|s/\.madv = madv,/.madv = DRM_FERRY_MADV_WILLNEED,/|madvise always passes WILLNEED
+	ferry_migrate.c|s/\*retained = args.retained;/*retained = 1;/|madvise always reports that the contents are retained
+	ferry_migrate.c|s/if (!err && retained)/if (!err)/|madvise stores through NULL
+	ferry_bo_map.c|s/if (!bo->map_count)$/if (1)/|each ferry_bo_map() creates a mapping
 	ferry_bo_map.c|s/else if (!--bo->map_count)/else if (bo->map_count--)/|the first ferry_bo_unmap() removes the mapping
 	ferry_bo_map.c|/^void ferry_bo_map_fini/,/^}/s/munmap.*;/;/|the mapping is not removed with the BO
 	ferry_bo_map.c|s/if (!err) {/{/|a failed ferry_bo_map() is counted
-	ferry_device.c|s/order = syscall(SYS_kcmp.*;/return false;/|one open file has two devices
-	ferry_device.c|s/F_DUPFD_CLOEXEC/F_DUPFD/|the descriptor is not close-on-exec
-	ferry_device.c|s/int own = fcntl.*/int own = fd;/|the caller's descriptor is not duplicated
-	ferry_device.c|s/DRM_NODE_RENDER, DRM_NODE_PRIMARY/DRM_NODE_PRIMARY, DRM_NODE_RENDER/|the primary node is preferred
-	ferry_device.c|/^ferry_public void ferry_device_del/,/^}/s/close(dev->fd);//|the descriptor is leaked
+	ferry_bo_map.c|s/if (flags & ~FERRY_MAP_POPULATE)/if (0)/|unknown flags of a mapping are accepted
+	ferry_bo_map.c|s/if (flags & ~(DRM/if (0 \& (DRM/|unknown flags of a mapping of a part are accepted
+	ferry_bo_map.c|s/flags & DRM_FERRY_MMAP_POPULATE,/0,/|FERRY_MAP_POPULATE is ignored
+	ferry_bo_map.c|s/protection = PROT_READ;/;/|FERRY_MAP_READ_ONLY is ignored
+	ferry_bo_map.c|s/offset + from/offset/|a mapping of a part begins at the first byte
+	ferry_device.c|s/return order == 1;/return false;/|one open file has two devices
+	ferry_device.c|s/long order = fcntl.*/long order = -1;/|open files are compared with kcmp() alone
+	ferry_device.c|s/pthread_mutex_init(&ferry_devices_lock, NULL);/;/|after fork() the mutex of the list stays locked
+	ferry_device.c|s/return dev->generation == .*/return 0;/|a child can use the devices of its parent
+	ferry_device.c|/^int ferry_close/,/^}/s/ferry_cancel_disable();/0;/|a thread can be cancelled in close()
+	ferry_device.c|s/if (!is_new)/if (0)/|the duplicate of a known descriptor is leaked
+	ferry_device.c|/^ferry_public void ferry_device_del/,/^}/s/ferry_close(dev->fd);//|the descriptor is leaked
 	ferry_device.c|s/memset((char .)dst + known.*;/;/|unknown fields of a query are not cleared
+	ferry_open.c|s/F_DUPFD_CLOEXEC/F_DUPFD/|the descriptor is not close-on-exec
+	ferry_open.c|s/int own;/int own = fd;/;s/own = fcntl.*/;/|the caller's descriptor is not duplicated
+	ferry_open.c|s/"renderD", path/"card", path/|the primary node is preferred
+	ferry_open.c|s/fd < 0 .. fd > 2/1/|the descriptor can be that of standard input
+	ferry_open.c|s/drmDropMaster(fd);/;/|the library keeps DRM master
+	ferry_open.c|s/if (!(flags & FERRY_OPEN_DISPLAY))$/if (1)/|FERRY_OPEN_DISPLAY is ignored
 	EOF
 }
 
@@ -86,7 +111,7 @@ run_all()
 
 	for dir in "$out"/[0-9]*; do
 		found=
-		for name in open bo errors sync twins map threads; do
+		for name in open bo errors fork sync twins map threads; do
 			if ! LD_LIBRARY_PATH=$dir timeout 60 \
 				"$build/tests/device-$name" >/dev/null 2>&1; then
 				found=device-$name

@@ -11,6 +11,19 @@
 extern "C" {
 #endif
 
+/* Version of this header; ferry_version() is that of the library that runs. */
+#define FERRY_VERSION_MAJOR 1
+/* Grows when functions or flags are added. */
+#define FERRY_VERSION_MINOR 0
+/* Grows with other changes. */
+#define FERRY_VERSION_MICRO 0
+/* A version as one number that grows with each release. */
+#define FERRY_MAKE_VERSION(major, minor, micro) \
+	((uint32_t)(major) << 24 | (uint32_t)(minor) << 12 | (uint32_t)(micro))
+#define FERRY_VERSION                                                \
+	FERRY_MAKE_VERSION(FERRY_VERSION_MAJOR, FERRY_VERSION_MINOR, \
+			   FERRY_VERSION_MICRO)
+
 /**
  * DOC: libdrm_ferry
  *
@@ -22,20 +35,33 @@ extern "C" {
  * for @failed of ferry_bo_migrate_many() and ferry_bo_migrate_sync(). errno itself is not
  * part of the interface. Each function lists the errors that its arguments or the state of
  * the BO can cause. In addition, each function that calls the kernel can return -ENODEV
- * (the device is gone) and -ENOMEM. The library repeats system calls that a signal
- * interrupts.
+ * (the device is gone), -ENOMEM, and -EPERM (the object is of a parent process, see below).
+ * Flags that are not defined here are -EINVAL. The library repeats system calls that a signal
+ * interrupts, except in the two functions that can wait without a limit, ferry_bo_wait() and
+ * ferry_bo_migrate_sync(): these return -EINTR.
+ *
+ * After -ENODEV mappings stay usable, and all objects can be dropped. The kernel then frees the
+ * memory of BOs that were not mapped with the last reference to the device, which closes the
+ * open file, and not with the references to the BOs.
  *
  * Threads: every function may be called from any thread at any time, as long as
- * the caller owns a reference to the object that it passes.
+ * the caller owns a reference to the object that it passes. No function is a cancellation
+ * point.
  *
  * Handles: the kernel does not count GEM handles, and a second import of the same buffer
  * returns the same handle. The library therefore keeps one &struct ferry_bo for each
  * handle of an open file, and one &struct ferry_device for each open file. Once the
- * library has a BO for a handle, only the library may close that handle.
+ * library has a BO for a handle, only the library may close that handle. Other code that
+ * imports dma-bufs and closes handles on the same open file, such as GBM, a compositor's back
+ * end, or a program that calls drmPrimeFDToHandle(), would close handles of the library: give
+ * the library an open file of its own with ferry_device_reopen(). The same holds for a
+ * descriptor that another process sent or received.
  *
- * fork(): a child process shares the open file of its parent, and so the handles. It may
- * use mappings that exist, but it must not call the library with objects of the parent.
- * It opens the device again instead.
+ * fork(): a child process shares the open file of its parent, and so the handles. It may use
+ * mappings that exist and drop the objects of its parent, which changes nothing for the parent.
+ * All other calls with these objects return -EPERM, and so does ferry_device_new() with a
+ * descriptor that the parent's library has. The child opens the device again instead, for
+ * example with ferry_device_reopen(). After vfork() it does not call the library.
  */
 
 /* An open ferry device; opaque, reference counted. */
@@ -47,14 +73,29 @@ struct ferry_device;
  */
 struct ferry_bo;
 
-/* Map the BO write-combining instead of write-back while it is in system memory. */
-#define FERRY_BO_WC (1u << 0)
+/*
+ * Flags. The kernel's flags have the lower 16 bits, and the same value under both names; the
+ * library's own flags have the others.
+ */
+/* Open the primary node of a device with a display, for modesetting, and keep DRM master. */
+#define FERRY_OPEN_DISPLAY (1u << 16)
+
 /* Allocate one contiguous range whenever the BO is in the aperture, as scanout needs it. */
-#define FERRY_BO_CONTIGUOUS (1u << 1)
+#define FERRY_BO_CONTIGUOUS DRM_FERRY_BO_CONTIGUOUS
+/* Map the BO write-combining instead of write-back while it is in system memory. */
+#define FERRY_BO_WC (1u << 16)
 /* Create the BO in system memory. */
-#define FERRY_BO_START_SYSTEM (1u << 2)
+#define FERRY_BO_START_SYSTEM (1u << 17)
 /* Create the BO in the aperture. */
-#define FERRY_BO_START_APERTURE (1u << 3)
+#define FERRY_BO_START_APERTURE (1u << 18)
+
+/* Populate the mapping now, instead of page by page at the first accesses. */
+#define FERRY_MAP_POPULATE DRM_FERRY_MMAP_POPULATE
+/* Map for reading only. */
+#define FERRY_MAP_READ_ONLY (1u << 16)
+
+/* Export a dma-buf that can only be mapped for reading. */
+#define FERRY_EXPORT_READ_ONLY (1u << 16)
 
 /**
  * struct ferry_bo_move - one BO of ferry_bo_migrate_many()
@@ -69,46 +110,105 @@ struct ferry_bo_move {
 };
 
 /**
+ * ferry_version() - version of the library
+ *
+ * Returns: %FERRY_VERSION of the library that runs. The program is compiled with that of the
+ * header. Both are the same or the library's is newer, with the same major number.
+ */
+uint32_t ferry_version(void);
+
+/**
  * ferry_device_open() - open the first ferry device of the system
+ * @flags: mask of FERRY_OPEN_*
  * @dev: out: the device, one reference; drop it with ferry_device_del()
  *
- * Opens the render node, or the primary node if the device has no render node.
+ * The first is the one with the lowest PCI address that can be opened and, with
+ * %FERRY_OPEN_DISPLAY, that has a display. Devices of other drivers are not opened.
+ *
+ * Opens the render node, or the primary node if the device has no render node. The library
+ * gives up the role of DRM master that the kernel gives to the first who opens a primary node,
+ * so that a compositor can have it. With %FERRY_OPEN_DISPLAY the function opens the primary node
+ * and keeps that role.
  *
  * Returns: 0, or
- * -ENODEV: there is no ferry device;
- * -EACCES or another negative errno of open(2): no ferry device could be opened, and
- * open(2) failed with this error for at least one DRM device, whatever its driver is.
+ * -ENODEV: there is no such device;
+ * -EOPNOTSUPP: the driver is older than this library;
+ * -EACCES or another negative errno of open(2): none could be opened, and the first failed
+ * with this error.
  */
-int ferry_device_open(struct ferry_device **dev);
+int ferry_device_open(uint32_t flags, struct ferry_device **dev);
+
+/**
+ * ferry_device_open_pci() - open a ferry device by its PCI address
+ * @address: for example "0000:00:02.0"
+ * @flags: mask of FERRY_OPEN_*, as for ferry_device_open()
+ * @dev: out: the device, one reference
+ *
+ * Returns: 0, or
+ * -EINVAL: @address is no PCI address;
+ * -ENODEV: there is no such device, or its driver is not ferry;
+ * -EOPNOTSUPP: the device has no display, with %FERRY_OPEN_DISPLAY; or the driver is older than
+ * this library;
+ * another negative errno of open(2), such as -EACCES.
+ */
+int ferry_device_open_pci(const char *address, uint32_t flags,
+			  struct ferry_device **dev);
 
 /**
  * ferry_device_open_node() - open a ferry device by the path of its node
- * @path: for example "/dev/dri/card0" (needed for modesetting) or
- *	"/dev/dri/renderD128"
+ * @path: for example "/dev/dri/card0" or "/dev/dri/renderD128"
+ * @flags: mask of FERRY_OPEN_*, as for ferry_device_open(); %FERRY_OPEN_DISPLAY for
+ *	modesetting, with the path of a primary node
  * @dev: out: the device, one reference
  *
  * Returns: 0, or
  * -ENODEV: @path is not a node of a ferry device;
+ * -EOPNOTSUPP: as for ferry_device_open_pci();
  * another negative errno of open(2), such as -ENOENT or -EACCES.
  */
-int ferry_device_open_node(const char *path, struct ferry_device **dev);
+int ferry_device_open_node(const char *path, uint32_t flags,
+			   struct ferry_device **dev);
 
 /**
- * ferry_device_new() - create a device from a file descriptor
- * @fd: a node of a ferry device, open for reading and writing; BOs of a descriptor that is
- *	open for reading only cannot be mapped (-EACCES)
+ * ferry_device_reopen() - open the node of a file descriptor again
+ * @fd: a node of a ferry device; the caller still owns it
+ * @flags: mask of FERRY_OPEN_*, as for ferry_device_open()
  * @dev: out: the device, one reference
  *
- * The library duplicates @fd. The caller still owns @fd and may close it at once. If the
- * library already has a device for the same open file (@fd is a duplicate of its
- * descriptor), the function returns that device with one more reference.
+ * The device has an open file, and so handles, of its own. Use this function beside other code
+ * that closes handles of @fd, and in a child process. BOs of the two open files are shared
+ * through dma-bufs.
  *
  * Returns: 0, or
  * -EBADF: @fd is not open;
  * -ENODEV: @fd is not a node of a ferry device;
- * -EMFILE: the process is at its limit of descriptors.
+ * -EOPNOTSUPP: as for ferry_device_open_pci();
+ * another negative errno of open(2), such as -EACCES.
  */
-int ferry_device_new(int fd, struct ferry_device **dev);
+int ferry_device_reopen(int fd, uint32_t flags, struct ferry_device **dev);
+
+/**
+ * ferry_device_new() - create a device from a file descriptor
+ * @fd: a node of a ferry device, open for reading and writing; BOs of a descriptor that is
+ *	open for reading only can be mapped with %FERRY_MAP_READ_ONLY only (else -EACCES)
+ * @flags: mask of FERRY_OPEN_*; %FERRY_OPEN_DISPLAY requires a device with a display
+ * @dev: out: the device, one reference
+ *
+ * The library duplicates @fd. The caller still owns @fd and may close it at once; the
+ * duplicate keeps the open file, and the role of DRM master if it has that. If the
+ * library already has a device for the same open file (@fd is a duplicate of its
+ * descriptor), the function returns that device with one more reference, and @flags have no
+ * effect.
+ *
+ * Returns: 0, or
+ * -EBADF: @fd is not open;
+ * -ENODEV: @fd is not a node of a ferry device;
+ * -EOPNOTSUPP: as for ferry_device_open_pci();
+ * -EMFILE: the process is at its limit of descriptors;
+ * -EPERM: a parent process has a device for the same open file; or a seccomp filter forbids
+ * to compare open files, with both fcntl(F_DUPFD_QUERY) and kcmp().
+ */
+int ferry_device_new(int fd, uint32_t flags, struct ferry_device **dev);
 
 /**
  * ferry_device_ref() - take another reference to a device
@@ -133,6 +233,23 @@ void ferry_device_del(struct ferry_device *dev);
  * Returns: the descriptor. @dev owns it; the caller must not close it.
  */
 int ferry_device_fd(const struct ferry_device *dev);
+
+/**
+ * ferry_device_address() - PCI address of a device
+ * @dev: the device
+ *
+ * Returns: for example "0000:00:02.0", for ferry_device_open_pci(); it is valid as long as
+ * @dev is. An empty string if the address is not known, because sysfs is not mounted.
+ */
+const char *ferry_device_address(const struct ferry_device *dev);
+
+/**
+ * ferry_device_uapi_version() - version of the kernel interface of a device
+ * @dev: the device
+ *
+ * Returns: %DRM_FERRY_UAPI_VERSION of the driver, which is not older than that of the library.
+ */
+uint32_t ferry_device_uapi_version(const struct ferry_device *dev);
 
 /**
  * ferry_device_aperture_size() - size of the aperture
@@ -242,25 +359,34 @@ int ferry_bo_from_handle(struct ferry_device *dev, uint32_t handle,
  * ferry_bo_from_dmabuf() - import a dma-buf
  * @dev: the device
  * @fd: file descriptor of the dma-buf; the caller still owns it
+ * @flags: must be zero
  * @bo: out: the BO, one reference; the existing &struct ferry_bo if @dev has one for this
  *	buffer
+ *
+ * If the open file has a handle of this buffer already, for example because the program created
+ * it as a dumb buffer, the library takes ownership of that handle, as with
+ * ferry_bo_from_handle().
  *
  * Returns: 0, or
  * -EBADF or -EINVAL: @fd is not a dma-buf;
  * another negative errno: the driver cannot import it.
  */
-int ferry_bo_from_dmabuf(struct ferry_device *dev, int fd,
+int ferry_bo_from_dmabuf(struct ferry_device *dev, int fd, uint32_t flags,
 			 struct ferry_bo **bo);
 
 /**
  * ferry_bo_to_dmabuf() - export a BO as a dma-buf
  * @bo: the BO
+ * @flags: 0 or %FERRY_EXPORT_READ_ONLY
  *
- * Returns: a file descriptor (readable, writable, close-on-exec) that the
- * caller closes, or
+ * Returns: a file descriptor (close-on-exec; readable, and writable without
+ * %FERRY_EXPORT_READ_ONLY) that the caller closes, or
+ * -EBUSY: the BO was exported with other @flags: a BO has one dma-buf, which the kernel keeps
+ * with the handle;
+ * -EINVAL: the BO is marked %DRM_FERRY_MADV_DONTNEED, or its contents were purged;
  * -EMFILE: the process is at its limit of descriptors.
  */
-int ferry_bo_to_dmabuf(struct ferry_bo *bo);
+int ferry_bo_to_dmabuf(struct ferry_bo *bo, uint32_t flags);
 
 /**
  * ferry_bo_ref() - take another reference to a BO
@@ -283,17 +409,41 @@ void ferry_bo_del(struct ferry_bo *bo);
 /**
  * ferry_bo_map() - map a BO into the process
  * @bo: the BO
+ * @flags: 0 or %FERRY_MAP_POPULATE, which has an effect if this call creates the mapping
  * @ptr: out: address of its first byte, readable and writable
  *
  * The first call maps the whole BO, MAP_SHARED; further calls return the same address. Each
  * call needs its own ferry_bo_unmap(). The mapping keeps its address and its contents when
  * the BO moves or is evicted.
  *
+ * All users of @bo in the process have this one mapping, and one count of it. So one
+ * ferry_bo_unmap() too many in one of them takes the mapping away from another.
+ *
  * Returns: 0, or
  * -EACCES: the device is open for reading only;
- * -ENOMEM: the process has no address space left, or too many mappings.
+ * -ENOMEM: the process has no address space left, or too many mappings;
+ * -EAGAIN: the process locks its mappings (mlockall(2)) and would exceed its limit;
+ * -ENOENT: somebody else has closed the handle of the BO.
  */
-int ferry_bo_map(struct ferry_bo *bo, void **ptr);
+int ferry_bo_map(struct ferry_bo *bo, uint32_t flags, void **ptr);
+
+/**
+ * ferry_bo_map_range() - create another mapping, of a part of a BO
+ * @bo: the BO
+ * @offset: first byte to map, a multiple of the page size
+ * @length: bytes to map
+ * @flags: mask of FERRY_MAP_*
+ * @ptr: out: address of the byte at @offset
+ *
+ * Each call creates a mapping that the caller owns, and removes with munmap(2). The mapping
+ * does not keep @bo, and is valid without it.
+ *
+ * Returns: 0, or
+ * -EINVAL: the range is empty, not inside the BO, or not page-aligned;
+ * the errors of ferry_bo_map().
+ */
+int ferry_bo_map_range(struct ferry_bo *bo, uint64_t offset, uint64_t length,
+		       uint32_t flags, void **ptr);
 
 /**
  * ferry_bo_unmap() - undo one ferry_bo_map()
@@ -312,7 +462,7 @@ int ferry_bo_unmap(struct ferry_bo *bo);
  * @flags: mask of DRM_FERRY_MMAP_*, such as %DRM_FERRY_MMAP_POPULATE to populate the
  *	mapping before mmap() returns instead of page by page at the first accesses
  * @offset: out: offset in bytes for mmap() of ferry_device_fd(), for a mapping that
- *	ferry_bo_map() does not offer, such as a read-only one or one of a part of the BO.
+ *	ferry_bo_map_range() does not offer, such as one at a fixed address.
  *	Needs a 64-bit off_t: 32-bit programs are compiled with -D_FILE_OFFSET_BITS=64
  *
  * Returns: 0, or
@@ -332,7 +482,8 @@ uint64_t ferry_bo_size(const struct ferry_bo *bo);
  * ferry_bo_handle() - GEM handle of a BO
  * @bo: the BO
  *
- * Returns: the handle, never 0. @bo owns it; the caller must not close it.
+ * Returns: the handle. @bo owns it; the caller must not close it. 0 if somebody else has
+ * closed it and the kernel has used its number again.
  */
 uint32_t ferry_bo_handle(const struct ferry_bo *bo);
 
@@ -381,7 +532,7 @@ int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement);
  * ferry_bo_migrate_many() - move several BOs with one ioctl
  * @dev: the device of all of them
  * @moves: @count BOs and the placements to move them to
- * @count: from 1 to %DRM_FERRY_MIGRATE_MAX
+ * @count: up to %DRM_FERRY_MIGRATE_MAX; with 0 the call does nothing
  * @failed: out, or NULL: if the call fails because of one entry of @moves, the index of
  *	this entry; in all other cases, success included, @count
  *
@@ -418,8 +569,9 @@ int ferry_bo_migrate_many(struct ferry_device *dev,
  *
  * The syncobjs are those of ferry_device_fd(), as drmSyncobjCreate() creates them.
  *
- * Without out-syncs the call waits for the in-syncs and then does the same as
- * ferry_bo_migrate_many().
+ * Without out-syncs the call waits for the in-syncs, without a timeout, and then does the same
+ * as ferry_bo_migrate_many(). A signal whose handler was installed without SA_RESTART ends
+ * this wait.
  *
  * With out-syncs the moves are asynchronous: the call returns when the BOs have their new
  * placement, and the kernel copies their contents later, after the in-syncs have signalled
@@ -431,6 +583,8 @@ int ferry_bo_migrate_many(struct ferry_device *dev,
  * Returns: 0, or an error as for ferry_bo_migrate_many(), and
  * -EINVAL: @in_count or @out_count is out of range, the flags of a sync are not zero, or an
  * in-sync has no fence at its point yet;
+ * -EINTR: a signal ended a call with in-syncs and without out-syncs; no BO or some of them have
+ * moved, and the call can be repeated;
  * -ENOENT: there is no such syncobj.
  */
 int ferry_bo_migrate_sync(struct ferry_device *dev,
@@ -442,6 +596,7 @@ int ferry_bo_migrate_sync(struct ferry_device *dev,
 /**
  * ferry_bo_wait() - wait until a BO is idle
  * @bo: the BO
+ * @flags: must be zero
  * @timeout_ns: absolute timeout in nanoseconds of CLOCK_MONOTONIC, as for
  *	drmSyncobjWait(). With 0 or a time in the past the call does not wait; with
  *	INT64_MAX it has no timeout
@@ -451,16 +606,17 @@ int ferry_bo_migrate_sync(struct ferry_device *dev,
  * access to a mapping waits for pending moves in any case.
  *
  * Returns: 0, or
+ * -EINTR: a signal ended the wait; its handler was installed without SA_RESTART;
  * -ETIME: the BO was still busy at the timeout.
  */
-int ferry_bo_wait(struct ferry_bo *bo, int64_t timeout_ns);
+int ferry_bo_wait(struct ferry_bo *bo, uint32_t flags, int64_t timeout_ns);
 
 /**
  * ferry_bo_madvise() - declare whether the contents of a BO are still needed
  * @bo: the BO
  * @madv: %DRM_FERRY_MADV_DONTNEED: the kernel may purge the contents when memory or the
  *	aperture runs short; %DRM_FERRY_MADV_WILLNEED, the initial state: it may not
- * @retained: out: 1 if the BO has its contents, 0 if they were purged
+ * @retained: out, or NULL: 1 if the BO has its contents, 0 if they were purged
  *
  * A purged BO cannot be used again: an access to its mapping raises SIGBUS, and
  * ferry_bo_del() is the only call that is of use. So call this function with
@@ -469,7 +625,7 @@ int ferry_bo_wait(struct ferry_bo *bo, int64_t timeout_ns);
  * Returns: 0, or
  * -EINVAL: @madv is neither of the two;
  * -EBUSY: %DRM_FERRY_MADV_DONTNEED for a BO that is pinned or shared: it is or was exported
- * as a dma-buf, or has more than one handle.
+ * as a dma-buf, or has more than one handle, in this open file or in others.
  */
 int ferry_bo_madvise(struct ferry_bo *bo, uint32_t madv, uint32_t *retained);
 

@@ -1,0 +1,1 @@
+../../../uapi/ferry_drm.h
