@@ -137,10 +137,25 @@ static void stop_failing(int sig)
 }
 
 /*
+ * Make the upper page tables for the 2 MiB at @p exist, without the table for its PTEs. The
+ * tables for 1 GiB are shared, and @p has pages before it and after its BO that are reserved.
+ */
+static void create_upper_tables(char *p, size_t size)
+{
+	char *beside[] = { p - HUGE, p + size + HUGE };
+
+	for (int i = 0; i < 2; i++) {
+		if (mprotect(beside[i], PAGE, PROT_READ | PROT_WRITE))
+			_exit(4);
+		*(volatile char *)beside[i] = 1;
+	}
+}
+
+/*
  * Access @p in a child, in which every @interval-th allocation fails, until SIGALRM ends it.
  * Return the number of faults that returned VM_FAULT_OOM.
  */
-static uint64_t access_without_memory(int fd, const void *p,
+static uint64_t access_without_memory(int fd, char *p, size_t size,
 				      const char *interval)
 {
 	uint64_t oom = igt_ferry_stat(fd, "faults_oom");
@@ -168,6 +183,8 @@ static uint64_t access_without_memory(int fd, const void *p,
 		alarm(2);
 		/* fault in the page of the stack, which the rest needs */
 		igt_ferry_access(&none, sizeof(none));
+		/* else their allocation fails, before the kernel calls ferry */
+		create_upper_tables(p, size);
 		if (make < 0 || write(make, "1", 1) != 1)
 			_exit(2);
 		igt_ferry_access(p, PAGE);
@@ -198,7 +215,7 @@ static void test_code_oom(int fd)
 		{ "a page table", "2" },
 	};
 	struct igt_ferry_bo bo;
-	void *maps[2];
+	char *around[2], *maps[2];
 	uint64_t oom;
 
 	igt_require_f(access(FAIL_DIR "probability", W_OK) == 0,
@@ -207,12 +224,15 @@ static void test_code_oom(int fd)
 	igt_ferry_require_huge(fd);
 	igt_install_exit_handler(stop_failing);
 	igt_ferry_bo_init(&bo, fd, 2 * HUGE, igt_ferry_single_kinds);
-	maps[0] = bo.map;
-	/* unaligned, as a PMD needs no page table */
-	maps[1] = igt_ferry_bo_map_fixed(&bo, igt_ferry_reserve(bo.size, PAGE),
-					 0, 2 * HUGE_PAGES);
+	/* the second is unaligned, as a PMD needs no page table */
 	for (int i = 0; i < 2; i++) {
-		oom = access_without_memory(fd, maps[i], causes[i].interval);
+		around[i] = igt_ferry_reserve(bo.size + 4 * HUGE, i * PAGE);
+		maps[i] = igt_ferry_bo_map_fixed(&bo, around[i] + 2 * HUGE, 0,
+						 2 * HUGE_PAGES);
+	}
+	for (int i = 0; i < 2; i++) {
+		oom = access_without_memory(fd, maps[i], bo.size,
+					    causes[i].interval);
 		igt_info("%" PRIu64 " faults without memory for %s\n", oom,
 			 causes[i].name);
 		igt_assert_lt_u64(0, oom);
@@ -224,7 +244,8 @@ static void test_code_oom(int fd)
 		igt_ferry_check(maps[i], 0, bo.size / PAGE, bo.id, bo.gen);
 		igt_ferry_audit_clean(fd, NULL);
 	}
-	munmap(maps[1], bo.size);
+	for (int i = 0; i < 2; i++)
+		munmap(around[i], bo.size + 4 * HUGE);
 	igt_ferry_bo_fini(&bo);
 	errno = 0;
 }
