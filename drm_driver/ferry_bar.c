@@ -8,6 +8,7 @@
 #include <asm/memtype.h>
 
 #include <drm/drm_cache.h>
+#include <drm/drm_managed.h>
 #include <drm/drm_print.h>
 
 #include <kunit/visibility.h>
@@ -141,6 +142,7 @@ static int ferry_bar_map(struct ferry_bar *bar, enum drm_ferry_memtype request)
 	effective = ferry_pat_of_kernel_address((void __force *)io->iomem);
 	if (effective == FERRY_PAT_UNKNOWN) {
 		io_mapping_fini(io);
+		io->iomem = NULL;
 		return -EIO;
 	}
 
@@ -164,14 +166,47 @@ static int ferry_bar_map_best(struct ferry_device *ferry,
 		 ferry_pat_name(requests[0]), ferry_pat_name(bar->effective),
 		 ferry_pat_name(requests[1]));
 	io_mapping_fini(&bar->io);
+	bar->io.iomem = NULL;
 	return ferry_bar_map(bar, requests[1]);
 }
 
+static void ferry_bar_release(struct ferry_bar *bar)
+{
+	if (bar->io.iomem) {
+		io_mapping_fini(&bar->io);
+		bar->io.iomem = NULL;
+	}
+	if (bar->claim) {
+		release_mem_region(bar->claim->start, resource_size(bar->claim));
+		bar->claim = NULL;
+	}
+}
+
+/* When the driver is unbound, or if its probe fails. */
 static void ferry_bar_fini(void *arg)
 {
 	struct ferry_bar *bar = arg;
 
-	io_mapping_fini(&bar->io);
+	if (!bar->keep)
+		ferry_bar_release(bar);
+}
+
+/* When the last reference to the DRM device is dropped. */
+static void ferry_bar_fini_last(struct drm_device *drm, void *arg)
+{
+	ferry_bar_release(arg);
+}
+
+/**
+ * ferry_bar_keep - keep the BAR claimed and mapped until the DRM device is released
+ * @ferry: the device, about to be unbound
+ *
+ * Called if a BO is still pinned in the aperture. Whoever has pinned it can access its bytes,
+ * and no other driver can claim the BAR.
+ */
+void ferry_bar_keep(struct ferry_device *ferry)
+{
+	ferry->bar.keep = true;
 }
 
 static const char *ferry_bar_reason(const struct ferry_bar *bar)
@@ -230,7 +265,8 @@ static int ferry_bar_check_claims(struct ferry_device *ferry, int index)
  * framebuffer need not be removed if ferry cannot drive the device.
  *
  * Return: 0, -ENODEV without a usable BAR, -EINVAL for a module parameter that does not fit
- * the device, -EBUSY if a driver holds the BAR and is none of the firmware's framebuffer.
+ * the device, -EBUSY if a driver holds the BAR and is none of the firmware's framebuffer, or
+ * -ENOMEM.
  */
 int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory)
 {
@@ -265,6 +301,11 @@ int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory)
 	if (ret)
 		return ret;
 
+	/* Registered before the jobs and TTM, whose cleanup may still access the aperture. */
+	ret = drmm_add_action(drm, ferry_bar_fini_last, bar);
+	if (ret)
+		return ret;
+
 	bar->index = index;
 	bar->base = pci_resource_start(pdev, index);
 	bar->size = size;
@@ -281,8 +322,9 @@ static int ferry_bar_claim(struct ferry_device *ferry)
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
 	struct ferry_bar *bar = &ferry->bar;
 
-	if (devm_request_mem_region(drm->dev, pci_resource_start(pdev, bar->index),
-				    pci_resource_len(pdev, bar->index), "ferry"))
+	bar->claim = request_mem_region(pci_resource_start(pdev, bar->index),
+					pci_resource_len(pdev, bar->index), "ferry");
+	if (bar->claim)
 		return 0;
 
 	if (!bar->firmware) {
@@ -389,7 +431,7 @@ bool ferry_bar_is_decoded(struct ferry_device *ferry)
  * ferry_bar_init - claim, map and check the aperture
  * @ferry: the device, with ferry_bar_choose() done and the firmware's framebuffer removed
  *
- * devres releases the BAR after the driver's remove callback.
+ * devres releases the BAR after the driver's remove callback, see ferry_bar_keep().
  *
  * Return: 0, -EBUSY if another driver holds the BAR, -ENOMEM or -EIO if the BAR cannot be
  * mapped, -EIO if it is no working memory.
@@ -404,14 +446,15 @@ int ferry_bar_init(struct ferry_device *ferry)
 	if (ret)
 		return ret;
 
+	ret = devm_add_action_or_reset(drm->dev, ferry_bar_fini, bar);
+	if (ret)
+		return ret;
+
 	ret = ferry_bar_map_best(ferry, bar->requests);
 	if (ret) {
 		drm_err(drm, "BAR %d cannot be mapped: %d\n", bar->index, ret);
 		return ret;
 	}
-	ret = devm_add_action_or_reset(drm->dev, ferry_bar_fini, bar);
-	if (ret)
-		return ret;
 
 	ret = ferry_bar_check(ferry);
 	if (ret)

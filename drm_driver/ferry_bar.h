@@ -9,13 +9,14 @@
 #include <drm/ferry_drm.h>
 
 struct ferry_device;
+struct resource;
 
 /**
  * struct ferry_bar - the memory BAR, claimed and mapped once
  *
  * @index, @base, @size, @requests and @firmware are constant from ferry_bar_choose(), and
- * the other fields from ferry_bar_init(), until devres unmaps the BAR. The driver's remove callback
- * moves all BOs out of the aperture before that, see ferry_evict_final().
+ * the other fields from ferry_bar_init(), until the BAR is unmapped. The driver's remove
+ * callback moves all BOs out of the aperture before that, see ferry_evict_final().
  */
 struct ferry_bar {
 	/** @io: the one mapping of the whole aperture; holds PAT's reservation */
@@ -30,6 +31,12 @@ struct ferry_bar {
 	enum drm_ferry_memtype requests[2];
 	/** @firmware: the firmware's framebuffer held the BAR when the device was probed */
 	bool firmware;
+	/** @claim: the claim of the BAR, or NULL if it is shared */
+	struct resource *claim;
+	/** @keep: the BAR stays claimed and mapped after the driver was unbound */
+	bool keep;
+	/** @closed: user mappings must not show the aperture any more */
+	bool closed;
 	/** @dead: the kernel log says that the device does not decode its memory */
 	bool dead;
 	/** @requested: memory type that the driver requested */
@@ -40,6 +47,7 @@ struct ferry_bar {
 
 int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory);
 int ferry_bar_init(struct ferry_device *ferry);
+void ferry_bar_keep(struct ferry_device *ferry);
 int ferry_bar_check(struct ferry_device *ferry);
 bool ferry_bar_is_decoded(struct ferry_device *ferry);
 #if IS_ENABLED(CONFIG_KUNIT)

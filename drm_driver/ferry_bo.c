@@ -45,9 +45,10 @@
  * for a few instructions only.
  *
  * Removing the device first stops new placements in the aperture, because drm_dev_unplug()
- * waits for step 3, and then moves every BO to system memory under its reservation. devres
- * unmaps the BAR after that. So a BO that is reserved and has a resource in the aperture may
- * be accessed there without drm_dev_enter().
+ * waits for step 3, and then moves every BO to system memory under its reservation, and waits for
+ * all jobs. devres unmaps the BAR after that, or not yet if another driver has pinned a BO in
+ * the aperture. So a BO that is reserved and has a resource in the aperture may be accessed
+ * there without drm_dev_enter().
  */
 
 /**
@@ -112,7 +113,7 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_bo_lookup);
 
 /**
  * ferry_bo_add - add a BO to the list of its device
- * @bo: the BO, whose creation has succeeded
+ * @bo: the BO, which TTM has initialized
  */
 void ferry_bo_add(struct ferry_bo *bo)
 {
@@ -141,7 +142,7 @@ void ferry_bo_remove(struct ferry_bo *bo)
  * @ferry: the device
  * @bo: the current BO, whose reference is dropped; NULL to begin
  *
- * Finds BOs from the end of their creation to the last reference. A BO that is created
+ * Finds BOs from when TTM has initialized them to the last reference. A BO that is created
  * during the walk is found as well.
  *
  * Return: the next BO with a new reference, or NULL at the end.

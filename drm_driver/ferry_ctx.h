@@ -31,6 +31,11 @@ struct ferry_ctx {
 	bool no_memory;
 	/** @evict: the move frees the aperture, although TTM does not request it as an eviction */
 	bool evict;
+	/**
+	 * @deadline: 0, or a time in jiffies, after ferry_job_cut(): the aperture goes away, so
+	 * from then on move the BO although fences of others have not signaled
+	 */
+	unsigned long deadline;
 };
 
 static inline struct ferry_ctx *to_ferry_ctx(struct ttm_operation_ctx *ctx)

@@ -78,13 +78,19 @@ struct ferry_device {
 	struct workqueue_struct *jobs_wq;
 	/** @jobs: number of jobs that were started and have not ended */
 	atomic_t jobs;
+	/** @jobs_lock: protects @jobs_list and @jobs_cut; locks of fences nest inside */
+	spinlock_t jobs_lock;
+	/** @jobs_list: jobs that were started and do not run yet */
+	struct list_head jobs_list;
+	/** @jobs_cut: jobs do not wait for fences of others, see ferry_job_cut() */
+	bool jobs_cut;
 	/** @pending_wait: ioctls that wait for &ferry_client.pending to decrease */
 	wait_queue_head_t pending_wait;
 	/** @scanout_pins: number of pins held by framebuffers of the display's states */
 	atomic_t scanout_pins;
 	/** @bos_lock: protects @bos; no other lock is held or taken with it */
 	spinlock_t bos_lock;
-	/** @bos: BOs whose creation has succeeded and whose final release has not begun */
+	/** @bos: BOs that TTM has initialized and whose final release has not begun */
 	struct list_head bos;
 	/** @stats: counters for debugfs */
 	struct ferry_stats stats;

@@ -195,7 +195,8 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 	drm_dev_unplug(&ferry->drm);
 	ferry_job_unplug(ferry);
 	ferry_kms_off(ferry);
-	ferry_evict_final(ferry);
+	if (!ferry_evict_final(ferry))
+		ferry_bar_keep(ferry);
 }
 
 static void ferry_drv_shutdown(struct pci_dev *pdev)

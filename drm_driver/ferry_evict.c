@@ -16,6 +16,7 @@
 #include "ferry_ctx.h"
 #include "ferry_device.h"
 #include "ferry_evict.h"
+#include "ferry_job.h"
 #include "ferry_placement.h"
 #include "ferry_tt.h"
 #include "ferry_vram_mgr.h"
@@ -28,16 +29,20 @@
  * if system memory is not one of its allowed placements. After a resume or reset aperture-only
  * BOs move back; other BOs move back when an ioctl or the display moves them.
  *
- * ferry_evict_try() serves suspend, hibernation, reset and removal. If a BO cannot move, it
- * continues with the next one and returns an error at the end. It returns 0 only if no
- * resource, no pin and no job is left in the aperture.
+ * If a BO cannot move, an eviction continues with the next one and returns an error at the end.
+ * ferry_evict_all(), for suspend and hibernation, succeeds only if no resource, no pin and no
+ * job is left in the aperture, and its caller can refuse. ferry_evict_final(), for reset and
+ * removal, cannot fail; ferry_bar.c keeps the aperture mapped if another driver has pinned a BO.
  */
 
-/* How often removal repeats an eviction that failed, and the pause between two attempts */
+/* How often an eviction is repeated that lacks memory, and the pause between two attempts */
 #define FERRY_EVICT_TRIES 10
 #define FERRY_EVICT_PAUSE_MS 20
 
-/* For how long one eviction waits for jobs, and for TTM to release resources */
+/*
+ * For how long one eviction waits for jobs, and for TTM to release resources; and the final
+ * one for pins, and for fences that are not those of jobs
+ */
 #define FERRY_EVICT_WAIT_JIFFIES (15 * HZ)
 
 /* Which contents to discard instead of saving them */
@@ -56,18 +61,24 @@ static bool ferry_evict_discards(const struct ferry_bo *bo, enum ferry_evict_dis
 	       (discard == FERRY_EVICT_SAVE_KEPT && !bo->kept);
 }
 
-static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard discard)
+/* @deadline is 0, or for a final eviction &ferry_ctx.deadline. */
+static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard discard,
+				unsigned long deadline)
 {
-	struct ferry_ctx ctx = { .evict = true };
+	struct ferry_ctx ctx = { .evict = true, .deadline = deadline };
 	struct ttm_placement no_placement = {};
 	int ret;
 
 	if (!ferry_evict_discards(bo, discard))
 		return ferry_placement_move(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
 
-	ret = ttm_bo_wait_ctx(&bo->base, &ctx.base);
-	if (ret)
-		return ret;
+	if (deadline) {
+		ferry_job_wait_final(bo->base.base.resv, deadline);
+	} else {
+		ret = ttm_bo_wait_ctx(&bo->base, &ctx.base);
+		if (ret)
+			return ret;
+	}
 
 	if (bo->madv != DRM_FERRY_MADV_WILLNEED)
 		ferry_bo_mark_purged(bo);
@@ -78,13 +89,15 @@ static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard di
 	return ttm_bo_validate(&bo->base, &no_placement, &ctx.base);
 }
 
-static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard)
+static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard,
+			  unsigned long deadline)
 {
 	int ret = 0;
 
 	dma_resv_lock(bo->base.base.resv, NULL);
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
-		ret = bo->base.pin_count ? -EBUSY : ferry_evict_reserved(bo, discard);
+		ret = bo->base.pin_count ? -EBUSY :
+					   ferry_evict_reserved(bo, discard, deadline);
 	dma_resv_unlock(bo->base.base.resv);
 
 	return ret;
@@ -112,7 +125,8 @@ static int ferry_evict_wait_released(struct ferry_device *ferry)
 	return 0;
 }
 
-static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard discard)
+static int ferry_evict_walk(struct ferry_device *ferry, enum ferry_evict_discard discard,
+			    unsigned long deadline)
 {
 	struct ferry_bo *bo = NULL;
 	int err = 0, ret;
@@ -121,13 +135,13 @@ static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard 
 	wait_var_event_timeout(&ferry->scanout_pins, !atomic_read(&ferry->scanout_pins), HZ);
 
 	while ((bo = ferry_bo_next(ferry, bo))) {
-		ret = ferry_evict_bo(bo, discard);
-		/* Prefer -ENOMEM: BOs become idle, but memory may stay short. */
-		if (ret && err != -ENOMEM)
+		ret = ferry_evict_bo(bo, discard, deadline);
+		/* Prefer other errors: a BO that is busy can be tried again. */
+		if (ret && (!err || err == -EBUSY))
 			err = ret;
 	}
 
-	return err ?: ferry_evict_wait_released(ferry);
+	return err;
 }
 
 /**
@@ -139,9 +153,65 @@ static int ferry_evict_try(struct ferry_device *ferry, enum ferry_evict_discard 
  */
 int ferry_evict_all(struct ferry_device *ferry)
 {
-	return ferry_evict_try(ferry, FERRY_EVICT_SAVE_ALL);
+	return ferry_evict_walk(ferry, FERRY_EVICT_SAVE_ALL, 0) ?:
+	       ferry_evict_wait_released(ferry);
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_evict_all);
+
+static void ferry_evict_zap_all(struct ferry_device *ferry)
+{
+	struct ferry_bo *bo = NULL;
+
+	while ((bo = ferry_bo_next(ferry, bo))) {
+		dma_resv_lock(bo->base.base.resv, NULL);
+		if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+			ttm_bo_unmap_virtual(&bo->base);
+		dma_resv_unlock(bo->base.base.resv);
+	}
+}
+
+/* Repeat the eviction while BOs are pinned, until @deadline, and a few times if memory is short. */
+static int ferry_evict_retry(struct ferry_device *ferry, enum ferry_evict_discard discard,
+			     unsigned long deadline)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	for (;;) {
+		ret = ferry_evict_walk(ferry, discard, deadline);
+		if (!ret || (ret == -EBUSY && time_after(jiffies, deadline)) ||
+		    (ret != -EBUSY && ++tries == FERRY_EVICT_TRIES))
+			break;
+		msleep(FERRY_EVICT_PAUSE_MS);
+	}
+	/* Their sources can be in the aperture, also those of BOs that have left it. */
+	ferry_job_wait_all(ferry);
+
+	return ret;
+}
+
+static bool ferry_evict_finish(struct ferry_device *ferry, enum ferry_evict_discard discard)
+{
+	unsigned long deadline = (jiffies + FERRY_EVICT_WAIT_JIFFIES) ?: 1;
+	int ret;
+
+	ferry_job_cut(ferry, true);
+	ret = ferry_evict_retry(ferry, discard, deadline);
+	if (ret && ret != -EBUSY) {
+		drm_err(&ferry->drm, "%s: contents of the aperture are lost\n",
+			ret == -ENOMEM ? "out of memory" : "the device does not respond");
+		ret = ferry_evict_walk(ferry, FERRY_EVICT_SAVE_KEPT, deadline);
+		if (ret)
+			ret = ferry_evict_retry(ferry, FERRY_EVICT_DISCARD_ALL, deadline);
+	}
+	if (!ret)
+		return true;
+
+	drm_err(&ferry->drm, "another driver has pinned BOs in the aperture: their contents are lost\n");
+	WRITE_ONCE(ferry->bar.closed, true);
+	ferry_evict_zap_all(ferry);
+	return false;
+}
 
 /**
  * ferry_evict_discard - free the aperture without reading it
@@ -152,8 +222,7 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_evict_all);
 void ferry_evict_discard(struct ferry_device *ferry)
 {
 	drm_err(&ferry->drm, "the device does not respond: contents of the aperture are lost\n");
-	if (ferry_evict_try(ferry, FERRY_EVICT_DISCARD_ALL))
-		drm_err(&ferry->drm, "BOs are still in the aperture\n");
+	ferry_evict_finish(ferry, FERRY_EVICT_DISCARD_ALL);
 }
 
 /**
@@ -162,25 +231,18 @@ void ferry_evict_discard(struct ferry_device *ferry)
  *
  * Contents move to system memory, where existing mappings show them. This needs memory. A
  * shortage of memory can be temporary, so try again for a while before contents are discarded.
+ * Jobs no longer wait for the fences of others, see ferry_job_cut(), and this function waits for
+ * all jobs, however long they copy. It waits 15 seconds for other fences of a BO in the aperture,
+ * and then moves the BO all the same: only ferry and the CPUs access the aperture.
+ *
+ * A BO that stays pinned for 15 seconds stays in the aperture. Accesses of its mappings raise
+ * SIGBUS then.
+ *
+ * Return: true if no BO is in the aperture and none of its bytes will be accessed.
  */
-void ferry_evict_final(struct ferry_device *ferry)
+bool ferry_evict_final(struct ferry_device *ferry)
 {
-	unsigned int try;
-	int ret;
-
-	for (try = 0; try < FERRY_EVICT_TRIES; try++) {
-		ret = ferry_evict_try(ferry, FERRY_EVICT_SAVE_ALL);
-		if (!ret)
-			return;
-		msleep(FERRY_EVICT_PAUSE_MS);
-	}
-
-	if (ret == -ENOMEM)
-		drm_err(&ferry->drm, "out of memory: contents of the aperture are lost\n");
-	else
-		drm_err(&ferry->drm, "contents of the aperture are lost: %d\n", ret);
-	if (ferry_evict_try(ferry, FERRY_EVICT_SAVE_KEPT))
-		ferry_evict_try(ferry, FERRY_EVICT_DISCARD_ALL);
+	return ferry_evict_finish(ferry, FERRY_EVICT_SAVE_ALL);
 }
 
 /**
@@ -193,6 +255,9 @@ void ferry_evict_restore(struct ferry_device *ferry)
 	struct ferry_placement_call call = { .uninterruptible = true };
 	int ret;
 
+	/* Undo ferry_evict_final(). */
+	ferry_job_cut(ferry, false);
+	WRITE_ONCE(ferry->bar.closed, false);
 	while ((target.bo = ferry_bo_next(ferry, target.bo))) {
 		if (target.bo->allowed_placements != DRM_FERRY_PLACEMENT_APERTURE)
 			continue;

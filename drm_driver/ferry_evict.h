@@ -6,7 +6,7 @@ struct ferry_device;
 
 int ferry_evict_all(struct ferry_device *ferry);
 void ferry_evict_discard(struct ferry_device *ferry);
-void ferry_evict_final(struct ferry_device *ferry);
+bool ferry_evict_final(struct ferry_device *ferry);
 void ferry_evict_restore(struct ferry_device *ferry);
 
 #endif /* _FERRY_EVICT_H_ */

@@ -59,6 +59,9 @@ static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
 
 	if (bo->madv == DRM_FERRY_MADV_PURGED)
 		return VM_FAULT_SIGBUS;
+	if (READ_ONCE(ferry_bo_device(bo)->bar.closed) &&
+	    ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+		return VM_FAULT_SIGBUS;
 	if (ferry_bo_is_resident(bo))
 		return 0;
 
@@ -255,7 +258,8 @@ static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
  * reservation, a job was copying, a large BO was populated, or memory was lacking; mmap_lock is
  * dropped. A fault that is repeated counts once in &ferry_stats.faults.
  * VM_FAULT_OOM: no memory for the BO's pages or for a page table. VM_FAULT_SIGBUS: the page
- * is outside of the BO, the BO was purged, or its contents cannot be read back from swap.
+ * is outside of the BO, the BO was purged, its contents cannot be read back from swap, or the
+ * device was removed while another driver has the BO pinned in the aperture.
  */
 static vm_fault_t ferry_fault(struct vm_fault *vmf)
 {

@@ -112,6 +112,8 @@ struct ferry_bo *ferry_gem_create(struct ferry_device *ferry, struct ferry_clien
 	if (IS_ERR(target.bo))
 		return target.bo;
 
+	/* Before it can be in the aperture, so that an eviction of all BOs finds it there. */
+	ferry_bo_add(target.bo);
 	target.placement = args->placement;
 	if (!target.placement)
 		target.placement = args->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM ?:
@@ -124,7 +126,6 @@ struct ferry_bo *ferry_gem_create(struct ferry_device *ferry, struct ferry_clien
 		}
 	}
 
-	ferry_bo_add(target.bo);
 	return target.bo;
 }
 

@@ -13,6 +13,7 @@
 
 #include <drm/drm_drv.h>
 #include <drm/drm_managed.h>
+#include <drm/drm_print.h>
 
 #include <kunit/visibility.h>
 
@@ -54,6 +55,9 @@
  * is only passed on to the out-syncs.
  */
 
+/* How often ferry_job_wait_all() reports that it still waits */
+#define FERRY_JOB_REPORT_JIFFIES (15 * HZ)
+
 static struct ferry_job *to_ferry_job(struct dma_fence *fence)
 {
 	return container_of(fence, struct ferry_job, fence);
@@ -85,10 +89,31 @@ static const struct dma_fence_ops ferry_job_fence_ops = {
 	.release = ferry_job_release,
 };
 
+/* A fence that has signaled may have lost its ops, and is then none of ferry's: check that after. */
+static bool ferry_job_is_own(struct dma_fence *fence)
+{
+	return (__force const void *)READ_ONCE(fence->ops) == &ferry_job_fence_ops;
+}
+
+/*
+ * Jobs of one client end in the order in which they were started, so a job needs no dependency
+ * on one that its own client has started before.
+ */
+static bool ferry_job_is_dep(const struct ferry_job_batch *batch, struct dma_fence *fence)
+{
+	if (ferry_job_is_own(fence) && to_ferry_job(fence)->client == batch->client)
+		return false;
+
+	return !dma_fence_is_signaled(fence);
+}
+
 static int ferry_job_error(struct ferry_job *job)
 {
 	unsigned int i;
 	int status;
+
+	if (job->cut)
+		return -ECANCELED;
 
 	for (i = 0; i < job->inputs; i++) {
 		if (!job->deps[i].fence)
@@ -130,6 +155,9 @@ static void ferry_job_run(struct work_struct *work)
 	int error;
 
 	cookie = dma_fence_begin_signalling();
+	spin_lock(&ferry->jobs_lock);
+	list_del(&job->node);
+	spin_unlock(&ferry->jobs_lock);
 	if (job->copy.size && !atomic_xchg(&job->claimed, 1))
 		ferry_copy_run(ferry, &job->copy);
 	error = ferry_job_error(job);
@@ -178,29 +206,37 @@ struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs,
 	return job;
 }
 
+static void ferry_job_fill(const struct ferry_job_batch *batch, struct ferry_job_dep *deps,
+			   unsigned int count, struct dma_resv *resv)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	unsigned int i = 0;
+
+	/* There are at most @count, and fewer if a fence has signaled since they were counted. */
+	dma_resv_for_each_fence(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		if (i < count && ferry_job_is_dep(batch, fence))
+			deps[i++].fence = dma_fence_get(fence);
+}
+
 /**
  * ferry_job_new_for - create a job for a BO
- * @ferry: the device
+ * @batch: the ioctl
  * @resv: the BO's reservation, held; the job depends on all fences that it has now
  *
  * Return: the job or an error pointer: -ENOMEM.
  */
-struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv *resv)
+struct ferry_job *ferry_job_new_for(const struct ferry_job_batch *batch, struct dma_resv *resv)
 {
+	unsigned int deps = ferry_job_count_deps(batch, resv);
 	struct ferry_job *job;
-	int ret;
 
-	job = ferry_job_new(ferry, 1, 1);
+	job = ferry_job_new(batch->ferry, 1, deps);
 	if (!job)
 		return ERR_PTR(-ENOMEM);
 
-	ret = dma_resv_get_singleton(resv, DMA_RESV_USAGE_BOOKKEEP,
-				     &job->deps[job->inputs].fence);
-	if (ret) {
-		ferry_job_put(job);
-		return ERR_PTR(ret);
-	}
-
+	/* Each fence is a dependency of its own, so that ferry_job_cut() can tell them apart. */
+	ferry_job_fill(batch, &job->deps[job->inputs], deps, resv);
 	return job;
 }
 
@@ -229,8 +265,15 @@ static void ferry_job_fence_done(struct dma_fence *fence, struct dma_fence_cb *c
 	ferry_job_ready(container_of(cb, struct ferry_job_dep, cb)->job);
 }
 
+/* Check if a dependency is a fence that ferry_job_cut() removes: one that is no job of ferry. */
+static bool ferry_job_is_foreign(struct ferry_job_dep *dep)
+{
+	return dep->fence && !ferry_job_is_own(dep->fence) && !dma_fence_is_signaled(dep->fence);
+}
+
 static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 {
+	struct ferry_device *ferry = job->ferry;
 	unsigned int i;
 	bool cookie;
 
@@ -242,20 +285,28 @@ static void ferry_job_queue(struct ferry_job *job, struct ferry_client *client)
 	job->started = true;
 	job->client = ferry_client_get(client);
 	dma_fence_get(&job->fence);
-	atomic_inc(&job->ferry->jobs);
+	atomic_inc(&ferry->jobs);
 	job->deps[job->count - 1].fence = xchg(&client->last, dma_fence_get(&job->fence));
 
 	atomic_set(&job->pending, 1);
+	spin_lock(&ferry->jobs_lock);
+	list_add_tail(&job->node, &ferry->jobs_list);
 	for (i = 0; i < job->count; i++) {
 		struct ferry_job_dep *dep = &job->deps[i];
 
 		dep->job = job;
 		if (!dep->fence)
 			continue;
+		if (ferry->jobs_cut && ferry_job_is_foreign(dep)) {
+			job->cut |= i < job->inputs;
+			INIT_LIST_HEAD(&dep->cb.node);
+			continue;
+		}
 		atomic_inc(&job->pending);
 		if (dma_fence_add_callback(dep->fence, &dep->cb, ferry_job_fence_done))
 			ferry_job_ready(job);
 	}
+	spin_unlock(&ferry->jobs_lock);
 	ferry_job_ready(job);
 	dma_fence_end_signalling(cookie);
 }
@@ -290,19 +341,6 @@ void ferry_job_start(struct ferry_job *job, struct ferry_job_batch *batch)
 	}
 
 	ferry_job_queue(job, batch->client);
-}
-
-/*
- * Jobs of one client end in the order in which they were started, so @batch->last needs no
- * dependency on a job of its own client. Check that first: a fence that signals may lose its ops.
- */
-static bool ferry_job_is_dep(const struct ferry_job_batch *batch, struct dma_fence *fence)
-{
-	if ((__force const void *)READ_ONCE(fence->ops) == &ferry_job_fence_ops &&
-	    to_ferry_job(fence)->client == batch->client)
-		return false;
-
-	return !dma_fence_is_signaled(fence);
 }
 
 /**
@@ -354,14 +392,11 @@ int ferry_job_new_last(struct ferry_job_batch *batch, unsigned int deps)
  */
 void ferry_job_add_deps(struct ferry_job_batch *batch, struct dma_resv *resv)
 {
+	unsigned int count = ferry_job_count_deps(batch, resv);
 	struct ferry_job *last = batch->last;
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
 
-	dma_resv_for_each_fence(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
-		if (ferry_job_is_dep(batch, fence))
-			last->deps[last->inputs + batch->deps++].fence = dma_fence_get(fence);
-	}
+	ferry_job_fill(batch, &last->deps[last->inputs + batch->deps], count, resv);
+	batch->deps += count;
 }
 
 static bool ferry_job_try_charge(struct ferry_client *client, unsigned int entries)
@@ -429,6 +464,74 @@ void ferry_job_unplug(struct ferry_device *ferry)
 	wake_up_all(&ferry->pending_wait);
 }
 
+static void ferry_job_cut_deps(struct ferry_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; i < job->count; i++) {
+		struct ferry_job_dep *dep = &job->deps[i];
+
+		if (!ferry_job_is_foreign(dep) || !dma_fence_remove_callback(dep->fence, &dep->cb))
+			continue;
+		job->cut |= i < job->inputs;
+		ferry_job_ready(job);
+	}
+}
+
+/**
+ * ferry_job_cut - let jobs no longer wait for fences that are not those of jobs
+ * @ferry: the device
+ * @cut: true to remove these dependencies from all jobs, and to ignore them in new ones; false
+ * to stop ignoring them
+ *
+ * Before the aperture goes away jobs must have copied, however long another driver or a
+ * program takes to signal a fence. What a job copies does not depend on such a fence: nothing
+ * can write to its source before the job's own fence has signaled. Jobs still run in the same
+ * order. Out-syncs whose in-syncs were not waited for signal with -ECANCELED.
+ */
+void ferry_job_cut(struct ferry_device *ferry, bool cut)
+{
+	struct ferry_job *job;
+
+	spin_lock(&ferry->jobs_lock);
+	ferry->jobs_cut = cut;
+	if (cut)
+		list_for_each_entry(job, &ferry->jobs_list, node)
+			ferry_job_cut_deps(job);
+	spin_unlock(&ferry->jobs_lock);
+}
+
+/**
+ * ferry_job_wait_final - wait for the fences of a BO that must leave the aperture
+ * @resv: the BO's reservation, held, after ferry_job_cut()
+ * @deadline: until when to wait for fences that are not those of jobs, in jiffies
+ */
+void ferry_job_wait_final(struct dma_resv *resv, unsigned long deadline)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_for_each_fence(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
+		if (ferry_job_is_own(fence))
+			dma_fence_wait(fence, false);
+		else if (time_before(jiffies, deadline))
+			dma_fence_wait_timeout(fence, false, deadline - jiffies);
+	}
+}
+
+/**
+ * ferry_job_wait_all - wait until no job is left
+ * @ferry: the device, after ferry_job_cut(): jobs end after a limited time, but a copy of
+ * gigabytes to uncached memory takes minutes
+ */
+void ferry_job_wait_all(struct ferry_device *ferry)
+{
+	while (!wait_var_event_timeout(&ferry->jobs, !atomic_read(&ferry->jobs),
+				       FERRY_JOB_REPORT_JIFFIES))
+		drm_info(&ferry->drm, "waiting for %d asynchronous moves to end\n",
+			 atomic_read(&ferry->jobs));
+}
+
 static void ferry_job_fini(struct drm_device *drm, void *arg)
 {
 	struct ferry_device *ferry = arg;
@@ -446,6 +549,8 @@ static void ferry_job_fini(struct drm_device *drm, void *arg)
  */
 int ferry_job_init(struct ferry_device *ferry)
 {
+	spin_lock_init(&ferry->jobs_lock);
+	INIT_LIST_HEAD(&ferry->jobs_list);
 	init_waitqueue_head(&ferry->pending_wait);
 	/*
 	 * Reclaim can wait for the fence of a job. Leave half of the processors to others. No

@@ -3,6 +3,7 @@
 #define _FERRY_JOB_H_
 
 #include <linux/dma-fence.h>
+#include <linux/list.h>
 #include <linux/workqueue.h>
 
 #include "ferry_copy.h"
@@ -42,6 +43,10 @@ struct ferry_job {
 	struct ferry_client *client;
 	/** @charge: entries that the end of the job subtracts from &ferry_client.pending */
 	unsigned int charge;
+	/** @node: in &ferry_device.jobs_list, until the job runs */
+	struct list_head node;
+	/** @cut: a fence that @fence inherits errors of was not waited for */
+	bool cut;
 	/** @work: runs the copy */
 	struct work_struct work;
 	/** @copy: the copy; none if its size is 0 */
@@ -86,12 +91,15 @@ int ferry_job_batch_begin(struct ferry_job_batch *batch, unsigned int entries);
 void ferry_job_batch_end(struct ferry_job_batch *batch);
 struct ferry_job *ferry_job_new(struct ferry_device *ferry, unsigned int inputs,
 				unsigned int others);
-struct ferry_job *ferry_job_new_for(struct ferry_device *ferry, struct dma_resv *resv);
+struct ferry_job *ferry_job_new_for(const struct ferry_job_batch *batch, struct dma_resv *resv);
 void ferry_job_start(struct ferry_job *job, struct ferry_job_batch *batch);
 unsigned int ferry_job_count_deps(const struct ferry_job_batch *batch, struct dma_resv *resv);
 int ferry_job_new_last(struct ferry_job_batch *batch, unsigned int deps);
 void ferry_job_add_deps(struct ferry_job_batch *batch, struct dma_resv *resv);
 void ferry_job_cancel(struct ferry_job *job);
 void ferry_job_put(struct ferry_job *job);
+void ferry_job_cut(struct ferry_device *ferry, bool cut);
+void ferry_job_wait_final(struct dma_resv *resv, unsigned long deadline);
+void ferry_job_wait_all(struct ferry_device *ferry);
 
 #endif /* _FERRY_JOB_H_ */

@@ -27,15 +27,33 @@
  * sees old data of another client.
  */
 
-/* Assign the new resource to an idle BO. A BO that moves to the aperture keeps its pages. */
+/*
+ * Assign the new resource to a BO without jobs. A BO that moves to the aperture keeps its pages.
+ * TTM would wait for all fences of a BO that leaves the aperture, see &ferry_ctx.deadline.
+ */
 static void ferry_migrate_finish(struct ferry_bo *bo, struct ferry_copy *copy,
 				 struct ttm_resource *to)
 {
+	if (copy->to.tt) {
+		ttm_bo_move_null(&bo->base, to);
+		ferry_tt_set_keep(bo, false);
+		return;
+	}
+
 	if (copy->from.tt)
 		ferry_tt_set_keep(bo, true);
 	ttm_bo_move_sync_cleanup(&bo->base, to);
-	if (copy->to.tt)
-		ferry_tt_set_keep(bo, false);
+}
+
+static int ferry_migrate_wait(struct ferry_bo *bo, struct ferry_ctx *ctx)
+{
+	if (ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP))
+		return 0;
+	if (!ctx->deadline)
+		return ttm_bo_wait_ctx(&bo->base, &ctx->base);
+
+	ferry_job_wait_final(bo->base.base.resv, ctx->deadline);
+	return 0;
 }
 
 /* Copy in a job. On success the BO has its new resource, and its dma_resv the job's fence. */
@@ -54,7 +72,7 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
 	if (ret)
 		return ret;
 
-	job = ferry_job_new_for(ferry, resv);
+	job = ferry_job_new_for(ctx->batch, resv);
 	if (IS_ERR(job))
 		return PTR_ERR(job);
 
@@ -117,8 +135,8 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 	ctx = to_ferry_ctx(base);
 	/* ttm_bo_move_accel_cleanup() needs an old resource to hold until the fence signals. */
 	by_job = ctx->batch && ctx->bo == bo && tbo->resource;
-	if (!by_job && !ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP)) {
-		ret = ttm_bo_wait_ctx(tbo, base);
+	if (!by_job) {
+		ret = ferry_migrate_wait(bo, ctx);
 		if (ret)
 			return ret;
 	}

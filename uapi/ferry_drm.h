@@ -316,8 +316,9 @@ struct drm_ferry_sync {
  * waits for the in-syncs, for earlier work on the BOs and for earlier calls with out-syncs
  * of the same open file; when it ends the out-syncs signal. Until then page faults, other
  * moves and the display wait for these BOs. If an in-sync has an error, the contents are
- * copied nevertheless, and the out-syncs signal with that error. A call that fails does
- * not change its out-syncs.
+ * copied nevertheless, and the out-syncs signal with that error. If the device is removed or
+ * reset, the contents are copied without waiting for in-syncs, and the out-syncs signal with
+ * ECANCELED. A call that fails does not change its out-syncs.
  *
  * BOs, in-syncs and out-syncs count as pending from a call with out-syncs until its job
  * has ended. An open file has up to 16384 of them, or those of one call. A call that would
