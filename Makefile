@@ -10,6 +10,8 @@ KDIR ?=
 TEST =
 TIME = 600
 SEED = 1
+DESKTOP =
+SIZE =
 PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
@@ -19,7 +21,7 @@ export PREFIX DESTDIR
 # Anything that is no target.
 .DEFAULT:
 	@echo "make: there is no target '$@'; make help lists them" >&2; exit 2
-.PHONY: all module user igt demo test coverage fuzz bench shell install uninstall dkms docs lint clean help
+.PHONY: all module user igt demo test coverage fuzz bench desktops shell install uninstall dkms docs lint clean help
 
 # Headers of KDIR, or the newest supported ones that are installed.
 all: module user igt
@@ -49,6 +51,9 @@ fuzz:
 
 bench:
 	@bench/run --kernel "$(KERNEL)"
+
+desktops:
+	@set -f; vm/desktops --kernel "$(KERNEL)" $(addprefix --size ,$(SIZE)) $(DESKTOP)
 
 shell: user igt
 	@vm/run --kernel "$(KERNEL)"; status=$$?; \
@@ -82,6 +87,7 @@ help:
 	@echo "make coverage   report which lines of the driver the tests run, to build/coverage"
 	@echo "make fuzz       fuzz the driver on the sanitizer kernel (TIME=600 seconds, SEED=1)"
 	@echo "make bench      run the benchmarks in a virtual machine; write tables to build/bench"
+	@echo "make desktops   run sway, Weston, Xorg and others; compare their screens (DESKTOP='sway weston', SIZE=1280x800)"
 	@echo "make shell      open a shell in a virtual machine (options: vm/run --help)"
 	@echo "make install    install the module for this host's kernel and the library (PREFIX, DESTDIR)"
 	@echo "make uninstall  remove what make install installed"

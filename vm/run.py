@@ -15,7 +15,7 @@ import signal
 import sys
 
 import splats
-from virtual_machine import VirtualMachine
+from virtual_machine import IMAGES, VirtualMachine
 from qemu import Trouble, say
 
 TIMEOUT, SPLAT, BROKEN = 124, 125, 126
@@ -54,6 +54,8 @@ Without COMMAND, on a terminal, run an interactive shell.""")
                    "any QEMU -device string, or none; repeatable, the n-th has the id dN from d0")
     p.add_argument("--driver", default="ferry", metavar="NAME",
                    help="module to load: ferry (default), another module's name, or none")
+    p.add_argument("--image", default="tests", choices=sorted(IMAGES), help="the guest's root image: tests (default) "
+                   "has the host's Debian release; desktops and sessions have Debian 13 with desktops")
     p.add_argument("--share", metavar="DIR", help="read-write in the guest at /mnt/share; made if it does not exist")
     p.add_argument("--memory", default="1536M", help="default 1536M")
     p.add_argument("--cpus", type=int, default=2, help="default 2")
@@ -97,9 +99,9 @@ Without COMMAND, on a terminal, run an interactive shell.""")
     return o
 
 
-def main(argv):
+def main(argv, kind=VirtualMachine):
     options = parse(argv)
-    machine = VirtualMachine(options)
+    machine = kind(options)
 
     def stop(number, _):
         raise Ended(number)

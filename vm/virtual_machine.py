@@ -17,6 +17,10 @@ from qemu import TOP, VMDIR, Qemu, Trouble, boot_args, choose_accel, say
 
 KEEP_RUNS = 20
 
+# The root images, and the commands that make them.
+IMAGES = {"tests": ["vm/image"], "desktops": ["vm/desktop-image", "desktops"],
+          "sessions": ["vm/desktop-image", "sessions"]}
+
 # What Linux logs when only the devices remain to be suspended, and after it resumed.
 FROZEN, AWAKE = "Freezing remaining freezable tasks completed", "PM: suspend exit"
 
@@ -127,7 +131,7 @@ class VirtualMachine:
         o = self.o
         output_of("scripts/setup", "vm")
         kernel = output_of("vm/kernel", o.kernel)
-        image = output_of("vm/image")
+        image = output_of(*IMAGES[o.image])
         images = [image, os.path.join(kernel, "modules.erofs")]
         if o.driver == "ferry" or o.load_image:
             images.append(output_of("vm/module-image", o.kernel))
@@ -262,12 +266,16 @@ class VirtualMachine:
                 say(str(e))
             self.qemu.sockets["ctl"].sendall(answer.encode() + b"\n")
 
+    def write(self, fd, data):
+        """Write what COMMAND wrote to its stdout or stderr."""
+        write_all(fd, data)
+
     def loop(self):
         """Forward data until QEMU has ended and all its output has been read."""
         sockets = self.qemu.sockets
         sources = {sockets["ctl"]: self.control, sockets["qmp"]: self.qemu.qmp_received}
-        sources[sockets["out"]] = lambda data: write_all(1, data)
-        sources[sockets["err"]] = lambda data: write_all(2, data)
+        sources[sockets["out"]] = lambda data: self.write(1, data)
+        sources[sockets["err"]] = lambda data: self.write(2, data)
         if self.o.tty:
             sources[sockets["tty"]] = lambda data: write_all(1, data)
             sources[sys.stdin] = sockets["tty"].sendall
