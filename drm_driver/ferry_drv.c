@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pm.h>
+#include <linux/string.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_fbdev_ttm.h>
@@ -38,6 +39,11 @@
  * mapped in user space while they move.
  */
 
+static char *render_node = "auto";
+module_param(render_node, charp, 0444);
+MODULE_PARM_DESC(render_node,
+		 "offer a render node: on or off (default auto: on a device without a display)");
+
 /* &pci_device_id.driver_data: the device has a display with DISPI registers */
 #define FERRY_DRV_DISPLAY BIT(0)
 
@@ -70,23 +76,52 @@ static const struct file_operations ferry_drv_fops = {
 	.fop_flags = FOP_UNSIGNED_OFFSET,
 };
 
+/* The members of struct drm_driver that do not depend on &render_node */
+#define FERRY_DRV_COMMON \
+	.open = ferry_client_open, \
+	.postclose = ferry_client_close, \
+	.ioctls = ferry_drv_ioctls, \
+	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls), \
+	.fops = &ferry_drv_fops, \
+	.dumb_create = ferry_gem_dumb_create, \
+	.show_fdinfo = ferry_fdinfo_show, \
+	DRM_FBDEV_TTM_DRIVER_OPS, \
+	.name = "ferry", \
+	.desc = "buffer objects in a PCI aperture", \
+	FERRY_DRIVER_DATE \
+	.major = 1, \
+	.minor = 1
+
+#define FERRY_DRV_FEATURES \
+	(DRIVER_GEM | DRIVER_MODESET | DRIVER_ATOMIC | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE)
+
 static const struct drm_driver ferry_drv_driver = {
-	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC |
-			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
-	.open = ferry_client_open,
-	.postclose = ferry_client_close,
-	.ioctls = ferry_drv_ioctls,
-	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls),
-	.fops = &ferry_drv_fops,
-	.dumb_create = ferry_gem_dumb_create,
-	.show_fdinfo = ferry_fdinfo_show,
-	DRM_FBDEV_TTM_DRIVER_OPS,
-	.name = "ferry",
-	.desc = "buffer objects in a PCI aperture",
-	FERRY_DRIVER_DATE
-	.major = 1,
-	.minor = 1,
+	.driver_features = FERRY_DRV_FEATURES,
+	FERRY_DRV_COMMON,
 };
+
+/* The core creates the nodes before a driver can change the features of one device. */
+static const struct drm_driver ferry_drv_render_driver = {
+	.driver_features = FERRY_DRV_FEATURES | DRIVER_RENDER,
+	FERRY_DRV_COMMON,
+};
+
+/*
+ * User space takes the render node of a display for a GPU: wlroots then does not fall back to
+ * its software renderer, and Mesa does not load its software driver.
+ */
+static const struct drm_driver *ferry_drv_choose(struct pci_dev *pdev, bool display)
+{
+	if (!strcmp(render_node, "on"))
+		return &ferry_drv_render_driver;
+	if (!strcmp(render_node, "off"))
+		return &ferry_drv_driver;
+	if (!strcmp(render_node, "auto"))
+		return display ? &ferry_drv_driver : &ferry_drv_render_driver;
+
+	pci_err(pdev, "render_node=%s is none of auto, on and off\n", render_node);
+	return ERR_PTR(-EINVAL);
+}
 
 /* Initialize what does not need access to the BAR. */
 static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
@@ -141,19 +176,25 @@ static bool ferry_drv_is_host_memory(struct pci_dev *pdev)
 
 static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
+	bool display = id->driver_data & FERRY_DRV_DISPLAY;
+	const struct drm_driver *driver;
 	struct ferry_device *ferry;
 	int ret;
+
+	driver = ferry_drv_choose(pdev, display);
+	if (IS_ERR(driver))
+		return PTR_ERR(driver);
 
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
 
-	ferry = devm_drm_dev_alloc(&pdev->dev, &ferry_drv_driver, struct ferry_device, drm);
+	ferry = devm_drm_dev_alloc(&pdev->dev, driver, struct ferry_device, drm);
 	if (IS_ERR(ferry))
 		return PTR_ERR(ferry);
 	pci_set_drvdata(pdev, ferry);
 
-	if (id->driver_data & FERRY_DRV_DISPLAY) {
+	if (display) {
 		ret = ferry_kms_probe(ferry);
 		if (ret)
 			return ret;

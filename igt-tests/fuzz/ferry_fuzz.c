@@ -193,11 +193,8 @@ static long bos_now(void)
  */
 static void restore_console(void)
 {
-	char node[64];
-
 	close(guardian);
-	snprintf(node, sizeof(node), "/dev/dri/renderD%u", 128 + minor);
-	guardian = open(node, O_RDWR | O_CLOEXEC);
+	guardian = state_open_render(O_RDWR | O_CLOEXEC);
 	if (guardian < 0) {
 		perror("ferry_fuzz: cannot open the device again");
 		exit(2);
@@ -482,13 +479,11 @@ static int open_card(void)
 static void open_device(void)
 {
 	int card = open_card();
-	char node[64];
 
 	/* keep the device open, else the end of each program restores the console */
-	snprintf(node, sizeof(node), "/dev/dri/renderD%u", 128 + minor);
-	guardian = open(node, O_RDWR | O_CLOEXEC);
+	guardian = state_open_render(O_RDWR | O_CLOEXEC);
 	if (guardian < 0)
-		die(node);
+		die("cannot open the device");
 	ops_find_display(card);
 	close(card);
 	bos_before = bos_now();

@@ -20,9 +20,10 @@ int op_open(const struct call *call)
 
 	if (state.files[n] >= 0)
 		return 0;
-	snprintf(path, sizeof(path), "/dev/dri/%s%u",
-		 n % 2 ? "renderD" : "card", n % 2 ? 128 + minor : minor);
-	state.files[n] = open(path, flags[n] | O_CLOEXEC | O_NONBLOCK);
+	snprintf(path, sizeof(path), "/dev/dri/card%u", minor);
+	state.files[n] =
+		n % 2 ? state_open_render(flags[n] | O_CLOEXEC | O_NONBLOCK) :
+			open(path, flags[n] | O_CLOEXEC | O_NONBLOCK);
 	return done(state.files[n]);
 }
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <drm.h>
 #include "state.h"
 
 #define ARENA_SIZE (MAPPINGS * MAPPING_SIZE)
@@ -18,6 +22,27 @@ unsigned int minor;
 char *arena;
 __thread sigjmp_buf *guard;
 bool in_child;
+
+int state_open_render(int flags)
+{
+	char path[64];
+	glob_t nodes;
+	int fd;
+
+	snprintf(path, sizeof(path),
+		 "/sys/class/drm/card%u/device/drm/renderD*", minor);
+	if (glob(path, 0, NULL, &nodes)) {
+		snprintf(path, sizeof(path), "/dev/dri/card%u", minor);
+	} else {
+		snprintf(path, sizeof(path), "/dev/dri/%s",
+			 strrchr(nodes.gl_pathv[0], '/') + 1);
+		globfree(&nodes);
+	}
+	fd = open(path, flags);
+	if (fd >= 0)
+		ioctl(fd, DRM_IOCTL_DROP_MASTER, NULL);
+	return fd;
+}
 
 static void *map_nothing(void *at, size_t size, int flags)
 {

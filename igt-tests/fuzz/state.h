@@ -20,7 +20,10 @@
 
 /* The objects of one program; reset when the next program begins. */
 struct state {
-	/* 0 and 2 are the card (2 is read-only), 1 and 3 the render node; or -1 */
+	/*
+	 * 0 and 2 are the card (2 is read-only), 1 and 3 the render node, or the card if
+	 * there is none; or -1
+	 */
 	int files[FILES];
 	/* GEM handles of each file */
 	uint32_t handles[FILES][SLOTS];
@@ -53,6 +56,8 @@ extern __thread sigjmp_buf *guard;
 /* Set in a process that a program forked */
 extern bool in_child;
 
+/* Open the render node, or the card if there is none, and never as the master. */
+int state_open_render(int flags);
 /* Reserve the address space of all mappings. Return false and set errno on failure. */
 bool state_map_arena(void);
 /* Empty the state and the address space of the mappings, before a program runs. */

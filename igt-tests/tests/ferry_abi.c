@@ -2,7 +2,7 @@
 /**
  * TEST: ferry abi
  * Category: Core
- * Description: Structures of older programs, device nodes, permissions, and signals
+ * Description: Structures of older programs, permissions, and signals
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "igt_ferry_sync.h"
 
 IGT_TEST_DESCRIPTION(
-	"Structures of older programs, device nodes, permissions, and signals");
+	"Structures of older programs, permissions, and signals");
 
 /* Does not repeat the ioctl as drmIoctl() does, which hides EINTR and EAGAIN. */
 static int raw_ioctl(int fd, unsigned long request, void *arg)
@@ -135,35 +135,19 @@ static void use_everything(int fd)
 }
 
 /**
- * SUBTEST: render-node
- * Description: every ioctl works on the render node
- */
-static void test_render_node(int fd)
-{
-	int render = igt_ferry_open_render(fd);
-
-	igt_assert_eq(drmGetNodeTypeFromFd(render), DRM_NODE_RENDER);
-	use_everything(render);
-	close(render);
-}
-
-/**
  * SUBTEST: unprivileged
  * Description: every ioctl works without privileges on a node that is open
  */
 static void test_unprivileged(int fd)
 {
-	int card = igt_ferry_reopen(fd, O_RDWR),
-	    render = igt_ferry_open_render(fd);
+	int card = igt_ferry_reopen(fd, O_RDWR);
 
 	igt_fork(child, 1)
 	{
 		igt_drop_root();
 		use_everything(card);
-		use_everything(render);
 	}
 	igt_waitchildren();
-	close(render);
 	close(card);
 }
 
@@ -408,8 +392,6 @@ static const struct igt_ferry_test tests[] = {
 	  test_shorter },
 	{ "unknown-ioctl", "ioctl numbers that ferry does not have give EINVAL",
 	  test_unknown_ioctl },
-	{ "render-node", "every ioctl works on the render node",
-	  test_render_node },
 	{ "unprivileged",
 	  "every ioctl works without privileges on a node that is open",
 	  test_unprivileged },

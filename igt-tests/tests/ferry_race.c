@@ -481,7 +481,7 @@ static void test_export_close(int fd)
 /**
  * struct unplugged - a client of a device that is unbound and bound
  * @fd: its file, or -1
- * @node: the render node to try next: a device that is bound again may get another number
+ * @node: the node to try next: a device that is bound again may get another number
  * @step: counts steps
  * @handle: its BO
  * @map: mapping of the BO, or NULL
@@ -521,8 +521,8 @@ static const char *anything(void *arg)
 	if (u->fd < 0) {
 		char path[64];
 
-		snprintf(path, sizeof(path), "/dev/dri/renderD%u",
-			 128 + u->node++ % 8);
+		snprintf(path, sizeof(path), "/dev/dri/card%u",
+			 u->node++ % 8);
 		u->fd = open(path, O_RDWR | O_CLOEXEC);
 		u->step = 0;
 		/* the node may belong to another driver */

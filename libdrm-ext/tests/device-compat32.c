@@ -60,7 +60,7 @@ static void open_node_or_skip(void)
 {
 	glob_t nodes;
 
-	if (!glob("/dev/dri/renderD*", 0, NULL, &nodes)) {
+	if (!glob("/dev/dri/[cr]*", 0, NULL, &nodes)) {
 		for (size_t i = 0; i < nodes.gl_pathc; i++) {
 			fd = open(nodes.gl_pathv[i], O_RDWR | O_CLOEXEC);
 			if (fd >= 0 && is_ferry()) {
