@@ -245,7 +245,7 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	if (plane && plane->fb)
 		ferry_kms_show(kms, plane);
 	ferry_dispi_blank(&kms->dispi, false);
-	drm_crtc_vblank_on(crtc);
+	ferry_vblank_on(&kms->vblank);
 
 	drm_dev_exit(idx);
 }
@@ -255,7 +255,7 @@ static void ferry_kms_crtc_atomic_disable(struct drm_crtc *crtc,
 {
 	int idx;
 
-	ferry_vblank_off(crtc);
+	ferry_vblank_off(&to_ferry_device(crtc->dev)->kms->vblank);
 
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
@@ -273,6 +273,13 @@ static int ferry_kms_crtc_enable_vblank(struct drm_crtc *crtc)
 static void ferry_kms_crtc_disable_vblank(struct drm_crtc *crtc)
 {
 	ferry_vblank_disable(&to_ferry_device(crtc->dev)->kms->vblank);
+}
+
+static bool ferry_kms_crtc_get_vblank_timestamp(struct drm_crtc *crtc, int *max_error,
+						ktime_t *time, bool in_vblank_irq)
+{
+	return ferry_vblank_get_timestamp(&to_ferry_device(crtc->dev)->kms->vblank, max_error,
+					  time);
 }
 
 static void ferry_kms_crtc_atomic_flush(struct drm_crtc *crtc,
@@ -311,6 +318,7 @@ static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
 	.enable_vblank = ferry_kms_crtc_enable_vblank,
 	.disable_vblank = ferry_kms_crtc_disable_vblank,
+	.get_vblank_timestamp = ferry_kms_crtc_get_vblank_timestamp,
 };
 
 /* Device */

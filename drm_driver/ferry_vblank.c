@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/hrtimer.h>
+#include <linux/math64.h>
 
 #include <drm/drm_crtc.h>
 #include <drm/drm_managed.h>
@@ -16,24 +17,42 @@
  * guest does not know. Compositors draw one frame for each vblank, and would draw without a
  * limit if a page flip completed at once. So an hrtimer at the refresh rate of the mode
  * replaces the interrupt.
+ *
+ * The vblanks are at multiples of the frame duration after the moment in which the mode was
+ * set. The timestamp of a vblank is this point in time, not the time at which the timer's
+ * callback ran. It does not depend on the timer, so the DRM core also counts the vblanks while
+ * the timer is stopped.
  */
+
+/* Get the time of the last vblank before @now. */
+static ktime_t ferry_vblank_last(struct ferry_vblank *vblank, ktime_t now)
+{
+	ktime_t start = READ_ONCE(vblank->start), frame = READ_ONCE(vblank->frame);
+
+	if (ktime_before(now, start))
+		return start;
+
+	return ktime_add_ns(start, div64_s64(ktime_sub(now, start), frame) * frame);
+}
+
+static void ferry_vblank_start_timer(struct ferry_vblank *vblank)
+{
+	ktime_t next = ktime_add(ferry_vblank_last(vblank, ktime_get()),
+				 READ_ONCE(vblank->frame));
+
+	hrtimer_start(&vblank->timer, next, HRTIMER_MODE_ABS);
+}
 
 static enum hrtimer_restart ferry_vblank_tick(struct hrtimer *timer)
 {
 	struct ferry_vblank *vblank = container_of(timer, struct ferry_vblank, timer);
-	ktime_t next = ktime_add(hrtimer_get_expires(timer), vblank->frame);
-	ktime_t now = ktime_get();
 
 	/* The DRM core has disabled vblank interrupts meanwhile. */
 	if (!drm_crtc_handle_vblank(vblank->crtc))
 		return HRTIMER_NORESTART;
 
-	/* If the callback ran late, skip the missed vblanks. */
-	if (ktime_before(next, now))
-		next = ktime_add(now, vblank->frame);
-
 	/* Not hrtimer_forward(): the timer may have been restarted meanwhile. */
-	hrtimer_start(timer, next, HRTIMER_MODE_ABS);
+	ferry_vblank_start_timer(vblank);
 	return HRTIMER_NORESTART;
 }
 
@@ -45,8 +64,7 @@ static enum hrtimer_restart ferry_vblank_tick(struct hrtimer *timer)
  */
 int ferry_vblank_enable(struct ferry_vblank *vblank)
 {
-	vblank->frame = ns_to_ktime(drm_crtc_vblank_crtc(vblank->crtc)->framedur_ns);
-	hrtimer_start(&vblank->timer, vblank->frame, HRTIMER_MODE_REL);
+	ferry_vblank_start_timer(vblank);
 	return 0;
 }
 
@@ -60,6 +78,24 @@ int ferry_vblank_enable(struct ferry_vblank *vblank)
 void ferry_vblank_disable(struct ferry_vblank *vblank)
 {
 	hrtimer_try_to_cancel(&vblank->timer);
+}
+
+/**
+ * ferry_vblank_get_timestamp - get the time of the last vblank, for &drm_crtc_funcs
+ * @vblank: the timer, of a CRTC with a mode set
+ * @max_error: filled in: 0, as the time is exact
+ * @time: filled in
+ *
+ * Return: true, or false while the CRTC is being turned off.
+ */
+bool ferry_vblank_get_timestamp(struct ferry_vblank *vblank, int *max_error, ktime_t *time)
+{
+	if (!READ_ONCE(vblank->on))
+		return false;
+
+	*max_error = 0;
+	*time = ferry_vblank_last(vblank, ktime_get());
+	return true;
 }
 
 /**
@@ -85,15 +121,32 @@ void ferry_vblank_flush(struct drm_crtc *crtc)
 }
 
 /**
- * ferry_vblank_off - turn vblank interrupts off together with the CRTC
- * @crtc: the CRTC
+ * ferry_vblank_on - turn vblank interrupts on together with the CRTC
+ * @vblank: the timer
  *
- * Handles a final vblank, so that waiters do not time out.
+ * The first vblank is now.
  */
-void ferry_vblank_off(struct drm_crtc *crtc)
+void ferry_vblank_on(struct ferry_vblank *vblank)
 {
-	drm_crtc_handle_vblank(crtc);
-	drm_crtc_vblank_off(crtc);
+	/* While vblank interrupts are off only a late callback of the timer reads these. */
+	WRITE_ONCE(vblank->frame, ns_to_ktime(drm_crtc_vblank_crtc(vblank->crtc)->framedur_ns));
+	WRITE_ONCE(vblank->start, ktime_get());
+	WRITE_ONCE(vblank->on, true);
+	drm_crtc_vblank_on(vblank->crtc);
+}
+
+/**
+ * ferry_vblank_off - turn vblank interrupts off together with the CRTC
+ * @vblank: the timer
+ *
+ * Handles a final vblank in the middle of the frame, so that waiters do not time out.
+ */
+void ferry_vblank_off(struct ferry_vblank *vblank)
+{
+	/* With a timestamp in the last frame the core would count no vblank. */
+	WRITE_ONCE(vblank->on, false);
+	drm_crtc_handle_vblank(vblank->crtc);
+	drm_crtc_vblank_off(vblank->crtc);
 }
 
 static void ferry_vblank_fini(struct drm_device *drm, void *arg)
