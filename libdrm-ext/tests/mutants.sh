@@ -33,6 +33,14 @@ mutants()
 	ferry_bo.c|s/if (flags & ~FERRY_EXPORT_READ_ONLY)/if (0)/|unknown flags of an export are accepted
 	ferry_bo.c|s/read_only ? 0 : DRM_RDWR/DRM_RDWR/|FERRY_EXPORT_READ_ONLY is ignored
 	ferry_bo.c|s/if (mode != .*/if (0) {/|an export can have another access than requested
+	ferry_bo_copy.c|s/if (!ferry_in_bo(bo, offset, size))/if (0)/|a copy can leave the BO
+	ferry_bo_copy.c|s/if (width > pitch)/if (0)/|rows can be longer than the pitch
+	ferry_bo_copy.c|s/bool backwards = .*;/bool backwards = false;/|overlapping rectangles are copied forwards
+	ferry_bo_copy.c|s/ && dst_pitch != src_pitch)/ \&\& 0)/|one BO can have two pitches
+	ferry_bo_copy.c|s/munmap(window->map.*;/;/|the mapping of a copy is leaked
+	ferry_bo_copy.c|s/write ? 0 : FERRY_MAP_READ_ONLY/0/|a read requires a writable mapping
+	ferry_copy.c|s/memcpy(dst, src, size); .*/;  \\/|the end of a write is left out
+	ferry_copy.c|s/block + skip, part/block, part/|a read ignores the alignment of its source
 	ferry_migrate.c|s/\.placement = placement,/.placement = DRM_FERRY_PLACEMENT_SYSTEM,/|ferry_bo_migrate() always moves to system memory
 	ferry_migrate.c|s/args->count = count;/args->count = count > 1 ? count - 1 : 1;/|the last of several moves is left out
 	ferry_migrate.c|s/moves\[i\].bo->dev != dev/0/|BOs of another device are accepted
@@ -111,7 +119,7 @@ run_all()
 
 	for dir in "$out"/[0-9]*; do
 		found=
-		for name in open bo errors fork sync twins map threads; do
+		for name in open bo copy errors fork sync twins map threads; do
 			if ! LD_LIBRARY_PATH=$dir timeout 60 \
 				"$build/tests/device-$name" >/dev/null 2>&1; then
 				found=device-$name

@@ -457,6 +457,66 @@ int ferry_bo_map_range(struct ferry_bo *bo, uint64_t offset, uint64_t length,
 int ferry_bo_unmap(struct ferry_bo *bo);
 
 /**
+ * ferry_bo_read() - copy bytes out of a BO
+ * @bo: the BO
+ * @offset: first byte to copy
+ * @data: out: where to copy them to
+ * @size: number of bytes
+ *
+ * Uses the mapping of ferry_bo_map() if there is one, and otherwise maps the range during the
+ * call. Loads from a mapping with memcpy() are slow where the memory type is write-combining, as
+ * in the aperture: each is a bus transaction of its own. This function uses the streaming loads
+ * of the processor, if it has them.
+ *
+ * Returns: 0, or
+ * -EINVAL: the range is not inside the BO;
+ * the errors of ferry_bo_map_range().
+ */
+int ferry_bo_read(struct ferry_bo *bo, uint64_t offset, void *data,
+		  size_t size);
+
+/**
+ * ferry_bo_write() - copy bytes into a BO
+ * @bo: the BO
+ * @offset: where to copy them to
+ * @data: the bytes
+ * @size: number of bytes
+ *
+ * Uses the mapping of ferry_bo_map() as ferry_bo_read() does. When it returns, stores of this
+ * thread that follow cannot reach the memory before these bytes, even though write-combining memory
+ * is weakly ordered.
+ *
+ * Returns: as ferry_bo_read().
+ */
+int ferry_bo_write(struct ferry_bo *bo, uint64_t offset, const void *data,
+		   size_t size);
+
+/**
+ * ferry_bo_copy_rect() - copy a rectangle from one BO to another
+ * @dst: the BO to copy to
+ * @dst_offset: byte in @dst of the first byte of the first row
+ * @dst_pitch: bytes from one row in @dst to the next
+ * @src: the BO to copy from; can be @dst, with equal pitches. The rectangles may then overlap,
+ *	and the result is as if all of @src were read first
+ * @src_offset: byte in @src of the first byte of the first row
+ * @src_pitch: bytes from one row in @src to the next
+ * @width: bytes of a row, up to the smaller pitch
+ * @height: number of rows
+ *
+ * The processor copies, as with ferry_bo_read() and ferry_bo_write(). If two objects are of the
+ * same memory, because one of them was imported, their rectangles must not overlap.
+ *
+ * Returns: 0, or
+ * -EINVAL: a rectangle is not inside its BO, @width is larger than a pitch, or @dst is @src and
+ * the pitches differ;
+ * the errors of ferry_bo_map_range().
+ */
+int ferry_bo_copy_rect(struct ferry_bo *dst, uint64_t dst_offset,
+		       uint32_t dst_pitch, struct ferry_bo *src,
+		       uint64_t src_offset, uint32_t src_pitch, uint32_t width,
+		       uint32_t height);
+
+/**
  * ferry_bo_mmap_offset() - offset of a BO in the device file
  * @bo: the BO
  * @flags: mask of DRM_FERRY_MMAP_*, such as %DRM_FERRY_MMAP_POPULATE to populate the
