@@ -14,9 +14,9 @@
 #define FERRY_BO_KERNEL_FLAGS 0xffffu
 #define FERRY_BO_FLAGS                                                 \
 	(FERRY_BO_KERNEL_FLAGS | FERRY_BO_WC | FERRY_BO_START_SYSTEM | \
-	 FERRY_BO_START_APERTURE)
+	 FERRY_BO_START_APERTURE | FERRY_BO_UNCLEARED)
 
-static void ferry_close_handle(const struct ferry_device *dev, uint32_t handle)
+void ferry_close_handle(const struct ferry_device *dev, uint32_t handle)
 {
 	struct drm_gem_close args = { .handle = handle };
 
@@ -69,6 +69,15 @@ static void ferry_bo_insert(struct ferry_device *dev, struct ferry_bo *bo)
 	ferry_table_insert(&dev->bos, bo);
 }
 
+static void ferry_bo_publish(struct ferry_device *dev, struct ferry_bo *bo)
+{
+	pthread_mutex_lock(&dev->lock);
+	atomic_store(&bo->refs, 1);
+	bo->closing = false;
+	ferry_bo_insert(dev, bo);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 			      uint32_t allowed_placements, uint32_t flags,
 			      struct ferry_bo **out)
@@ -92,6 +101,14 @@ ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 	if (flags & FERRY_BO_WC)
 		create.caching = DRM_FERRY_CACHING_WC;
 
+	bo = ferry_cache_get(dev, size, allowed_placements, flags);
+	if (bo) {
+		ferry_device_ref(dev);
+		ferry_bo_publish(dev, bo);
+		*out = bo;
+		return 0;
+	}
+
 	bo = ferry_bo_alloc(dev);
 	if (!bo)
 		return -ENOMEM;
@@ -103,10 +120,14 @@ ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 	}
 	bo->size = create.size;
 	atomic_init(&bo->handle, create.handle);
-
-	pthread_mutex_lock(&dev->lock);
-	ferry_bo_insert(dev, bo);
-	pthread_mutex_unlock(&dev->lock);
+	bo->allowed_placements = allowed_placements;
+	bo->flags = flags & ~FERRY_BO_UNCLEARED;
+	/* The aperture is too scarce to keep BOs there that nobody uses. */
+	atomic_init(&bo->cacheable,
+		    ferry_cache_fits(dev, size) &&
+			    allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM &&
+			    !(flags & FERRY_BO_START_APERTURE));
+	ferry_bo_publish(dev, bo);
 	*out = bo;
 	return 0;
 }
@@ -232,6 +253,7 @@ ferry_public int ferry_bo_to_dmabuf(struct ferry_bo *bo, uint32_t flags)
 	if (flags & ~FERRY_EXPORT_READ_ONLY)
 		return -EINVAL;
 
+	atomic_store(&bo->cacheable, false);
 	err = ferry_ioctl(bo->dev, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime);
 	if (err)
 		return err;
@@ -285,6 +307,10 @@ ferry_public void ferry_bo_del(struct ferry_bo *bo)
 	bo->closing = true;
 	pthread_mutex_unlock(&dev->lock);
 
+	if (ferry_cache_put(dev, bo)) {
+		ferry_device_del(dev);
+		return;
+	}
 	ferry_bo_map_fini(bo);
 	if (bo->handle) {
 		ferry_close_handle(dev, bo->handle);
@@ -303,6 +329,8 @@ ferry_public uint64_t ferry_bo_size(const struct ferry_bo *bo)
 
 ferry_public uint32_t ferry_bo_handle(const struct ferry_bo *bo)
 {
+	/* The program can do anything with it that the library does not know. */
+	atomic_store(&((struct ferry_bo *)bo)->cacheable, false);
 	return bo->handle;
 }
 

@@ -44,8 +44,8 @@ static int ferry_window_open(struct ferry_window *window, struct ferry_bo *bo,
 
 	if (size >= FERRY_POPULATE_SIZE)
 		flags |= FERRY_MAP_POPULATE;
-	err = ferry_bo_map_range(bo, offset - skip, size + skip, flags,
-				 &window->map);
+	err = ferry_bo_mmap(bo, offset - skip, size + skip, flags,
+			    &window->map);
 	if (err)
 		return err;
 	window->map_size = size + skip;

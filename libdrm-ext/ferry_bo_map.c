@@ -12,8 +12,8 @@
 /* Offsets of BOs in the device file are above 4 GiB. */
 _Static_assert(sizeof(off_t) == 8, "needs -D_FILE_OFFSET_BITS=64");
 
-ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags,
-				      uint64_t *offset)
+static int ferry_bo_offset(struct ferry_bo *bo, uint32_t flags,
+			   uint64_t *offset)
 {
 	struct drm_ferry_bo_mmap_offset args = {
 		.handle = bo->handle,
@@ -27,8 +27,15 @@ ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags,
 	return err;
 }
 
-static int ferry_bo_mmap(struct ferry_bo *bo, uint64_t from, uint64_t length,
-			 uint32_t flags, void **out)
+ferry_public int ferry_bo_mmap_offset(struct ferry_bo *bo, uint32_t flags,
+				      uint64_t *offset)
+{
+	atomic_store(&bo->cacheable, false);
+	return ferry_bo_offset(bo, flags, offset);
+}
+
+int ferry_bo_mmap(struct ferry_bo *bo, uint64_t from, uint64_t length,
+		  uint32_t flags, void **out)
 {
 	int protection = PROT_READ | PROT_WRITE;
 	uint64_t offset;
@@ -44,8 +51,7 @@ static int ferry_bo_mmap(struct ferry_bo *bo, uint64_t from, uint64_t length,
 	if (length > SIZE_MAX)
 		return -ENOMEM;
 
-	err = ferry_bo_mmap_offset(bo, flags & DRM_FERRY_MMAP_POPULATE,
-				   &offset);
+	err = ferry_bo_offset(bo, flags & DRM_FERRY_MMAP_POPULATE, &offset);
 	if (err)
 		return err;
 
@@ -69,7 +75,7 @@ ferry_public int ferry_bo_map(struct ferry_bo *bo, uint32_t flags, void **ptr)
 		return -EINVAL;
 
 	pthread_mutex_lock(&bo->map_lock);
-	if (!bo->map_count)
+	if (!bo->map)
 		err = ferry_bo_mmap(bo, 0, bo->size, flags, &bo->map);
 	if (!err) {
 		bo->map_count++;
@@ -85,6 +91,8 @@ ferry_public int ferry_bo_map_range(struct ferry_bo *bo, uint64_t offset,
 	if (!length || offset > bo->size || length > bo->size - offset)
 		return -EINVAL;
 
+	/* The caller's mapping can be in use after the BO was dropped. */
+	atomic_store(&bo->cacheable, false);
 	return ferry_bo_mmap(bo, offset, length, flags, ptr);
 }
 
@@ -99,15 +107,16 @@ ferry_public int ferry_bo_unmap(struct ferry_bo *bo)
 	if (!bo->map_count)
 		err = -EINVAL;
 	else if (!--bo->map_count)
-		munmap(bo->map, bo->size);
+		ferry_bo_map_fini(bo);
 	pthread_mutex_unlock(&bo->map_lock);
 	return err;
 }
 
-/* The caller has dropped the last reference: no other thread can use @bo. */
+/* No other thread uses @bo, or the caller holds its lock. */
 void ferry_bo_map_fini(struct ferry_bo *bo)
 {
-	if (bo->map_count)
+	if (bo->map)
 		munmap(bo->map, bo->size);
+	bo->map = NULL;
 	bo->map_count = 0;
 }

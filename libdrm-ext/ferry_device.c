@@ -210,6 +210,7 @@ static int ferry_device_create(int fd, uint32_t flags,
 	}
 
 	ferry_find_address(dev);
+	ferry_cache_init(&dev->cache, flags);
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_cond_init(&dev->closed, NULL);
 	*out = dev;
@@ -291,13 +292,14 @@ ferry_public void ferry_device_del(struct ferry_device *dev)
 	*link = dev->next;
 	pthread_mutex_unlock(&ferry_devices_lock);
 
-	ferry_close(dev->fd);
 	/* After fork() a thread that the child does not have can hold the lock. */
 	if (!ferry_device_check(dev)) {
+		ferry_cache_fini(dev);
 		ferry_table_fini(&dev->bos);
 		pthread_cond_destroy(&dev->closed);
 		pthread_mutex_destroy(&dev->lock);
 	}
+	ferry_close(dev->fd);
 	free(dev);
 }
 

@@ -14,7 +14,7 @@
 
 #include "ferry_priv.h"
 
-#define FERRY_OPEN_FLAGS FERRY_OPEN_DISPLAY
+#define FERRY_OPEN_FLAGS (FERRY_OPEN_DISPLAY | FERRY_OPEN_NO_CACHE)
 #define SYSFS_DRIVER "/sys/bus/pci/drivers/ferry"
 #define SYSFS_DEVICES "/sys/bus/pci/devices"
 

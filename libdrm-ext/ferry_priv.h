@@ -32,6 +32,21 @@ struct ferry_table {
 	uint32_t nr_bos;
 };
 
+/* Sizes of 1 to 2048 pages, by powers of two. */
+#define FERRY_CACHE_BUCKETS 12
+
+/**
+ * struct ferry_cache - BOs that were dropped and can be used again
+ */
+struct ferry_cache {
+	/** @buckets: lists of BOs by size, the newest first, linked by &ferry_bo.next */
+	struct ferry_bo *buckets[FERRY_CACHE_BUCKETS];
+	/** @bytes: size of all BOs */
+	uint64_t bytes;
+	/** @enabled: constant */
+	bool enabled;
+};
+
 /**
  * struct ferry_device - see the public header
  */
@@ -41,7 +56,7 @@ struct ferry_device {
 	/** @info: result of the device query at opening; only its constant fields are used */
 	struct drm_ferry_device_query info;
 	/**
-	 * @lock: protects @bos, &ferry_bo.closing and the transition of a BO's @refs from
+	 * @lock: protects @bos, @cache, &ferry_bo.closing and the transition of a BO's @refs from
 	 * one to zero. Held during PRIME import, which can return the handle of an existing
 	 * BO, but not while a handle is closed: that can take long, as it can free memory
 	 */
@@ -50,6 +65,8 @@ struct ferry_device {
 	pthread_cond_t closed;
 	/** @bos: all BOs of this open file */
 	struct ferry_table bos;
+	/** @cache: BOs that nobody uses; they hold no reference to the device */
+	struct ferry_cache cache;
 	/** @refs: number of references; goes from 1 to 0 under the list's mutex */
 	atomic_uint refs;
 	/** @generation: number of fork() calls before this process opened the device */
@@ -74,11 +91,22 @@ struct ferry_bo {
 	atomic_uint handle;
 	/** @refs: number of references; goes from 1 to 0 under &ferry_device.lock */
 	atomic_uint refs;
+	/** @allowed_placements: as created, if @cacheable */
+	uint32_t allowed_placements;
+	/** @flags: FERRY_BO_* as created, if @cacheable */
+	uint32_t flags;
+	/**
+	 * @cacheable: the library created the BO, and nobody outside can have its handle, a
+	 * dma-buf or a mapping of his own
+	 */
+	atomic_bool cacheable;
+	/** @cached_at: when the BO was put into the cache, in ns of CLOCK_MONOTONIC */
+	int64_t cached_at;
 	/** @closing: @refs is zero, and the handle is being closed */
 	bool closing;
 	/** @map_lock: protects @map and @map_count */
 	pthread_mutex_t map_lock;
-	/** @map: the mapping, while @map_count is not zero */
+	/** @map: the mapping, or NULL; a BO that was in the cache has one before it is used */
 	void *map;
 	/** @map_count: number of ferry_bo_map() calls that ferry_bo_unmap() has not undone */
 	uint32_t map_count;
@@ -102,7 +130,16 @@ int ferry_copy_out(void *dst, size_t dst_size, const void *src,
 		   size_t src_size);
 int ferry_refs_dec_unless_last(atomic_uint *refs);
 int ferry_close(int fd);
+void ferry_close_handle(const struct ferry_device *dev, uint32_t handle);
+int ferry_bo_mmap(struct ferry_bo *bo, uint64_t from, uint64_t length,
+		  uint32_t flags, void **out);
 void ferry_bo_map_fini(struct ferry_bo *bo);
+void ferry_cache_init(struct ferry_cache *cache, uint32_t flags);
+void ferry_cache_fini(struct ferry_device *dev);
+bool ferry_cache_fits(const struct ferry_device *dev, uint64_t size);
+bool ferry_cache_put(struct ferry_device *dev, struct ferry_bo *bo);
+struct ferry_bo *ferry_cache_get(struct ferry_device *dev, uint64_t size,
+				 uint32_t allowed_placements, uint32_t flags);
 
 /*
  * No function of the library is a cancellation point: it would leave a lock held or a

@@ -6,7 +6,7 @@
 struct ferry_device *open_or_skip(void)
 {
 	struct ferry_device *dev;
-	int err = ferry_device_open(0, &dev);
+	int err = ferry_device_open(FERRY_OPEN_NO_CACHE, &dev);
 
 	/* Do not take a device that the library fails to find for a missing one. */
 	if (err == -ENODEV && !device_is_bound()) {

@@ -39,6 +39,15 @@ mutants()
 	ferry_bo_copy.c|s/ && dst_pitch != src_pitch)/ \&\& 0)/|one BO can have two pitches
 	ferry_bo_copy.c|s/munmap(window->map.*;/;/|the mapping of a copy is leaked
 	ferry_bo_copy.c|s/write ? 0 : FERRY_MAP_READ_ONLY/0/|a read requires a writable mapping
+	ferry_cache.c|s/memset(map, 0, bo->size);/;/|a BO of the cache is not cleared
+	ferry_cache.c|s/(.link)->size != size/0/|a BO of the cache has another size
+	ferry_cache.c|s/(.link)->flags != flags/0/|a BO of the cache has other flags
+	ferry_cache.c|s/(.link)->allowed_placements != allowed_placements/0/|a BO of the cache has other placements
+	ferry_cache.c|s/query.placement == DRM_FERRY_PLACEMENT_SYSTEM/1/|a BO in the aperture is kept
+	ferry_cache.c|s/cached_at <= FERRY_CACHE_AGE/cached_at >= 0/|BOs of the cache are kept for ever
+	ferry_cache.c|s/taken = .*/taken = true;/|the cache has no limit
+	ferry_cache.c|s/cache->enabled = .*/cache->enabled = true ||/|nothing switches the cache off
+	ferry_bo_map.c|s/atomic_store(&bo->cacheable, false);/;/|a BO with a mapping of the program is kept
 	ferry_copy.c|s/memcpy(dst, src, size); .*/;  \\/|the end of a write is left out
 	ferry_copy.c|s/block + skip, part/block, part/|a read ignores the alignment of its source
 	ferry_migrate.c|s/\.placement = placement,/.placement = DRM_FERRY_PLACEMENT_SYSTEM,/|ferry_bo_migrate() always moves to system memory
@@ -119,7 +128,7 @@ run_all()
 
 	for dir in "$out"/[0-9]*; do
 		found=
-		for name in open bo copy errors fork sync twins map threads; do
+		for name in open bo copy cache errors fork sync twins map threads; do
 			if ! LD_LIBRARY_PATH=$dir timeout 60 \
 				"$build/tests/device-$name" >/dev/null 2>&1; then
 				found=device-$name

@@ -79,6 +79,8 @@ struct ferry_bo;
  */
 /* Open the primary node of a device with a display, for modesetting, and keep DRM master. */
 #define FERRY_OPEN_DISPLAY (1u << 16)
+/* Do not keep dropped BOs for ferry_bo_new(); see there. */
+#define FERRY_OPEN_NO_CACHE (1u << 17)
 
 /* Allocate one contiguous range whenever the BO is in the aperture, as scanout needs it. */
 #define FERRY_BO_CONTIGUOUS DRM_FERRY_BO_CONTIGUOUS
@@ -88,6 +90,8 @@ struct ferry_bo;
 #define FERRY_BO_START_SYSTEM (1u << 17)
 /* Create the BO in the aperture. */
 #define FERRY_BO_START_APERTURE (1u << 18)
+/* The BO may have bytes of a BO that the program dropped, instead of zeros. */
+#define FERRY_BO_UNCLEARED (1u << 19)
 
 /* Populate the mapping now, instead of page by page at the first accesses. */
 #define FERRY_MAP_POPULATE DRM_FERRY_MMAP_POPULATE
@@ -326,7 +330,14 @@ const char *ferry_memtype_name(uint32_t memtype);
  * @allowed_placements: mask of all DRM_FERRY_PLACEMENT_* that the BO may ever have
  * @flags: mask of FERRY_BO_*; without FERRY_BO_START_* the BO is created in system
  *	memory if @allowed_placements has it, else in the aperture
- * @bo: out: the BO, one reference, all bytes zero
+ * @bo: out: the BO, one reference, all bytes zero, unless @flags have %FERRY_BO_UNCLEARED
+ *
+ * The function can use a BO of the same size, placements and flags that the program has
+ * dropped, together with its mapping. The library keeps BOs of up to 8 MiB in system memory, 64 MiB
+ * altogether, for one second or until the next call after that. The kernel can purge them
+ * meanwhile when memory runs short. It does not keep BOs that others may use: imported and exported
+ * ones, and those whose ferry_bo_handle(), ferry_bo_mmap_offset() or ferry_bo_map_range() was
+ * called. %FERRY_OPEN_NO_CACHE and the environment variable FERRY_CACHE=0 switch the cache off.
  *
  * Returns: 0, or
  * -EINVAL: @size, @allowed_placements or @flags is out of range, both FERRY_BO_START_*
@@ -401,7 +412,8 @@ struct ferry_bo *ferry_bo_ref(struct ferry_bo *bo);
  * @bo: the BO, or NULL
  *
  * Dropping the last reference closes the handle and removes the mapping of the BO, even if
- * ferry_bo_unmap() calls are missing. The memory is freed when it has no other user, such
+ * ferry_bo_unmap() calls are missing, or keeps both for ferry_bo_new(). The mapping must not be
+ * used any more in any case. The memory is freed when it has no other user, such
  * as a dma-buf, a framebuffer, a mapping or another process.
  */
 void ferry_bo_del(struct ferry_bo *bo);

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The cache of dropped BOs: ferry_bo_new() takes one of the same kind from it, with its mapping,
+ * instead of creating one. A BO in the cache is marked DRM_FERRY_MADV_DONTNEED, so that the kernel
+ * can purge it, and is not in the handle table.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "ferry_priv.h"
+
+#define FERRY_PAGE 4096ull
+#define FERRY_CACHE_MAX_SIZE (FERRY_PAGE << (FERRY_CACHE_BUCKETS - 1))
+/* Together, so that a program does not keep much that it does not use. */
+#define FERRY_CACHE_MAX_BYTES (64ull << 20)
+/* Nanoseconds after which an unused BO is closed, at the next call that uses the cache. */
+#define FERRY_CACHE_AGE 1000000000ll
+
+static int64_t ferry_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+/* The bucket for a size of whole pages: sizes from 2^i pages on, below 2^(i+1). */
+static struct ferry_bo **ferry_cache_bucket(struct ferry_cache *cache,
+					    uint64_t size)
+{
+	unsigned int i = 63 - __builtin_clzll(size / FERRY_PAGE);
+
+	return &cache->buckets[i];
+}
+
+void ferry_cache_init(struct ferry_cache *cache, uint32_t flags)
+{
+	const char *setting = getenv("FERRY_CACHE");
+
+	cache->enabled = !(flags & FERRY_OPEN_NO_CACHE) &&
+			 !(setting && !strcmp(setting, "0"));
+}
+
+/* Cut the BOs that are too old off the end of each list. The caller holds the lock. */
+static struct ferry_bo *ferry_cache_expire(struct ferry_cache *cache,
+					   int64_t now)
+{
+	struct ferry_bo *expired = NULL;
+
+	for (unsigned int i = 0; i < FERRY_CACHE_BUCKETS; i++) {
+		struct ferry_bo **link = &cache->buckets[i];
+
+		while (*link && now - (*link)->cached_at <= FERRY_CACHE_AGE)
+			link = &(*link)->next;
+		while (*link) {
+			struct ferry_bo *bo = *link;
+
+			*link = bo->next;
+			cache->bytes -= bo->size;
+			bo->next = expired;
+			expired = bo;
+		}
+	}
+	return expired;
+}
+
+static void ferry_cache_free(struct ferry_device *dev, struct ferry_bo *list)
+{
+	struct ferry_bo *next;
+
+	for (struct ferry_bo *bo = list; bo; bo = next) {
+		next = bo->next;
+		ferry_bo_map_fini(bo);
+		ferry_close_handle(dev, bo->handle);
+		pthread_mutex_destroy(&bo->map_lock);
+		free(bo);
+	}
+}
+
+/* Nobody else uses the device: closing it closes the handles. */
+void ferry_cache_fini(struct ferry_device *dev)
+{
+	for (unsigned int i = 0; i < FERRY_CACHE_BUCKETS; i++)
+		ferry_cache_free(dev, dev->cache.buckets[i]);
+}
+
+/* Decide whether a BO that nobody uses any more can be used again. */
+static bool ferry_cache_wants(struct ferry_device *dev, struct ferry_bo *bo)
+{
+	struct drm_ferry_bo_madvise madvise = {
+		.handle = bo->handle,
+		.madv = DRM_FERRY_MADV_DONTNEED,
+	};
+	struct drm_ferry_bo_query query = { .handle = bo->handle };
+
+	if (!dev->cache.enabled || !bo->cacheable)
+		return false;
+	/* The kernel refuses this for a BO that is shared or pinned. */
+	if (ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_MADVISE, &madvise) ||
+	    !madvise.retained)
+		return false;
+	/* It does not move any more, and must be where a new one would be. */
+	return !ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_QUERY, &query) &&
+	       query.placement == DRM_FERRY_PLACEMENT_SYSTEM;
+}
+
+/*
+ * Take a BO whose last reference was dropped, with the mapping if it has one. The caller still
+ * owns the reference of the BO to its device. Return false if the BO is not to be cached.
+ */
+bool ferry_cache_put(struct ferry_device *dev, struct ferry_bo *bo)
+{
+	struct ferry_cache *cache = &dev->cache;
+	struct ferry_bo *expired;
+	bool taken;
+
+	if (!ferry_cache_wants(dev, bo))
+		return false;
+
+	bo->map_count = 0;
+	bo->cached_at = ferry_now();
+	pthread_mutex_lock(&dev->lock);
+	expired = ferry_cache_expire(cache, bo->cached_at);
+	taken = cache->bytes + bo->size <= FERRY_CACHE_MAX_BYTES;
+	if (taken) {
+		struct ferry_bo **bucket = ferry_cache_bucket(cache, bo->size);
+
+		ferry_table_remove(&dev->bos, bo);
+		pthread_cond_broadcast(&dev->closed);
+		bo->next = *bucket;
+		*bucket = bo;
+		cache->bytes += bo->size;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	ferry_cache_free(dev, expired);
+	return taken;
+}
+
+/* Take the newest BO of a kind out of the cache. */
+static struct ferry_bo *ferry_cache_take(struct ferry_device *dev,
+					 uint64_t size,
+					 uint32_t allowed_placements,
+					 uint32_t flags)
+{
+	struct ferry_cache *cache = &dev->cache;
+	struct ferry_bo **link, *bo, *expired;
+
+	pthread_mutex_lock(&dev->lock);
+	expired = ferry_cache_expire(cache, ferry_now());
+	link = ferry_cache_bucket(cache, size);
+	while (*link && ((*link)->size != size || (*link)->flags != flags ||
+			 (*link)->allowed_placements != allowed_placements))
+		link = &(*link)->next;
+	bo = *link;
+	if (bo) {
+		*link = bo->next;
+		bo->next = NULL;
+		cache->bytes -= size;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	ferry_cache_free(dev, expired);
+	return bo;
+}
+
+static bool ferry_cache_clear(struct ferry_bo *bo)
+{
+	void *map;
+
+	if (ferry_bo_map(bo, FERRY_MAP_POPULATE, &map))
+		return false;
+	memset(map, 0, bo->size);
+	/* Keep the mapping for the caller. */
+	bo->map_count = 0;
+	return true;
+}
+
+bool ferry_cache_fits(const struct ferry_device *dev, uint64_t size)
+{
+	return dev->cache.enabled && size && size <= FERRY_CACHE_MAX_SIZE;
+}
+
+/*
+ * Find a BO for ferry_bo_new(). The caller inserts it in the handle table, and gives it a
+ * reference to the device.
+ */
+struct ferry_bo *ferry_cache_get(struct ferry_device *dev, uint64_t size,
+				 uint32_t allowed_placements, uint32_t flags)
+{
+	const uint32_t kind = flags & ~FERRY_BO_UNCLEARED;
+	struct ferry_bo *bo;
+
+	if (!ferry_cache_fits(dev, size))
+		return NULL;
+
+	size = (size + FERRY_PAGE - 1) & ~(FERRY_PAGE - 1);
+	while ((bo = ferry_cache_take(dev, size, allowed_placements, kind))) {
+		struct drm_ferry_bo_madvise madvise = {
+			.handle = bo->handle,
+			.madv = DRM_FERRY_MADV_WILLNEED,
+		};
+
+		if (!ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_MADVISE, &madvise) &&
+		    madvise.retained &&
+		    (flags & FERRY_BO_UNCLEARED || ferry_cache_clear(bo)))
+			return bo;
+		/* The kernel has purged it, or the device is gone. */
+		ferry_cache_free(dev, bo);
+	}
+	return NULL;
+}
