@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/slab.h>
 
@@ -253,4 +254,15 @@ void ferry_bo_mark_purged(struct ferry_bo *bo)
 		ferry_tt_drop_kept(bo);
 	ferry_tt_update_lru(bo);
 	atomic64_inc(&ferry_bo_device(bo)->stats.purged);
+}
+
+/**
+ * ferry_bo_exporter - get the name of the driver that exported an imported BO
+ * @bo: the BO
+ *
+ * Return: the name, valid as long as the BO.
+ */
+const char *ferry_bo_exporter(const struct ferry_bo *bo)
+{
+	return bo->base.base.import_attach->dmabuf->exp_name;
 }

@@ -5,10 +5,9 @@
 #include <linux/dma-resv.h>
 #include <linux/types.h>
 
+#include "ferry_device.h"
+
 struct drm_file;
-struct ferry_bo;
-struct ferry_device;
-struct ttm_buffer_object;
 
 void ferry_bo_destroy(struct ttm_buffer_object *tbo);
 struct ferry_bo *ferry_bo_from_ttm(struct ttm_buffer_object *tbo);
@@ -22,5 +21,12 @@ int ferry_bo_memtype(const struct ferry_bo *bo);
 bool ferry_bo_is_resident(const struct ferry_bo *bo);
 bool ferry_bo_is_idle(struct ferry_bo *bo, enum dma_resv_usage usage);
 void ferry_bo_mark_purged(struct ferry_bo *bo);
+const char *ferry_bo_exporter(const struct ferry_bo *bo);
+
+/* Check if the memory of a BO belongs to another device or driver, see ferry_import.c. */
+static inline bool ferry_bo_is_imported(const struct ferry_bo *bo)
+{
+	return bo->base.base.import_attach != NULL;
+}
 
 #endif /* _FERRY_BO_H_ */

@@ -251,11 +251,20 @@ static inline u64 ferry_compat_rdmsr(u32 msr)
 	return val;
 }
 
+/* 7.0: &dma_buf_attach_ops.move_notify is called invalidate_mappings */
+#ifdef FERRY_HAVE_MOVE_NOTIFY
+#define FERRY_ATTACH_OPS_MOVED(fn) .move_notify = fn
+#else
+#define FERRY_ATTACH_OPS_MOVED(fn) .invalidate_mappings = fn
+#endif
+
 /* 6.13: MODULE_IMPORT_NS() takes a string */
 #ifdef FERRY_HAVE_IMPORT_NS_NAME
 #define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
+#define FERRY_IMPORT_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)
 #else
 #define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
+#define FERRY_IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
 #endif /* _FERRY_COMPAT_H_ */

@@ -90,6 +90,13 @@ static void ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 	}
 
 	ferry_gem_query_reserved(bo, &query);
+	if (query.flags & DRM_FERRY_BO_IMPORTED) {
+		dma_resv_unlock(obj->resv);
+		seq_printf(m, "bo 0x%llx size %llu imported from %s handles %u\n",
+			   drm_vma_node_offset_addr(&obj->vma_node), query.size, query.exporter,
+			   obj->handle_count);
+		return;
+	}
 	seq_printf(m, "bo 0x%llx size %llu huge %llu placement %s allowed 0x%x caching %s flags 0x%x handles %u pinned %u madv %u blocks ",
 		   drm_vma_node_offset_addr(&obj->vma_node), query.size, query.huge_size,
 		   query.placement == DRM_FERRY_PLACEMENT_APERTURE ? "aperture" : "system",

@@ -22,6 +22,7 @@
 #include "ferry_fault.h"
 #include "ferry_fdinfo.h"
 #include "ferry_gem.h"
+#include "ferry_import.h"
 #include "ferry_ioctl.h"
 #include "ferry_job.h"
 #include "ferry_kms.h"
@@ -83,6 +84,7 @@ static const struct file_operations ferry_drv_fops = {
 	.ioctls = ferry_drv_ioctls, \
 	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls), \
 	.fops = &ferry_drv_fops, \
+	.gem_prime_import = ferry_import_dma_buf, \
 	.dumb_create = ferry_gem_dumb_create, \
 	.show_fdinfo = ferry_fdinfo_show, \
 	DRM_FBDEV_TTM_DRIVER_OPS, \

@@ -94,6 +94,10 @@ static int ferry_evict_bo(struct ferry_bo *bo, enum ferry_evict_discard discard,
 {
 	int ret = 0;
 
+	/* The reservation of an imported BO belongs to its exporter. */
+	if (ferry_bo_is_imported(bo))
+		return 0;
+
 	dma_resv_lock(bo->base.base.resv, NULL);
 	if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
 		ret = bo->base.pin_count ? -EBUSY :

@@ -546,7 +546,7 @@ int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 		ret = drm_gem_mmap_obj(obj, obj->size - first, vma);
 	else
 		ret = -EACCES;
-	if (!ret && populate)
+	if (!ret && populate && !obj->import_attach)
 		ferry_fault_queue_populate(vma);
 
 	drm_gem_object_put(obj);

@@ -28,6 +28,8 @@ struct ferry_fdinfo_region {
 
 struct ferry_fdinfo {
 	struct ferry_fdinfo_region system, aperture;
+	/* bytes of imported BOs */
+	u64 imported;
 	/* bytes of kept pages */
 	u64 kept;
 };
@@ -83,6 +85,10 @@ static void ferry_fdinfo_collect(struct ferry_fdinfo *info, struct drm_file *fil
 
 	spin_lock(&file->table_lock);
 	idr_for_each_entry(&file->object_idr, obj, id) {
+		if (ferry_bo_is_imported(gem_to_ferry_bo(obj))) {
+			info->imported += obj->size;
+			continue;
+		}
 		drm_gem_object_get(obj);
 		/* Counting the bytes that PMDs can map takes long for a large BO. */
 		spin_unlock(&file->table_lock);
@@ -116,7 +122,8 @@ static void ferry_fdinfo_print(struct drm_printer *p, struct ferry_fdinfo_region
  *
  * A BO counts in the region of its current placement. ferry-huge-* is the part of a region
  * that PMDs of 2 MiB can map. ferry-kept-system is the size of the kept pages, which no region
- * includes and which reclaim frees before anything else. The engine "copy" is the CPUs: the
+ * includes and which reclaim frees before anything else. ferry-imported is the size of imported
+ * BOs, whose memory is their exporter's and which no region includes either. The engine "copy" is the CPUs: the
  * time that they spent in copies that are accounted to this client.
  *
  * Waits for no reservation. A BO that another thread has reserved counts in drm-total-* (or
@@ -132,6 +139,7 @@ void ferry_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 	ferry_fdinfo_print(p, &info.system, "system");
 	ferry_fdinfo_print(p, &info.aperture, "aperture");
 	drm_printf(p, "ferry-kept-system:\t%llu KiB\n", info.kept >> 10);
+	drm_printf(p, "ferry-imported:\t%llu KiB\n", info.imported >> 10);
 	drm_printf(p, "drm-engine-capacity-copy:\t%u\n", num_online_cpus());
 	drm_printf(p, "drm-engine-copy:\t%lld ns\n", atomic64_read(&client->copy_ns));
 }

@@ -17,6 +17,7 @@
 #include "ferry_bo.h"
 #include "ferry_compat.h"
 #include "ferry_device.h"
+#include "ferry_export.h"
 #include "ferry_fault.h"
 #include "ferry_gem.h"
 #include "ferry_placement.h"
@@ -39,7 +40,7 @@ static void ferry_gem_free(struct drm_gem_object *obj)
 
 static const struct drm_gem_object_funcs ferry_gem_funcs = {
 	.free = ferry_gem_free,
-	.export = ferry_prime_export,
+	.export = ferry_export_bo,
 	.pin = ferry_prime_pin,
 	.unpin = ferry_prime_unpin,
 	.get_sg_table = ferry_prime_get_sg_table,
@@ -129,6 +130,22 @@ struct ferry_bo *ferry_gem_create(struct ferry_device *ferry, struct ferry_clien
 	return target.bo;
 }
 
+static void ferry_gem_query_imported(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
+{
+	args->size = bo->base.base.size;
+	args->allowed_placements = 0;
+	args->placement = 0;
+	args->caching = DRM_FERRY_CACHING_CACHED;
+	args->flags = DRM_FERRY_BO_IMPORTED;
+	args->pinned = 1;
+	args->memtype = DRM_FERRY_MEMTYPE_UNKNOWN;
+	args->huge_size = 0;
+	args->madv = DRM_FERRY_MADV_WILLNEED;
+	args->pad2 = 0;
+	memset(args->exporter, 0, sizeof(args->exporter));
+	strscpy(args->exporter, ferry_bo_exporter(bo), sizeof(args->exporter));
+}
+
 /**
  * ferry_gem_query_reserved - report the properties of a BO
  * @bo: the BO, reserved
@@ -136,6 +153,11 @@ struct ferry_bo *ferry_gem_create(struct ferry_device *ferry, struct ferry_clien
  */
 void ferry_gem_query_reserved(struct ferry_bo *bo, struct drm_ferry_bo_query *args)
 {
+	if (ferry_bo_is_imported(bo)) {
+		ferry_gem_query_imported(bo, args);
+		return;
+	}
+
 	args->size = bo->base.base.size;
 	args->allowed_placements = bo->allowed_placements;
 	args->placement = ferry_bo_placement(bo);
@@ -146,6 +168,7 @@ void ferry_gem_query_reserved(struct ferry_bo *bo, struct drm_ferry_bo_query *ar
 	args->huge_size = ferry_pte_huge_bytes(bo);
 	args->madv = bo->madv;
 	args->pad2 = 0;
+	memset(args->exporter, 0, sizeof(args->exporter));
 }
 
 /**

@@ -52,34 +52,6 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 }
 
 /**
- * ferry_prime_export - export a BO as a dma-buf
- * @obj: the BO's GEM object
- * @flags: mask of DRM_CLOEXEC and DRM_RDWR
- *
- * Return: the dma-buf, or an error pointer: -EINVAL if the BO is not marked
- * DRM_FERRY_MADV_WILLNEED, -ENOMEM or -ERESTARTSYS.
- */
-struct dma_buf *ferry_prime_export(struct drm_gem_object *obj, int flags)
-{
-	struct ferry_bo *bo = gem_to_ferry_bo(obj);
-	int ret;
-
-	ret = ttm_bo_reserve(&bo->base, true, false, NULL);
-	if (ret)
-		return ERR_PTR(ret);
-
-	if (bo->madv == DRM_FERRY_MADV_WILLNEED)
-		bo->shared = true;
-	else
-		ret = -EINVAL;
-	dma_resv_unlock(obj->resv);
-	if (ret)
-		return ERR_PTR(ret);
-
-	return drm_gem_prime_export(obj, flags);
-}
-
-/**
  * ferry_prime_pin - pin a BO in system memory
  * @obj: the BO's GEM object, reserved
  *

@@ -6,7 +6,6 @@ struct drm_gem_object;
 struct iosys_map;
 struct sg_table;
 
-struct dma_buf *ferry_prime_export(struct drm_gem_object *obj, int flags);
 int ferry_prime_pin(struct drm_gem_object *obj);
 void ferry_prime_unpin(struct drm_gem_object *obj);
 struct sg_table *ferry_prime_get_sg_table(struct drm_gem_object *obj);

@@ -79,7 +79,9 @@ enum drm_ferry_memtype {
 	/** @DRM_FERRY_MEMTYPE_WP: write-protected */
 	DRM_FERRY_MEMTYPE_WP = 4,
 	/** @DRM_FERRY_MEMTYPE_WB: cached (write-back) */
-	DRM_FERRY_MEMTYPE_WB = 5
+	DRM_FERRY_MEMTYPE_WB = 5,
+	/** @DRM_FERRY_MEMTYPE_UNKNOWN: only for imported BOs: the exporter decides */
+	DRM_FERRY_MEMTYPE_UNKNOWN = 6
 };
 
 /* The device has a display: KMS and dumb buffers are available. */
@@ -138,6 +140,16 @@ struct drm_ferry_device_query {
  * fragmentation.
  */
 #define DRM_FERRY_BO_CONTIGUOUS		0x1
+/*
+ * Only reported by &DRM_IOCTL_FERRY_BO_QUERY: the BO was imported as a dma-buf, and its memory
+ * belongs to another driver or device, the exporter. It cannot be migrated (EINVAL), because it
+ * has no allowed placement, nor be marked %DRM_FERRY_MADV_DONTNEED (EBUSY). The exporter
+ * provides its mappings.
+ */
+#define DRM_FERRY_BO_IMPORTED		0x2
+
+/* The size of &drm_ferry_bo_query.exporter. */
+#define DRM_FERRY_EXPORTER_LEN		32
 
 /**
  * struct drm_ferry_bo_create - argument of &DRM_IOCTL_FERRY_BO_CREATE
@@ -203,7 +215,9 @@ struct drm_ferry_bo_create {
  *
  * mmap() itself fails with EACCES if this open file has no handle of the BO, or if the
  * mapping is writable and the file is open for reading only. It fails with EINVAL for
- * MAP_PRIVATE and for a range that is not inside one BO.
+ * MAP_PRIVATE, for a range that is not inside one BO, and for a part of an imported BO that does
+ * not begin at its first byte. The exporter can refuse to map an imported BO, with an error of
+ * its own.
  *
  * Errors: EINVAL: a flag is unknown. ENOENT: no such handle.
  */
@@ -239,17 +253,25 @@ struct drm_ferry_bo_query {
 	__u32 pad;
 	/** @size: out: size in bytes, whole pages */
 	__u64 size;
-	/** @allowed_placements: out: mask of all DRM_FERRY_PLACEMENT_* that it may ever have */
+	/**
+	 * @allowed_placements: out: mask of all DRM_FERRY_PLACEMENT_* that it may ever have; 0
+	 * for an imported BO
+	 */
 	__u32 allowed_placements;
-	/** @placement: out: its present DRM_FERRY_PLACEMENT_* */
+	/** @placement: out: its present DRM_FERRY_PLACEMENT_*; 0 for an imported BO */
 	__u32 placement;
 	/** @caching: out: DRM_FERRY_CACHING_* while it is in system memory */
 	__u32 caching;
-	/** @memtype: out: &enum drm_ferry_memtype of its user mappings at its present placement */
+	/**
+	 * @memtype: out: &enum drm_ferry_memtype of its user mappings at its present placement;
+	 * %DRM_FERRY_MEMTYPE_UNKNOWN for an imported BO
+	 */
 	__u32 memtype;
 	/** @flags: out: mask of DRM_FERRY_BO_* */
 	__u32 flags;
-	/** @pinned: out: 1 if it is pinned, for scanout or for another device, else 0 */
+	/**
+	 * @pinned: out: 1 if it is pinned, for scanout or for another device, or imported, else 0
+	 */
 	__u32 pinned;
 	/**
 	 * @huge_size: out: number of bytes that page table entries of 2 MiB can map at the
@@ -261,6 +283,11 @@ struct drm_ferry_bo_query {
 	__u32 madv;
 	/** @pad2: out: zero */
 	__u32 pad2;
+	/**
+	 * @exporter: out: name of the driver that exported an imported BO, cut off and padded with
+	 * zeros to %DRM_FERRY_EXPORTER_LEN bytes, at least one; all zero for any other BO
+	 */
+	char exporter[DRM_FERRY_EXPORTER_LEN];
 };
 
 /**
@@ -412,7 +439,7 @@ struct drm_ferry_bo_wait {
  * Errors: EINVAL: @madv is neither %DRM_FERRY_MADV_WILLNEED nor
  * %DRM_FERRY_MADV_DONTNEED; @retained or @pad is not zero. ENOENT: no such
  * handle. EBUSY: %DRM_FERRY_MADV_DONTNEED for a BO that is pinned or shared: it
- * is or was exported as a dma-buf, or has more than one handle.
+ * is or was exported as a dma-buf, is imported, or has more than one handle.
  */
 struct drm_ferry_bo_madvise {
 	/** @handle: in: handle of the BO */

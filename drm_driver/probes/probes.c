@@ -8,6 +8,7 @@
  * So kernels with backported changes work, and release candidates. A new probe is one function,
  * used by no other probe, because a compiler may report an unknown function only once.
  */
+#include <linux/dma-buf.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -147,6 +148,12 @@ static __maybe_unused u64 probe_RDMSRQ(u32 msr)
 
 	rdmsrq(msr, val);
 	return val;
+}
+
+/* 7.0: &dma_buf_attach_ops.move_notify is called invalidate_mappings */
+static __maybe_unused bool probe_MOVE_NOTIFY(const struct dma_buf_attach_ops *ops)
+{
+	return ops->move_notify;
 }
 
 /*

@@ -5,10 +5,7 @@
  * Description: Sharing BOs between clients as dma-bufs, and the identity of clients in fdinfo
  */
 #include <fcntl.h>
-#include <linux/udmabuf.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 
 #include "igt.h"
 
@@ -200,52 +197,6 @@ static void test_invalid(int fd)
 	igt_assert_eq(errno, EINVAL);
 	close(file);
 	gem_close(fd, handle);
-	errno = 0;
-}
-
-/* Create a dma-buf of another driver, udmabuf, with a pattern in it. */
-static int foreign_dma_buf(size_t pages)
-{
-	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC,
-					 .size = pages * PAGE };
-	int device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), memfd, prime;
-	void *map;
-
-	igt_require_f(device >= 0, "/dev/udmabuf: %s\n", strerror(errno));
-	memfd = syscall(SYS_memfd_create, "foreign",
-			2u /* MFD_ALLOW_SEALING */);
-	igt_assert_fd(memfd);
-	igt_assert_eq(ftruncate(memfd, pages * PAGE), 0);
-	map = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   memfd, 0);
-	igt_assert(map != MAP_FAILED);
-	igt_ferry_fill(map, 0, pages, 4711, 1);
-	munmap(map, pages * PAGE);
-	igt_assert_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-	create.memfd = memfd;
-	prime = ioctl(device, UDMABUF_CREATE, &create);
-	igt_assert_f(prime >= 0, "UDMABUF_CREATE: %s\n", strerror(errno));
-	close(memfd);
-	close(device);
-	return prime;
-}
-
-/**
- * SUBTEST: foreign-dma-buf
- * Description: Importing a dma-buf of another driver fails
- */
-static void test_foreign_dma_buf(int fd)
-{
-	uint64_t bos = igt_ferry_stat(fd, "bos");
-	int prime = foreign_dma_buf(8);
-	uint32_t handle = 0;
-
-	igt_assert_f(drmPrimeFDToHandle(fd, prime, &handle),
-		     "a dma-buf of another driver was imported\n");
-	igt_assert(errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS);
-	igt_assert_eq_u32(handle, 0);
-	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos);
-	close(prime);
 	errno = 0;
 }
 
@@ -479,8 +430,6 @@ static const struct igt_ferry_test tests[] = {
 	{ "invalid",
 	  "Export and import fail for invalid handles, flags and files",
 	  test_invalid },
-	{ "foreign-dma-buf", "Importing a dma-buf of another driver fails",
-	  test_foreign_dma_buf },
 	{ "fd-not-returned",
 	  "If an export cannot return the file descriptor, the dma-buf is intact and closing it frees the BO",
 	  test_fd_not_returned },
