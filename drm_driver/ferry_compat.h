@@ -258,6 +258,13 @@ static inline u64 ferry_compat_rdmsr(u32 msr)
 #define FERRY_ATTACH_OPS_MOVED(fn) .invalidate_mappings = fn
 #endif
 
+/* 7.0: dma_buf_invalidate_mappings() replaces dma_buf_move_notify() */
+#ifdef FERRY_HAVE_MOVE_NOTIFY
+#define ferry_compat_invalidate_mappings dma_buf_move_notify
+#else
+#define ferry_compat_invalidate_mappings dma_buf_invalidate_mappings
+#endif
+
 /* 6.13: MODULE_IMPORT_NS() takes a string */
 #ifdef FERRY_HAVE_IMPORT_NS_NAME
 #define FERRY_IMPORT_KUNIT_EXPORTS MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)

@@ -17,6 +17,7 @@
 #include "ferry_tt.h"
 #include "ferry_vram_mgr.h"
 
+struct dma_buf;
 struct ferry_kms;
 struct workqueue_struct;
 
@@ -116,6 +117,12 @@ struct ferry_bo {
 	bool no_space;
 	/** @shared: the BO is or was exported as a dma-buf; protected by dma_resv */
 	bool shared;
+	/** @dma_buf: dma-buf of the BO, without a reference, or NULL; protected by dma_resv */
+	struct dma_buf *dma_buf;
+	/** @dma_mappings: DMA mappings that importers hold; protected by dma_resv */
+	struct list_head dma_mappings;
+	/** @dma_pins: number of pins for importers; protected by dma_resv */
+	unsigned int dma_pins;
 	/** @madv: DRM_FERRY_MADV_*; protected by dma_resv */
 	u32 madv;
 	/** @reported: placement that fdinfo has reported last, or 0; a hint, without a lock */

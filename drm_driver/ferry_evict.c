@@ -15,6 +15,7 @@
 #include "ferry_bo.h"
 #include "ferry_ctx.h"
 #include "ferry_device.h"
+#include "ferry_dma.h"
 #include "ferry_evict.h"
 #include "ferry_job.h"
 #include "ferry_placement.h"
@@ -83,6 +84,7 @@ static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard di
 	if (bo->madv != DRM_FERRY_MADV_WILLNEED)
 		ferry_bo_mark_purged(bo);
 
+	ferry_dma_invalidate(bo);
 	/* TTM does not zap the mappings, and kept pages have old contents. */
 	ttm_bo_unmap_virtual(&bo->base);
 	ferry_tt_drop_kept(bo);
@@ -162,11 +164,27 @@ int ferry_evict_all(struct ferry_device *ferry)
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_evict_all);
 
+/* The device is removed or reset: no importer can keep a BO in the aperture. */
+static void ferry_evict_drop_pins(struct ferry_device *ferry)
+{
+	struct ferry_bo *bo = NULL;
+
+	while ((bo = ferry_bo_next(ferry, bo))) {
+		if (ferry_bo_is_imported(bo))
+			continue;
+		dma_resv_lock(bo->base.base.resv, NULL);
+		ferry_dma_drop_pins(bo);
+		dma_resv_unlock(bo->base.base.resv);
+	}
+}
+
 static void ferry_evict_zap_all(struct ferry_device *ferry)
 {
 	struct ferry_bo *bo = NULL;
 
 	while ((bo = ferry_bo_next(ferry, bo))) {
+		if (ferry_bo_is_imported(bo))
+			continue;
 		dma_resv_lock(bo->base.base.resv, NULL);
 		if (ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
 			ttm_bo_unmap_virtual(&bo->base);
@@ -225,6 +243,7 @@ static bool ferry_evict_finish(struct ferry_device *ferry, enum ferry_evict_disc
  */
 void ferry_evict_discard(struct ferry_device *ferry)
 {
+	ferry_evict_drop_pins(ferry);
 	drm_err(&ferry->drm, "the device does not respond: contents of the aperture are lost\n");
 	ferry_evict_finish(ferry, FERRY_EVICT_DISCARD_ALL);
 }
@@ -246,6 +265,7 @@ void ferry_evict_discard(struct ferry_device *ferry)
  */
 bool ferry_evict_final(struct ferry_device *ferry)
 {
+	ferry_evict_drop_pins(ferry);
 	return ferry_evict_finish(ferry, FERRY_EVICT_SAVE_ALL);
 }
 

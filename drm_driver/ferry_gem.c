@@ -41,9 +41,6 @@ static void ferry_gem_free(struct drm_gem_object *obj)
 static const struct drm_gem_object_funcs ferry_gem_funcs = {
 	.free = ferry_gem_free,
 	.export = ferry_export_bo,
-	.pin = ferry_prime_pin,
-	.unpin = ferry_prime_unpin,
-	.get_sg_table = ferry_prime_get_sg_table,
 	.vmap = ferry_prime_vmap,
 	.vunmap = ferry_prime_vunmap,
 	.mmap = ferry_fault_gem_mmap,
@@ -75,6 +72,7 @@ static struct ferry_bo *ferry_gem_create_empty(struct ferry_device *ferry,
 	}
 
 	INIT_LIST_HEAD(&bo->node);
+	INIT_LIST_HEAD(&bo->dma_mappings);
 	bo->allowed_placements = args->allowed_placements;
 	bo->caching = args->caching;
 	bo->flags = args->flags;

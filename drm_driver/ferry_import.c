@@ -129,6 +129,7 @@ static struct ferry_bo *ferry_import_create(struct drm_device *drm, struct dma_b
 		return ERR_PTR(-ENOMEM);
 
 	INIT_LIST_HEAD(&bo->node);
+	INIT_LIST_HEAD(&bo->dma_mappings);
 	bo->shared = true;
 	bo->base.bdev = &ferry->ttm;
 	obj = &bo->base.base;

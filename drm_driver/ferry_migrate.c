@@ -8,6 +8,7 @@
 #include "ferry_copy.h"
 #include "ferry_ctx.h"
 #include "ferry_device.h"
+#include "ferry_dma.h"
 #include "ferry_job.h"
 #include "ferry_migrate.h"
 #include "ferry_shrinker.h"
@@ -97,6 +98,25 @@ static int ferry_migrate_by_job(struct ferry_device *ferry, struct ferry_bo *bo,
 	return ret;
 }
 
+/* A move to system memory needs pages, and a BO in swap is read back first. */
+static int ferry_migrate_populate(struct ttm_buffer_object *tbo, bool evict,
+				  struct ferry_ctx *ctx, struct ttm_resource *to)
+{
+	int ret;
+
+	if (ferry_vram_mgr_owns(to) && !(tbo->ttm && ferry_compat_tt_is_swapped(tbo->ttm)))
+		return 0;
+
+	ret = ferry_shrinker_populate(tbo, &ctx->base);
+	if (ret == -ENOMEM && evict) {
+		/* TTM tries to evict the next BO only after -ENOSPC. */
+		ctx->no_memory = true;
+		return -ENOSPC;
+	}
+
+	return ret;
+}
+
 /**
  * ferry_migrate_move - move a BO to another resource
  * @tbo: the BO, reserved, without user mappings
@@ -133,25 +153,22 @@ int ferry_migrate_move(struct ttm_buffer_object *tbo, bool evict,
 		return -EINVAL;
 
 	ctx = to_ferry_ctx(base);
-	/* ttm_bo_move_accel_cleanup() needs an old resource to hold until the fence signals. */
-	by_job = ctx->batch && ctx->bo == bo && tbo->resource;
+	/* Before the test for fences: importers can add some. */
+	ferry_dma_invalidate(bo);
+	/*
+	 * ttm_bo_move_accel_cleanup() needs an old resource to hold until the fence signals, and
+	 * frees system pages then, which an importer can still have mapped.
+	 */
+	by_job = ctx->batch && ctx->bo == bo && tbo->resource && list_empty(&bo->dma_mappings);
 	if (!by_job) {
 		ret = ferry_migrate_wait(bo, ctx);
 		if (ret)
 			return ret;
 	}
 
-	/* A move to system memory needs pages, and a BO in swap is read back first. */
-	if (!ferry_vram_mgr_owns(to) || (tbo->ttm && ferry_compat_tt_is_swapped(tbo->ttm))) {
-		ret = ferry_shrinker_populate(tbo, base);
-		if (ret == -ENOMEM && evict) {
-			/* TTM tries to evict the next BO only after -ENOSPC. */
-			ctx->no_memory = true;
-			return -ENOSPC;
-		}
-		if (ret)
-			return ret;
-	}
+	ret = ferry_migrate_populate(tbo, evict, ctx, to);
+	if (ret)
+		return ret;
 
 	copy = (struct ferry_copy) {
 		.size = tbo->base.size,

@@ -17,16 +17,15 @@
 #include "ferry_vram_mgr.h"
 
 /**
- * DOC: Sharing
+ * ferry_prime_to_system - move a BO to system memory for another device
+ * @bo: the BO, reserved
  *
- * While another device has a dma-buf of a BO attached, the BO is pinned in system memory: the
- * scatter-gather table of the attachment holds its system pages, which stay valid when ferry's
- * device is removed. Attaching fails with -EBUSY while the BO is scanned out, because it is
- * then pinned in the aperture, and with -EINVAL if the BO is aperture-only or is not marked
- * DRM_FERRY_MADV_WILLNEED.
+ * Return: 0 if the BO has system pages; their contents can still be behind a fence. -EINVAL if the
+ * BO is aperture-only or not marked DRM_FERRY_MADV_WILLNEED, -EBUSY if it is pinned in the
+ * aperture or its fences do not signal in time, -EIO if it cannot be read back from swap or the
+ * device does not decode its memory, or -ENOMEM.
  */
-
-static int ferry_prime_to_system(struct ferry_bo *bo)
+int ferry_prime_to_system(struct ferry_bo *bo)
 {
 	struct ferry_ctx ctx = { .base = { .gfp_retry_mayfail = true } };
 	int ret;
@@ -44,57 +43,7 @@ static int ferry_prime_to_system(struct ferry_bo *bo)
 			return ret;
 	}
 
-	ret = ttm_bo_wait_ctx(&bo->base, &ctx.base);
-	if (ret)
-		return ret;
-
 	return ferry_shrinker_populate(&bo->base, &ctx.base);
-}
-
-/**
- * ferry_prime_pin - pin a BO in system memory
- * @obj: the BO's GEM object, reserved
- *
- * Return: 0, -EINVAL if the BO is aperture-only or not marked DRM_FERRY_MADV_WILLNEED, -EBUSY
- * if it is pinned in the aperture or its fences do not signal in time, -EIO if it cannot be
- * read back from swap, or -ENOMEM.
- */
-int ferry_prime_pin(struct drm_gem_object *obj)
-{
-	struct ferry_bo *bo = gem_to_ferry_bo(obj);
-	int ret;
-
-	dma_resv_assert_held(obj->resv);
-
-	ret = ferry_prime_to_system(bo);
-	if (!ret)
-		ferry_placement_pin(bo);
-
-	return ret;
-}
-
-/**
- * ferry_prime_unpin - undo ferry_prime_pin()
- * @obj: the BO's GEM object, reserved
- */
-void ferry_prime_unpin(struct drm_gem_object *obj)
-{
-	dma_resv_assert_held(obj->resv);
-
-	ferry_placement_unpin(gem_to_ferry_bo(obj));
-}
-
-/**
- * ferry_prime_get_sg_table - get a scatter-gather table of a BO's pages
- * @obj: the BO's GEM object, pinned in system memory
- *
- * Return: a new table, or an error pointer.
- */
-struct sg_table *ferry_prime_get_sg_table(struct drm_gem_object *obj)
-{
-	struct ttm_tt *tt = gem_to_ferry_bo(obj)->base.ttm;
-
-	return drm_prime_pages_to_sg(obj->dev, tt->pages, tt->num_pages);
 }
 
 /**
@@ -102,10 +51,10 @@ struct sg_table *ferry_prime_get_sg_table(struct drm_gem_object *obj)
  * @obj: the BO's GEM object, reserved
  * @map: set to the mapping
  *
- * A BO in the aperture stays there if it is contiguous and has no dma-buf: the mapping is then
+ * A BO in the aperture stays there if it is contiguous and was never exported: the mapping is then
  * a part of the kernel's mapping of the aperture. Any other BO is moved to system memory.
  *
- * Return: 0, or an error of ferry_prime_pin().
+ * Return: 0, or an error of ferry_prime_to_system().
  */
 int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {

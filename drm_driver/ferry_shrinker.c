@@ -73,7 +73,9 @@ static bool ferry_shrinker_purge(FERRY_GEM_LRU_SHRINK_ARGS)
 
 static bool ferry_shrinker_drop_kept(FERRY_GEM_LRU_SHRINK_ARGS)
 {
-	return dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP) &&
+	/* An importer that has not unmapped the BO yet may still access the pages. */
+	return list_empty(&gem_to_ferry_bo(obj)->dma_mappings) &&
+	       dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP) &&
 	       ferry_tt_drop_kept(gem_to_ferry_bo(obj));
 }
 

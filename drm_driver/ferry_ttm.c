@@ -67,9 +67,13 @@ static bool ferry_ttm_eviction_valuable(struct ttm_buffer_object *tbo,
 	/* An aperture-only BO must not move to system memory. */
 	if (!(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM))
 		return false;
-	/* Evicting system memory means swapping out. BOs marked DONTNEED are purged instead. */
+	/*
+	 * Evicting system memory means swapping out. BOs marked DONTNEED are purged instead, and
+	 * importers hold the addresses of system pages.
+	 */
 	if (place && place->mem_type == TTM_PL_SYSTEM &&
-	    (bo->madv != DRM_FERRY_MADV_WILLNEED || !ferry_shrinker_can_swap()))
+	    (bo->madv != DRM_FERRY_MADV_WILLNEED || !ferry_shrinker_can_swap() ||
+	     !list_empty(&bo->dma_mappings)))
 		return false;
 
 	return ttm_bo_eviction_valuable(tbo, place);

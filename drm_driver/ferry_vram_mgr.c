@@ -68,6 +68,7 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 
 	ttm_resource_init(tbo, place, &vres->base);
 	INIT_LIST_HEAD(&vres->blocks);
+	vres->users = 1;
 
 	if (place->flags & TTM_PL_FLAG_CONTIGUOUS)
 		flags |= GPU_BUDDY_CONTIGUOUS_ALLOCATION;
@@ -107,19 +108,55 @@ err_fini:
 	return ret;
 }
 
+/**
+ * ferry_vram_mgr_hold - keep the blocks of a resource allocated
+ * @mgr: the manager
+ * @vres: the resource of a BO that is reserved
+ */
+void ferry_vram_mgr_hold(struct ferry_vram_mgr *mgr, struct ferry_vram_resource *vres)
+{
+	mutex_lock(&mgr->lock);
+	vres->users++;
+	mutex_unlock(&mgr->lock);
+}
+
+/**
+ * ferry_vram_mgr_drop - undo ferry_vram_mgr_hold(), or free a resource for TTM
+ * @mgr: the manager
+ * @vres: the resource
+ *
+ * Until the last user has dropped them, the blocks of a resource that TTM has freed are
+ * unevictable.
+ */
+void ferry_vram_mgr_drop(struct ferry_vram_mgr *mgr, struct ferry_vram_resource *vres)
+{
+	bool last;
+
+	mutex_lock(&mgr->lock);
+	last = !--vres->users;
+	if (last) {
+		gpu_buddy_free_list(&mgr->mm, &vres->blocks, 0);
+		if (vres->unevictable)
+			atomic64_sub(vres->base.size, &mgr->unevictable);
+	}
+	mutex_unlock(&mgr->lock);
+	if (last)
+		kfree(vres);
+}
+
 static void ferry_vram_mgr_free(struct ttm_resource_manager *man, struct ttm_resource *res)
 {
 	struct ferry_vram_resource *vres = to_ferry_vram_resource(res);
 	struct ferry_vram_mgr *mgr = to_ferry_vram_mgr(man);
 
-	mutex_lock(&mgr->lock);
-	gpu_buddy_free_list(&mgr->mm, &vres->blocks, 0);
-	mutex_unlock(&mgr->lock);
-	if (vres->unevictable)
-		atomic64_sub(res->size, &mgr->unevictable);
-
 	ttm_resource_fini(man, res);
-	kfree(vres);
+	mutex_lock(&mgr->lock);
+	if (vres->users > 1 && !vres->unevictable) {
+		vres->unevictable = true;
+		atomic64_add(res->size, &mgr->unevictable);
+	}
+	mutex_unlock(&mgr->lock);
+	ferry_vram_mgr_drop(mgr, vres);
 }
 
 static bool ferry_vram_mgr_intersects(struct ttm_resource_manager *man,

@@ -24,7 +24,7 @@ struct ferry_vram_mgr {
 	/** @mm: the buddy allocator, in byte offsets into the aperture */
 	struct gpu_buddy mm;
 	/**
-	 * @lock: protects @mm. dma_resv cannot: allocations for different BOs run
+	 * @lock: protects @mm and &ferry_vram_resource.users. dma_resv cannot: allocations for different BOs run
 	 * concurrently. The allocator allocates memory under it, so direct reclaim, and with
 	 * it &ferry_tt_mgr.lock, nest inside.
 	 */
@@ -45,6 +45,11 @@ struct ferry_vram_resource {
 	struct ttm_resource base;
 	/** @blocks: blocks in the order of the BO's bytes */
 	struct list_head blocks;
+	/**
+	 * @users: TTM, until it frees the resource, and the DMA mappings of importers; the last
+	 * one frees @blocks. Protected by &ferry_vram_mgr.lock
+	 */
+	unsigned int users;
 	/** @contiguous: @blocks follow each other without a gap */
 	bool contiguous;
 	/** @unevictable: counted in &ferry_vram_mgr.unevictable for as long as it exists */
@@ -65,6 +70,8 @@ static inline bool ferry_vram_mgr_owns(const struct ttm_resource *res)
 
 void ferry_vram_mgr_set_blocked(struct ferry_vram_mgr *mgr, bool blocked);
 int ferry_vram_mgr_init(struct ferry_device *ferry);
+void ferry_vram_mgr_hold(struct ferry_vram_mgr *mgr, struct ferry_vram_resource *vres);
+void ferry_vram_mgr_drop(struct ferry_vram_mgr *mgr, struct ferry_vram_resource *vres);
 u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr);
 bool ferry_vram_mgr_is_unevictable(const struct ferry_bo *bo);
 void ferry_vram_mgr_account_pin(struct ferry_bo *bo);

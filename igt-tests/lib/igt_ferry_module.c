@@ -283,40 +283,40 @@ void igt_ferry_module_memory(long *available, long *slab)
 	*slab = igt_ferry_field("/proc/meminfo", "SUnreclaim");
 }
 
-/* The module is where igt-tests/kmod/build puts it, relative to this program. */
-static void break_path(char *path, size_t size)
+/**
+ * igt_ferry_test_module_load - load a test module, which igt-tests/kmod/build has built
+ * @name: its name
+ * @options: its parameters
+ *
+ * Skip if the module is not built for this kernel. Its place is relative to this program.
+ */
+void igt_ferry_test_module_load(const char *name, const char *options)
 {
-	char self[PATH_MAX];
-	struct utsname name;
+	char self[PATH_MAX], path[2 * PATH_MAX];
+	struct utsname kernel;
 	ssize_t len;
+	int file;
 
 	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	igt_assert(len > 0);
 	self[len] = '\0';
-	uname(&name);
-	snprintf(path, size, "%s/../module/%s-igt/" BREAK ".ko", dirname(self),
-		 name.release);
-}
-
-/**
- * igt_ferry_break_load - load ferry_break, whose parameters say what it breaks
- *
- * Skip if the module is not built for this kernel.
- */
-void igt_ferry_break_load(const char *options)
-{
-	char path[2 * PATH_MAX];
-	int file;
-
-	break_path(path, sizeof(path));
+	uname(&kernel);
+	snprintf(path, sizeof(path), "%s/../module/%s-igt/%s.ko", dirname(self),
+		 kernel.release, name);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	igt_require_f(
 		file >= 0,
 		"no %s: build it for this kernel with igt-tests/kmod/build\n",
 		path);
 	igt_assert_f(!syscall(SYS_finit_module, file, options, 0),
-		     BREAK " %s: %s\n", options, strerror(errno));
+		     "%s %s: %s\n", name, options, strerror(errno));
 	close(file);
+}
+
+/* Load ferry_break, whose parameters say what it breaks. */
+void igt_ferry_break_load(const char *options)
+{
+	igt_ferry_test_module_load(BREAK, options);
 }
 
 /**

@@ -39,6 +39,7 @@ void igt_ferry_module_start_over(void);
 unsigned int igt_ferry_module_cycles(unsigned int usual);
 void igt_ferry_module_memory(long *available, long *slab);
 
+void igt_ferry_test_module_load(const char *name, const char *options);
 void igt_ferry_break_load(const char *options);
 void igt_ferry_break_delay(const char *function, unsigned int ms, pid_t thread,
 			   unsigned int times);
