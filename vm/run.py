@@ -55,7 +55,7 @@ Without COMMAND, on a terminal, run an interactive shell.""")
     p.add_argument("--driver", default="ferry", metavar="NAME",
                    help="module to load: ferry (default), another module's name, or none")
     p.add_argument("--image", default="tests", choices=sorted(IMAGES), help="the guest's root image: tests (default) "
-                   "has the host's Debian release; desktops and sessions have Debian 13 with desktops")
+                   "has the host's Debian release, desktops is Debian 13 with desktops")
     p.add_argument("--share", metavar="DIR", help="read-write in the guest at /mnt/share; made if it does not exist")
     p.add_argument("--memory", default="1536M", help="default 1536M")
     p.add_argument("--cpus", type=int, default=2, help="default 2")

@@ -18,8 +18,7 @@ from qemu import TOP, VMDIR, Qemu, Trouble, boot_args, choose_accel, say
 KEEP_RUNS = 20
 
 # The root images, and the commands that make them.
-IMAGES = {"tests": ["vm/image"], "desktops": ["vm/desktop-image", "desktops"],
-          "sessions": ["vm/desktop-image", "sessions"]}
+IMAGES = {"tests": "vm/image", "desktops": "vm/desktop-image"}
 
 # What Linux logs when only the devices remain to be suspended, and after it resumed.
 FROZEN, AWAKE = "Freezing remaining freezable tasks completed", "PM: suspend exit"
@@ -131,7 +130,7 @@ class VirtualMachine:
         o = self.o
         output_of("scripts/setup", "vm")
         kernel = output_of("vm/kernel", o.kernel)
-        image = output_of(*IMAGES[o.image])
+        image = output_of(IMAGES[o.image])
         images = [image, os.path.join(kernel, "modules.erofs")]
         if o.driver == "ferry" or o.load_image:
             images.append(output_of("vm/module-image", o.kernel))
