@@ -43,8 +43,12 @@ enum {
 	DISPI_MEMORY_64K,
 };
 
-/* VGA devices clamp the first line to this; it fits in the 16 bits of the register. */
-#define DISPI_MAX_Y_OFFSET	12000
+/* VGA devices clamp the first line to this, and round widths down to a multiple of this. */
+#define DISPI_VGA_MAX_Y_OFFSET	12000
+#define DISPI_VGA_WIDTH_UNIT	8
+
+/* What a read of the VGA misc output register returns without one; VGA has a bit that is 0. */
+#define DISPI_NO_VGA		0xff
 
 #define DISPI_ID_MASK		0xfff0
 #define DISPI_ID_VALUE		0xb0c0
@@ -171,9 +175,22 @@ int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi)
 				FERRY_DISPI_PORT_INDEX, id);
 		return -ENODEV;
 	}
+	dispi->vga = ferry_dispi_vga_read(dispi, VGA_MIS_R) != DISPI_NO_VGA;
 	dispi->vram = (u64)ferry_dispi_read(dispi, DISPI_MEMORY_64K) * SZ_64K;
 
 	return 0;
+}
+
+/* A VGA device that another driver has blanked shows nothing until it is unblanked. */
+static void ferry_dispi_unblank(struct ferry_dispi *dispi)
+{
+	if (!dispi->vga)
+		return;
+
+	ferry_dispi_vga_write(dispi, VGA_MIS_W, VGA_MIS_COLOR);
+	/* After this read the next write to the attribute port is an index. */
+	ferry_dispi_vga_read(dispi, VGA_IS1_RC);
+	ferry_dispi_vga_write(dispi, VGA_ATT_W, VGA_AR_ENABLE_DISPLAY);
 }
 
 /**
@@ -197,6 +214,7 @@ void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height)
 	ferry_dispi_write(dispi, DISPI_Y_OFFSET, 0);
 	/* Without KEEP_MEMORY a VGA device clears the start of its memory. */
 	ferry_dispi_write(dispi, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR | DISPI_KEEP_MEMORY);
+	ferry_dispi_unblank(dispi);
 }
 
 /**
@@ -216,29 +234,58 @@ void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch)
 }
 
 /**
- * ferry_dispi_reach - get the part of the aperture that the device can scan out of
- * @pitch: bytes from one line to the next
+ * ferry_dispi_has_width - check if the device can show lines of a width
+ * @dispi: the registers
+ * @width: pixels of a line, or from one line to the next
  *
- * Return: end of this part as a byte offset: a framebuffer must lie below it.
+ * VGA devices round to a multiple of 8 pixels.
+ *
+ * Return: true if the device shows exactly this width.
  */
-u64 ferry_dispi_reach(u32 pitch)
+bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width)
 {
-	return (u64)pitch * DISPI_MAX_Y_OFFSET;
+	return width && width <= U16_MAX && (!dispi->vga || width % DISPI_VGA_WIDTH_UNIT == 0);
 }
 
 /**
- * ferry_dispi_blank - blank or unblank the screen
+ * ferry_dispi_reach - get the part of the aperture that the device can scan out of
  * @dispi: the registers
- * @blank: true to blank
+ * @pitch: bytes from one line to the next
  *
- * bochs-display has no VGA registers, and ignores the writes.
+ * The number of the first line has 16 bits, and VGA devices clamp it.
+ *
+ * Return: end of this part as a byte offset, which a framebuffer must not exceed; 0 if the
+ * device cannot show this pitch.
  */
-void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank)
+u64 ferry_dispi_reach(const struct ferry_dispi *dispi, u32 pitch)
 {
-	ferry_dispi_vga_write(dispi, VGA_MIS_W, VGA_MIS_COLOR);
-	/* After this read the next write to the attribute port is an index. */
-	ferry_dispi_vga_read(dispi, VGA_IS1_RC);
-	ferry_dispi_vga_write(dispi, VGA_ATT_W, blank ? 0 : VGA_AR_ENABLE_DISPLAY);
+	if (pitch % FERRY_DISPI_CPP || !ferry_dispi_has_width(dispi, pitch / FERRY_DISPI_CPP))
+		return 0;
+
+	return (u64)pitch * (dispi->vga ? DISPI_VGA_MAX_Y_OFFSET : U16_MAX);
+}
+
+/**
+ * ferry_dispi_get_scanout - get the memory that is scanned out
+ * @dispi: the registers
+ * @start: set to its first byte as an offset into the aperture
+ * @end: set to its end
+ *
+ * Return: true if a mode of the Bochs display interface is set.
+ */
+bool ferry_dispi_get_scanout(struct ferry_dispi *dispi, u64 *start, u64 *end)
+{
+	u32 cpp = DIV_ROUND_UP(ferry_dispi_read(dispi, DISPI_BPP), 8);
+	u64 pitch = (u64)cpp * max(ferry_dispi_read(dispi, DISPI_VIRT_WIDTH),
+				   ferry_dispi_read(dispi, DISPI_XRES));
+
+	if (!(ferry_dispi_read(dispi, DISPI_ENABLE) & DISPI_ENABLED))
+		return false;
+
+	*start = ferry_dispi_read(dispi, DISPI_Y_OFFSET) * pitch +
+		 ferry_dispi_read(dispi, DISPI_X_OFFSET) * cpp;
+	*end = *start + ferry_dispi_read(dispi, DISPI_YRES) * pitch;
+	return true;
 }
 
 /**

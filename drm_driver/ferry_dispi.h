@@ -18,6 +18,8 @@ struct ferry_dispi {
 	 * ports; accessed inside drm_dev_enter()
 	 */
 	void __iomem *mmio;
+	/** @vga: the device has VGA registers and modes; bochs-display has none */
+	bool vga;
 	/** @vram: number of bytes of memory behind the aperture, as the device reports it */
 	u64 vram;
 };
@@ -26,8 +28,9 @@ int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi);
 void ferry_dispi_reset(struct ferry_dispi *dispi);
 void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height);
 void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch);
-u64 ferry_dispi_reach(u32 pitch);
-void ferry_dispi_blank(struct ferry_dispi *dispi, bool blank);
+bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width);
+u64 ferry_dispi_reach(const struct ferry_dispi *dispi, u32 pitch);
+bool ferry_dispi_get_scanout(struct ferry_dispi *dispi, u64 *start, u64 *end);
 bool ferry_dispi_has_edid(struct ferry_dispi *dispi);
 int ferry_dispi_edid_block(void *data, u8 *buf, unsigned int block, size_t len);
 

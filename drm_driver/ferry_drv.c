@@ -214,8 +214,11 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = ferry_bar_init(ferry);
 	if (ret)
 		return ret;
-	if (ferry->kms)
-		ferry_kms_reset(ferry);
+	if (ferry->kms) {
+		ret = ferry_kms_start(ferry);
+		if (ret)
+			return ret;
+	}
 
 	ret = drm_dev_register(&ferry->drm, 0);
 	if (ret) {
@@ -242,11 +245,6 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 		ferry_bar_keep(ferry);
 }
 
-static void ferry_drv_shutdown(struct pci_dev *pdev)
-{
-	ferry_kms_off(pci_get_drvdata(pdev));
-}
-
 static const struct pci_device_id ferry_drv_ids[] = {
 	/* QEMU: stdvga, secondary-vga, bochs-display */
 	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
@@ -256,12 +254,15 @@ static const struct pci_device_id ferry_drv_ids[] = {
 };
 MODULE_DEVICE_TABLE(pci, ferry_drv_ids);
 
+/*
+ * There is no shutdown callback: the device does no DMA, and what is on the screen is pinned, so
+ * the last messages of the console can stay there.
+ */
 static struct pci_driver ferry_drv_pci_driver = {
 	.name = "ferry",
 	.id_table = ferry_drv_ids,
 	.probe = ferry_drv_probe,
 	.remove = ferry_drv_remove,
-	.shutdown = ferry_drv_shutdown,
 	.err_handler = &ferry_pm_error_handlers,
 	.driver.pm = pm_sleep_ptr(&ferry_pm_ops),
 };

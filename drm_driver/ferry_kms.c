@@ -23,6 +23,7 @@
 #include "ferry_dispi.h"
 #include "ferry_kms.h"
 #include "ferry_placement.h"
+#include "ferry_scanout.h"
 
 /**
  * DOC: Display
@@ -78,13 +79,14 @@ static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_
 {
 	struct ferry_bo *bo;
 	int ret;
+	u64 end;
 
 	if (!state->fb)
 		return 0;
 
 	bo = gem_to_ferry_bo(state->fb->obj[0]);
-	ret = ferry_placement_pin_scanout(bo, ferry_dispi_reach(state->fb->pitches[0]),
-					  &to_ferry_plane_state(state)->offset);
+	end = ferry_dispi_reach(&to_ferry_device(plane->dev)->kms->dispi, state->fb->pitches[0]);
+	ret = ferry_placement_pin_scanout(bo, end, &to_ferry_plane_state(state)->offset);
 	if (ret)
 		return ret;
 
@@ -186,8 +188,7 @@ static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
 {
 	u64 bytes = (u64)mode->hdisplay * mode->vdisplay * FERRY_DISPI_CPP;
 
-	/* VGA devices round the width down to a multiple of 8. */
-	if (mode->hdisplay % 8)
+	if (!ferry_dispi_has_width(&ferry->kms->dispi, mode->hdisplay))
 		return MODE_H_ILLEGAL;
 	if (PAGE_ALIGN(bytes) > ferry->bar.size)
 		return MODE_MEM;
@@ -244,7 +245,6 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	plane = drm_atomic_get_new_plane_state(commit, &kms->plane);
 	if (plane && plane->fb)
 		ferry_kms_show(kms, plane);
-	ferry_dispi_blank(&kms->dispi, false);
 	ferry_vblank_on(&kms->vblank);
 
 	drm_dev_exit(idx);
@@ -257,12 +257,14 @@ static void ferry_kms_crtc_atomic_disable(struct drm_crtc *crtc,
 
 	ferry_vblank_off(&to_ferry_device(crtc->dev)->kms->vblank);
 
-	if (!drm_dev_enter(crtc->dev, &idx))
-		return;
+	if (drm_dev_enter(crtc->dev, &idx)) {
+		ferry_scanout_off(to_ferry_device(crtc->dev));
+		drm_dev_exit(idx);
+	}
 
-	ferry_dispi_blank(&to_ferry_device(crtc->dev)->kms->dispi, true);
-
-	drm_dev_exit(idx);
+	/* ferry_kms_crtc_atomic_flush() is not called for a CRTC that is off. */
+	if (!crtc->state->active)
+		ferry_vblank_flush(crtc);
 }
 
 static int ferry_kms_crtc_enable_vblank(struct drm_crtc *crtc)
@@ -328,9 +330,8 @@ ferry_kms_fb_create(FERRY_FB_CREATE_ARGS)
 {
 	struct drm_framebuffer *fb;
 
-	/* The pitch register has 16 bits, and counts whole pixels. */
-	if (cmd->pitches[0] % FERRY_DISPI_CPP || cmd->offsets[0] % FERRY_DISPI_CPP ||
-	    cmd->pitches[0] / FERRY_DISPI_CPP > U16_MAX)
+	if (cmd->offsets[0] % FERRY_DISPI_CPP ||
+	    !ferry_dispi_reach(&to_ferry_device(drm)->kms->dispi, cmd->pitches[0]))
 		return ERR_PTR(-EINVAL);
 
 	fb = ferry_compat_gem_fb_create();
@@ -352,7 +353,7 @@ ferry_kms_mode_valid(struct drm_device *drm, const struct drm_display_mode *mode
 }
 
 /*
- * Like drm_atomic_helper_commit_tail(), but wait for the flip event instead of one more
+ * Like drm_atomic_helper_commit_tail_rpm(), but wait for the flip event instead of one more
  * vblank: once the new scanout address is set, the device does not read the old framebuffer.
  */
 static void ferry_kms_commit_tail(struct ferry_atomic_commit *commit)
@@ -360,8 +361,9 @@ static void ferry_kms_commit_tail(struct ferry_atomic_commit *commit)
 	struct drm_device *drm = commit->dev;
 
 	drm_atomic_helper_commit_modeset_disables(drm, commit);
-	drm_atomic_helper_commit_planes(drm, commit, 0);
 	drm_atomic_helper_commit_modeset_enables(drm, commit);
+	/* While the display is off, the scanout address must stay what ferry_scanout_off() set. */
+	drm_atomic_helper_commit_planes(drm, commit, DRM_PLANE_COMMIT_ACTIVE_ONLY);
 	drm_atomic_helper_commit_hw_done(commit);
 	drm_atomic_helper_wait_for_flip_done(drm, commit);
 	drm_atomic_helper_cleanup_planes(drm, commit);
@@ -384,6 +386,9 @@ static const struct drm_mode_config_funcs ferry_kms_mode_config_funcs = {
  *
  * A page flip in progress can pin its framebuffer a moment longer: wait up to a second for
  * it. Turning the display off needs memory, so try again if that fails.
+ *
+ * An unplugged device can still be there, and its registers are mapped until the driver's remove
+ * callback returns, so the registers are written in any case.
  */
 void ferry_kms_off(struct ferry_device *ferry)
 {
@@ -396,20 +401,37 @@ void ferry_kms_off(struct ferry_device *ferry)
 		drm_atomic_helper_shutdown(&ferry->drm);
 		if (wait_var_event_timeout(&ferry->scanout_pins,
 					   !atomic_read(&ferry->scanout_pins), HZ))
-			return;
+			break;
 		msleep(FERRY_KMS_OFF_PAUSE_MS);
 	}
 
-	drm_err(&ferry->drm, "a framebuffer is still pinned\n");
+	if (try == FERRY_KMS_OFF_TRIES)
+		drm_err(&ferry->drm, "a framebuffer is still pinned\n");
+	ferry_scanout_off(ferry);
+}
+
+/**
+ * ferry_kms_start - take the display over from the firmware
+ * @ferry: the device, with a display, its BAR mapped, and nothing allocated in it
+ *
+ * Return: 0, -ENOSPC if the aperture is too small for a display, or -ENOMEM.
+ */
+int ferry_kms_start(struct ferry_device *ferry)
+{
+	struct ferry_kms *kms = ferry->kms;
+
+	ferry_dispi_reset(&kms->dispi);
+	return ferry_scanout_init(ferry, &kms->dispi);
 }
 
 /**
  * ferry_kms_reset - set the registers whose values are lost with the power
- * @ferry: the device, with a display
+ * @ferry: the device, with a display that is off
  */
 void ferry_kms_reset(struct ferry_device *ferry)
 {
 	ferry_dispi_reset(&ferry->kms->dispi);
+	ferry_scanout_off(ferry);
 }
 
 /**
@@ -496,7 +518,8 @@ int ferry_kms_init(struct ferry_device *ferry)
 
 	drm_mode_config_reset(drm);
 	/* The reset cannot report -ENOMEM: check the states that it should have allocated. */
-	if (!ferry->kms->plane.state || !ferry->kms->crtc.state || !ferry->kms->connector.base.state)
+	if (!ferry->kms->plane.state || !ferry->kms->crtc.state ||
+	    !ferry->kms->connector.base.state)
 		return -ENOMEM;
 	return 0;
 }

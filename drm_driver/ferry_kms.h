@@ -8,6 +8,7 @@
 
 #include "ferry_connector.h"
 #include "ferry_dispi.h"
+#include "ferry_scanout.h"
 #include "ferry_vblank.h"
 
 struct ferry_device;
@@ -28,9 +29,12 @@ struct ferry_kms {
 	struct ferry_vblank vblank;
 	/** @dispi: the registers */
 	struct ferry_dispi dispi;
+	/** @scanout: the memory that the display reads */
+	struct ferry_scanout scanout;
 };
 
 int ferry_kms_probe(struct ferry_device *ferry);
+int ferry_kms_start(struct ferry_device *ferry);
 void ferry_kms_reset(struct ferry_device *ferry);
 void ferry_kms_off(struct ferry_device *ferry);
 int ferry_kms_init(struct ferry_device *ferry);

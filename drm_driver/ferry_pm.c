@@ -36,10 +36,10 @@ static int ferry_pm_stop(struct ferry_device *ferry)
 
 static void ferry_pm_restore(struct ferry_device *ferry)
 {
-	ferry_vram_mgr_set_blocked(&ferry->vram_mgr, false);
-	ferry_evict_restore(ferry);
 	if (ferry->kms)
 		ferry_kms_reset(ferry);
+	ferry_vram_mgr_set_blocked(&ferry->vram_mgr, false);
+	ferry_evict_restore(ferry);
 }
 
 /* Undo ferry_pm_stop(). If the device does not work, BOs stay in system memory. */

@@ -270,6 +270,54 @@ int ferry_vram_mgr_init(struct ferry_device *ferry)
 EXPORT_SYMBOL_IF_KUNIT(ferry_vram_mgr_init);
 
 /**
+ * ferry_vram_mgr_reserve - reserve a range of the aperture for the driver itself
+ * @mgr: the allocator
+ * @start: first byte, whole pages
+ * @end: end of the range as a byte offset, whole pages
+ * @range: the range; its list of blocks is initialized and empty
+ *
+ * Evicts nothing.
+ *
+ * Return: 0, -ENOSPC if the range is not free, -EINVAL if it is not inside the aperture, or
+ * -ENOMEM.
+ */
+int ferry_vram_mgr_reserve(struct ferry_vram_mgr *mgr, u64 start, u64 end,
+			   struct ferry_vram_range *range)
+{
+	int ret;
+
+	if (start >= end || end > mgr->mm.size)
+		return -EINVAL;
+
+	mutex_lock(&mgr->lock);
+	ret = gpu_buddy_alloc_blocks(&mgr->mm, start, end, end - start, PAGE_SIZE,
+				     &range->blocks, GPU_BUDDY_RANGE_ALLOCATION);
+	mutex_unlock(&mgr->lock);
+	if (ret)
+		return ret;
+
+	range->size = end - start;
+	atomic64_add(range->size, &mgr->unevictable);
+	return 0;
+}
+
+/**
+ * ferry_vram_mgr_release - undo ferry_vram_mgr_reserve()
+ * @mgr: the allocator
+ * @range: the range; may be empty
+ */
+void ferry_vram_mgr_release(struct ferry_vram_mgr *mgr, struct ferry_vram_range *range)
+{
+	if (list_empty(&range->blocks))
+		return;
+
+	mutex_lock(&mgr->lock);
+	gpu_buddy_free_list(&mgr->mm, &range->blocks, 0);
+	mutex_unlock(&mgr->lock);
+	atomic64_sub(range->size, &mgr->unevictable);
+}
+
+/**
  * ferry_vram_mgr_free_bytes - get the number of free bytes in the aperture
  * @mgr: the manager
  *

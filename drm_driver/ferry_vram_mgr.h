@@ -31,10 +31,20 @@ struct ferry_vram_mgr {
 	struct mutex lock;
 	/** @blocked: allocations fail because the device does not work; protected by @lock */
 	bool blocked;
-	/** @unevictable: bytes of the aperture held by pinned or aperture-only BOs */
+	/** @unevictable: bytes held by pinned or aperture-only BOs and by reserved ranges */
 	atomic64_t unevictable;
 	/** @aperture_only: total size of aperture-only BOs, wherever they reside */
 	atomic64_t aperture_only;
+};
+
+/**
+ * struct ferry_vram_range - space in the aperture that the driver keeps for itself
+ */
+struct ferry_vram_range {
+	/** @blocks: blocks of the allocator; empty if the range is not reserved */
+	struct list_head blocks;
+	/** @size: bytes */
+	u64 size;
 };
 
 /**
@@ -72,6 +82,9 @@ void ferry_vram_mgr_set_blocked(struct ferry_vram_mgr *mgr, bool blocked);
 int ferry_vram_mgr_init(struct ferry_device *ferry);
 void ferry_vram_mgr_hold(struct ferry_vram_mgr *mgr, struct ferry_vram_resource *vres);
 void ferry_vram_mgr_drop(struct ferry_vram_mgr *mgr, struct ferry_vram_resource *vres);
+int ferry_vram_mgr_reserve(struct ferry_vram_mgr *mgr, u64 start, u64 end,
+			   struct ferry_vram_range *range);
+void ferry_vram_mgr_release(struct ferry_vram_mgr *mgr, struct ferry_vram_range *range);
 u64 ferry_vram_mgr_free_bytes(struct ferry_vram_mgr *mgr);
 bool ferry_vram_mgr_is_unevictable(const struct ferry_bo *bo);
 void ferry_vram_mgr_account_pin(struct ferry_bo *bo);

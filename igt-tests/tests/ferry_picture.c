@@ -12,6 +12,7 @@
 
 #include "igt_ferry.h"
 #include "kms_pipe.h"
+#include "screen.h"
 
 IGT_TEST_DESCRIPTION(
 	"The screen shows the whole framebuffer, and no memory of other clients");
@@ -21,46 +22,6 @@ IGT_TEST_DESCRIPTION(
  * 12000: in this memory a framebuffer can lie beyond both.
  */
 #define WANTED "vm/run --device VGA,vgamem_mb=64"
-#define OTHER_SIZE (1ul << 20)
-#define MAX_OTHERS 256
-
-/* BOs of another client that fill the aperture */
-static struct igt_ferry_bo others[MAX_OTHERS];
-static unsigned int other_count;
-
-static void fill_words(void *map, size_t size, uint32_t word)
-{
-	for (size_t i = 0; i < size / sizeof(word); i++)
-		((uint32_t *)map)[i] = word;
-}
-
-/* Have the aperture filled with other BOs, each word of which is @word. */
-static void fill_others(int fd, uint64_t aperture, uint32_t word)
-{
-	while (other_count < aperture / OTHER_SIZE) {
-		igt_assert_lt(other_count, MAX_OTHERS);
-		igt_ferry_bo_init(&others[other_count++], fd, OTHER_SIZE,
-				  igt_ferry_movable_kinds);
-	}
-	for (unsigned int i = 0; i < other_count; i++) {
-		int err = __ferry_bo_migrate(fd, others[i].handle, APERTURE);
-
-		/* the framebuffer has taken the place of some */
-		igt_assert(!err || err == -ENOSPC);
-		fill_words(others[i].map, OTHER_SIZE, word);
-	}
-}
-
-/* Checksum of what is on the screen, from the host of the virtual machine */
-static void take_picture(char *sum, size_t size)
-{
-	FILE *host = popen("vm-host picture", "r");
-
-	igt_assert(host);
-	igt_assert(fgets(sum, size, host));
-	igt_assert_eq(pclose(host), 0);
-	igt_assert_lt(10, (int)strlen(sum));
-}
 
 /* Show a framebuffer and change the memory of others, then its own first and last pixel. */
 static void check_picture(struct kms *kms, const drmModeModeInfo *mode)
@@ -83,25 +44,24 @@ static void check_picture(struct kms *kms, const drmModeModeInfo *mode)
 		pixels[i] = 0x400000 | i / mode->hdisplay;
 	igt_assert_eq(show(kms, &fb, mode), 0);
 
-	other_count = 0;
-	fill_others(other, device.aperture_size, 0xff00ff);
-	take_picture(first, sizeof(first));
-	fill_others(other, device.aperture_size, 0xffff00);
-	take_picture(now, sizeof(now));
+	screen_others.count = 0;
+	screen_fill_others(other, 0xff00ff);
+	screen_picture(first, sizeof(first));
+	screen_fill_others(other, 0xffff00);
+	screen_picture(now, sizeof(now));
 	igt_assert_f(!strcmp(first, now),
 		     "the screen shows memory of another client\n");
 
 	pixels[0] = 0xffffff;
-	take_picture(first, sizeof(first));
+	screen_picture(first, sizeof(first));
 	igt_assert_f(strcmp(first, now), "the first pixel is not shown\n");
 	pixels[last] = 0xffffff;
-	take_picture(now, sizeof(now));
+	screen_picture(now, sizeof(now));
 	igt_assert_f(strcmp(first, now), "the last pixel is not shown\n");
 
 	off(kms);
 	fb_fini(&fb);
-	while (other_count)
-		igt_ferry_bo_fini(&others[--other_count]);
+	screen_free_others();
 	close(other);
 }
 

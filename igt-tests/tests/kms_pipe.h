@@ -195,16 +195,19 @@ static inline void flip(struct kms *kms, struct fb *fb)
  * Start a subtest: a new client that is the master, and the display off. The last
  * subtest may have failed.
  */
-static inline int kms_begin(int keep)
+static inline int kms_begin_with(int fd)
 {
-	int fd = igt_ferry_begin(keep);
-
 	if (the_kms.connector)
 		drmModeFreeConnector(the_kms.connector);
 	kms_init(&the_kms, fd);
 	igt_assert_eq(drmSetMaster(fd), 0);
 	off(&the_kms);
 	return fd;
+}
+
+static inline int kms_begin(int keep)
+{
+	return kms_begin_with(igt_ferry_begin(keep));
 }
 
 static inline void kms_run_tests(const struct igt_ferry_test *tests)
