@@ -74,7 +74,7 @@ static)
 	PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 	export PKG_CONFIG_PATH
 	# shellcheck disable=SC2046 # flags are meant to be split
-	quietly ${CC:-cc} -Wall -Werror -o "$work/program" "$work/program.c" \
+	quietly "${CC:-cc}" -Wall -Werror -o "$work/program" "$work/program.c" \
 		$(pkg-config --static --cflags --libs libdrm_ferry)
 	quietly "$work/program"
 	if ldd "$work/program" | grep drm_ferry; then
