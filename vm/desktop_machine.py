@@ -5,19 +5,16 @@ Requests of vm/guest/desktops, besides those of vm/run:
 
   begin DESKTOP BACKGROUND STEP...   the desktop that is tested next. BACKGROUND is "picture" (the file that
                                      was written to the shared directory), or "plain": any one colour
-  check STEP SECONDS EXPECTED...     wait until the screens show what is EXPECTED:
+  check STEP SECONDS EXPECTED...     wait until the screen shows what is EXPECTED:
       NAME=COLOUR      a window, as a rectangle of one colour; later ones are on top
       NAME:moved       it has been moved by the last drag
       NAME:resized     it has been resized by the last drag
       NAME:text        it shows text on this colour
       NAME:full        it fills the screen
-      NAME:dN          it is on the screen of the device dN instead of d0
-      NAME:any         it is on one of the screens
       cursor           the pointer is visible in the middle of an empty part of the screen
       console          no desktop: nearly all is black
   drag NAME=COLOUR move|resize KEY BUTTON
                                      press KEY and BUTTON over a window, move the pointer, release both
-  frames COUNT INSTRUCTIONS          what the guest did while COUNT frames were shown
   failed STEP REASON...              the step cannot be done
 """
 
@@ -56,15 +53,13 @@ class DesktopMachine(VirtualMachine):
         super().__init__(options)
         self.case = json.loads(os.environ["FERRY_DESKTOPS"])
         self.width, self.height = map(int, self.case["size"].split("x"))
-        self.screens = self.case["screens"]
         self.results = []
         self.windows = {}
         self.dragged = {}
         self.wiggle = 0
         self.output = open(os.path.join(options.share, "output.log"), "wb")
-        self.patterns = [Picture.pattern(self.width, self.height, n) for n in range(self.screens)]
-        for n, pattern in enumerate(self.patterns):
-            pattern.write_png(os.path.join(options.share, "background-%d.png" % n))
+        self.pattern = Picture.pattern(self.width, self.height)
+        self.pattern.write_png(os.path.join(options.share, "background.png"))
 
     def write(self, fd, data):
         self.output.write(data)
@@ -75,31 +70,22 @@ class DesktopMachine(VirtualMachine):
     def result(self, step, reason):
         self.results[-1]["steps"][step] = reason
         name = self.results[-1]["desktop"] + ("-" + step if reason else "")
-        for n in range(self.screens if reason or step == "picture" else 0):
-            self.picture(n).write_png(os.path.join(self.o.share, name + ("-%d" % n if n else "") + ".png"))
+        if reason or step == "picture":
+            self.picture().write_png(os.path.join(self.o.share, name + ".png"))
         print("%-9s %-20s %-10s %s" % (self.results[-1]["desktop"], self.case["name"], step, reason or "ok"), flush=True)
         with open(os.path.join(self.o.share, "results.json"), "w") as f:
             json.dump(self.results, f, indent=1)
 
     # ---- the screen ----
 
-    def picture(self, screen=0):
+    def picture(self):
         path = os.path.join(self.directory, "screen.ppm")
-        self.qemu.qmp("screendump", filename=path, format="ppm", device=self.devices[screen].id)
+        self.qemu.qmp("screendump", filename=path, format="ppm", device=self.devices[0].id)
         return Picture.read_ppm(path)
 
-    def screen_of(self, colour, flags, pictures):
-        """Return the number of the screen that must show a window."""
-        for flag in flags:
-            if flag[0] == "d" and flag[1:].isdigit():
-                return int(flag[1:])
-        if "any" in flags:
-            return next((n for n, picture in enumerate(pictures) if picture.find(colour)), 0)
-        return 0
-
-    def background(self, picture, screen):
+    def background(self, picture):
         if self.results[-1]["background"] == "picture":
-            return self.patterns[screen]
+            return self.pattern
         # The pointer is in the opposite corner.
         return Picture.plain(self.width, self.height, picture.pixel(0, 0))
 
@@ -132,8 +118,9 @@ class DesktopMachine(VirtualMachine):
         near = (*FIRST, 0, 0) if flag == "moved" else (0, 0, *(a + b for a, b in zip(FIRST, CHARACTER)))
         return all(abs(a - b) <= limit for a, b, limit in zip(found, self.due(name, flag), near))
 
-    def compare(self, screen, picture, expected, flags):
-        """Check one screen, and return the rectangles of its windows. expected is {name: colour}."""
+    def compare(self, expected, flags):
+        """Check the screen, and return the rectangles of its windows. expected is {name: colour}."""
+        picture = self.picture()
         if (picture.width, picture.height) != (self.width, self.height):
             raise Unexpected("the mode is %dx%d" % (picture.width, picture.height))
         if "console" in flags.get("", ()):
@@ -146,9 +133,9 @@ class DesktopMachine(VirtualMachine):
             found[name] = self.window(picture, name, colour, flags.get(name, ()))
             if "text" in flags.get(name, ()):
                 ignored.append(found[name])
-        due = self.background(picture, screen).with_windows([(found[n], expected[n]) for n in found])
+        due = self.background(picture).with_windows([(found[n], expected[n]) for n in found])
         wrong = due.differences(picture, ignored)
-        if "cursor" in flags.get("", ()) and screen == 0:
+        if "cursor" in flags.get("", ()):
             x, y = self.empty_place()
             rest = [(a, b) for a, b in wrong if not (abs(a - x) < CURSOR and abs(b - y) < CURSOR)]
             if len(wrong) - len(rest) < 10:
@@ -184,11 +171,7 @@ class DesktopMachine(VirtualMachine):
             time.sleep(0.3)
             reason = ""
             try:
-                pictures = [self.picture(n) for n in range(self.screens)]
-                screens = {name: self.screen_of(colour, flags.get(name, ()), pictures) for name, colour in expected.items()}
-                for n, picture in enumerate(pictures):
-                    on_it = {name: colour for name, colour in expected.items() if screens[name] == n}
-                    self.windows.update(self.compare(n, picture, on_it, flags))
+                self.windows.update(self.compare(expected, flags))
                 break
             except Unexpected as e:
                 reason = str(e)
@@ -278,11 +261,6 @@ class DesktopMachine(VirtualMachine):
             return self.check(*words)
         if word == "drag":
             return self.drag(*words)
-        if word == "frames":
-            count, instructions = map(int, words)
-            self.results[-1]["frames"] = {"count": count, "instructions": instructions}
-            self.result("frames", "" if count >= 50 else "only %d frames" % count)
-            return "ok"
         if word == "failed":
             self.result(words[0], " ".join(words[1:]))
             return "ok"
