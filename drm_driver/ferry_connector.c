@@ -7,6 +7,8 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_edid.h>
 #include <drm/drm_encoder.h>
+#include <drm/drm_mode_config.h>
+#include <drm/drm_modes.h>
 #include <drm/drm_modeset_helper_vtables.h>
 #include <drm/drm_probe_helper.h>
 
@@ -22,12 +24,77 @@ static struct ferry_connector *to_ferry_connector(struct drm_connector *connecto
 	return container_of(connector, struct ferry_connector, base);
 }
 
-static const struct drm_edid *ferry_connector_read_edid(struct ferry_connector *connector)
+/* Without an EDID fail, because the helpers log an error for a block of zeros. */
+static int ferry_connector_read_block(void *data, u8 *buf, unsigned int block, size_t len)
 {
-	if (!ferry_dispi_has_edid(connector->dispi))
-		return NULL;
+	struct ferry_dispi *dispi = data;
 
-	return drm_edid_read_custom(&connector->base, ferry_dispi_edid_block, connector->dispi);
+	if (!ferry_dispi_has_edid(dispi))
+		return -ENXIO;
+
+	return ferry_dispi_edid_block(dispi, buf, block, len);
+}
+
+static bool ferry_connector_mode_fits(struct drm_connector *connector,
+				      const struct drm_display_mode *mode)
+{
+	struct drm_device *drm = connector->dev;
+
+	return drm->mode_config.funcs->mode_valid(drm, mode) == MODE_OK;
+}
+
+static struct drm_display_mode *ferry_connector_find_preferred(struct drm_connector *connector)
+{
+	struct drm_display_mode *mode, *preferred = NULL;
+
+	list_for_each_entry(mode, &connector->probed_modes, head) {
+		if (!(mode->type & DRM_MODE_TYPE_PREFERRED))
+			continue;
+		if (ferry_connector_mode_fits(connector, mode))
+			return mode;
+		if (!preferred)
+			preferred = mode;
+	}
+
+	return preferred;
+}
+
+/*
+ * The device may be unable to show the preferred mode of the EDID, which is then removed from
+ * the list. Prefer the nearest mode that fits, or clients choose the largest mode.
+ *
+ * Return: number of modes added.
+ */
+static int ferry_connector_prefer_nearest(struct drm_connector *connector)
+{
+	struct drm_display_mode *preferred, *added, *mode, *nearest = NULL;
+	int distance, least = INT_MAX;
+
+	preferred = ferry_connector_find_preferred(connector);
+	if (!preferred || ferry_connector_mode_fits(connector, preferred))
+		return 0;
+
+	/* Offer the preferred mode in a width that the device can show. */
+	added = drm_cvt_mode(connector->dev,
+			     ferry_dispi_round_width(to_ferry_connector(connector)->dispi,
+						     preferred->hdisplay),
+			     preferred->vdisplay, drm_mode_vrefresh(preferred), false, false,
+			     false);
+	if (added)
+		drm_mode_probed_add(connector, added);
+
+	list_for_each_entry(mode, &connector->probed_modes, head) {
+		distance = abs(mode->hdisplay - preferred->hdisplay) +
+			   abs(mode->vdisplay - preferred->vdisplay);
+		if (distance >= least || !ferry_connector_mode_fits(connector, mode))
+			continue;
+		least = distance;
+		nearest = mode;
+	}
+	if (nearest)
+		nearest->type |= DRM_MODE_TYPE_PREFERRED;
+
+	return added ? 1 : 0;
 }
 
 static int ferry_connector_get_modes(struct drm_connector *connector)
@@ -39,7 +106,8 @@ static int ferry_connector_get_modes(struct drm_connector *connector)
 	if (!drm_dev_enter(connector->dev, &idx))
 		return 0;
 
-	edid = ferry_connector_read_edid(to_ferry_connector(connector));
+	edid = drm_edid_read_custom(connector, ferry_connector_read_block,
+				    to_ferry_connector(connector)->dispi);
 	drm_edid_connector_update(connector, edid);
 	count = drm_edid_connector_add_modes(connector);
 	drm_edid_free(edid);
@@ -47,6 +115,7 @@ static int ferry_connector_get_modes(struct drm_connector *connector)
 		count = drm_add_modes_noedid(connector, config->max_width, config->max_height);
 		drm_set_preferred_mode(connector, FERRY_CONNECTOR_WIDTH, FERRY_CONNECTOR_HEIGHT);
 	}
+	count += ferry_connector_prefer_nearest(connector);
 
 	drm_dev_exit(idx);
 	return count;

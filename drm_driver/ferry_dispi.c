@@ -248,6 +248,18 @@ bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width)
 }
 
 /**
+ * ferry_dispi_round_width - get the width that the device shows instead of another one
+ * @dispi: the registers
+ * @width: width in pixels
+ *
+ * Return: @width, or less on a device that rounds it down.
+ */
+u16 ferry_dispi_round_width(const struct ferry_dispi *dispi, u16 width)
+{
+	return dispi->vga ? round_down(width, DISPI_VGA_WIDTH_UNIT) : width;
+}
+
+/**
  * ferry_dispi_reach - get the part of the aperture that the device can scan out of
  * @dispi: the registers
  * @pitch: bytes from one line to the next

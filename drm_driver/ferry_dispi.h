@@ -29,6 +29,7 @@ void ferry_dispi_reset(struct ferry_dispi *dispi);
 void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height);
 void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch);
 bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width);
+u16 ferry_dispi_round_width(const struct ferry_dispi *dispi, u16 width);
 u64 ferry_dispi_reach(const struct ferry_dispi *dispi, u32 pitch);
 bool ferry_dispi_get_scanout(struct ferry_dispi *dispi, u64 *start, u64 *end);
 bool ferry_dispi_has_edid(struct ferry_dispi *dispi);
