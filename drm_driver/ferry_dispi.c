@@ -248,6 +248,27 @@ bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width)
 }
 
 /**
+ * ferry_dispi_get_frame - read which part of the aperture is on the screen
+ * @dispi: the registers
+ * @frame: filled in
+ *
+ * Return: true, or false if no mode with the format of the driver is set.
+ */
+bool ferry_dispi_get_frame(struct ferry_dispi *dispi, struct ferry_dispi_frame *frame)
+{
+	if (!(ferry_dispi_read(dispi, DISPI_ENABLE) & DISPI_ENABLED) ||
+	    ferry_dispi_read(dispi, DISPI_BPP) != FERRY_DISPI_CPP * 8)
+		return false;
+
+	frame->width = ferry_dispi_read(dispi, DISPI_XRES);
+	frame->height = ferry_dispi_read(dispi, DISPI_YRES);
+	frame->pitch = ferry_dispi_read(dispi, DISPI_VIRT_WIDTH) * FERRY_DISPI_CPP;
+	frame->offset = (u64)ferry_dispi_read(dispi, DISPI_Y_OFFSET) * frame->pitch +
+			ferry_dispi_read(dispi, DISPI_X_OFFSET) * FERRY_DISPI_CPP;
+	return true;
+}
+
+/**
  * ferry_dispi_round_width - get the width that the device shows instead of another one
  * @dispi: the registers
  * @width: width in pixels

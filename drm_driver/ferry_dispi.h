@@ -24,11 +24,26 @@ struct ferry_dispi {
 	u64 vram;
 };
 
+/**
+ * struct ferry_dispi_frame - the part of the aperture that is on the screen
+ */
+struct ferry_dispi_frame {
+	/** @offset: byte offset into the aperture of the first pixel */
+	u64 offset;
+	/** @pitch: bytes from one line to the next */
+	u32 pitch;
+	/** @width: width in pixels */
+	u16 width;
+	/** @height: height in lines */
+	u16 height;
+};
+
 int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi);
 void ferry_dispi_reset(struct ferry_dispi *dispi);
 void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height);
 void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch);
 bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width);
+bool ferry_dispi_get_frame(struct ferry_dispi *dispi, struct ferry_dispi_frame *frame);
 u16 ferry_dispi_round_width(const struct ferry_dispi *dispi, u16 width);
 u64 ferry_dispi_reach(const struct ferry_dispi *dispi, u32 pitch);
 bool ferry_dispi_get_scanout(struct ferry_dispi *dispi, u64 *start, u64 *end);

@@ -22,6 +22,7 @@
 #include "ferry_device.h"
 #include "ferry_dispi.h"
 #include "ferry_kms.h"
+#include "ferry_panic.h"
 #include "ferry_placement.h"
 #include "ferry_scanout.h"
 
@@ -130,11 +131,20 @@ static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
 	drm_dev_exit(idx);
 }
 
+static int ferry_kms_plane_get_scanout_buffer(struct drm_plane *plane,
+					      struct drm_scanout_buffer *buffer)
+{
+	struct ferry_device *ferry = to_ferry_device(plane->dev);
+
+	return ferry_panic_get_buffer(&ferry->bar, &ferry->kms->dispi, buffer);
+}
+
 static const struct drm_plane_helper_funcs ferry_kms_plane_helper_funcs = {
 	.prepare_fb = ferry_kms_plane_prepare_fb,
 	.cleanup_fb = ferry_kms_plane_cleanup_fb,
 	.atomic_check = ferry_kms_plane_atomic_check,
 	.atomic_update = ferry_kms_plane_atomic_update,
+	.get_scanout_buffer = ferry_kms_plane_get_scanout_buffer,
 };
 
 static void ferry_kms_plane_destroy_state(struct drm_plane *plane,

@@ -70,7 +70,7 @@ Without COMMAND, on a terminal, run an interactive shell.""")
                    help="auto (default) boots a guest to test KVM, and emulates if that fails")
     p.add_argument("--icount", action="store_true",
                    help="derive guest time from the number of instructions (emulation only)")
-    p.add_argument("--screenshot", metavar="FILE", help="write a PNG of the first device's screen when COMMAND ends")
+    p.add_argument("--screenshot", metavar="FILE", help="write a PNG of the first device's screen when COMMAND ends, or when the kernel panics")
     p.add_argument("--append", default="", metavar="TEXT", help="append TEXT to the kernel command line")
     p.add_argument("--env", action="append", default=[], metavar="N=V", help="set a variable in COMMAND's environment")
     p.add_argument("--log", metavar="FILE", help="console log (default build/vm/latest/console.log)")

@@ -125,6 +125,7 @@ class VirtualMachine:
         self.wake_after = None
         self.wake_at = None
         self.woken = 0
+        self.panicked = False
 
     def prepare(self):
         o = self.o
@@ -146,6 +147,8 @@ class VirtualMachine:
         # The stock driver bochs binds to the same PCI id.
         append = "modprobe.blacklist=bochs " if o.driver == "ferry" else ""
         append += "vm.sleep " if o.sleep else ""
+        # Time to take the picture of a panic
+        append += "panic=600 " if o.screenshot else ""
         specs = [d for d in o.device or ["bochs-display"] if d != "none"]
         self.devices = [Device(n, spec, self.directory, o) for n, spec in enumerate(specs)]
         args = boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append)
@@ -200,6 +203,13 @@ class VirtualMachine:
 
     def screenshot(self, path, device="d0"):
         self.qemu.qmp("screendump", filename=os.path.abspath(path), format="png", device=device)
+
+    def picture_of_panic(self):
+        """If the kernel has panicked, take the picture that --screenshot asks for, and end the virtual machine."""
+        if not self.panicked and re.search(r"Rebooting in \d+ seconds|end Kernel panic", self.console_text()):
+            self.panicked = True
+            self.screenshot(self.o.screenshot)
+            self.qemu.qmp("quit")
 
     def serve(self, request):
         """Handle a request of the guest from the ctl port, and return the answer."""
@@ -285,6 +295,8 @@ class VirtualMachine:
             gone = self.qemu.process.poll() is not None
             if time.monotonic() - looked > 2:
                 looked = time.monotonic()
+                if self.o.screenshot and not gone:
+                    self.picture_of_panic()
                 if "KVM internal error" in self.qemu_says():
                     raise Trouble("guests crash on this host's KVM; use --accel tcg. QEMU says: " + self.qemu_says())
             ready = select.select(list(sources), [], [], 0 if gone else 0.2)[0]
