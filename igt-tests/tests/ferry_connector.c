@@ -41,8 +41,8 @@ static bool is_vga(int fd)
 /* Read the connector again; free with drmModeFreeConnector(). */
 static drmModeConnector *probe(const struct kms *kms)
 {
-	drmModeConnector *now = drmModeGetConnector(
-		kms->fd, kms->connector->connector_id);
+	drmModeConnector *now =
+		drmModeGetConnector(kms->fd, kms->connector->connector_id);
 
 	igt_assert(now);
 	return now;

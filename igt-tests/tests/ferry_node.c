@@ -146,8 +146,8 @@ static void check_not_master(int fd, const struct kms *kms)
 					      kms->mode.vdisplay, 32, 0,
 					      &handle, &pitch, &size),
 		      0);
-	igt_assert_eq(fb_add(fd, handle, kms->mode.hdisplay,
-			     kms->mode.vdisplay, pitch, &id),
+	igt_assert_eq(fb_add(fd, handle, kms->mode.hdisplay, kms->mode.vdisplay,
+			     pitch, &id),
 		      0);
 	igt_assert_eq(drmModeSetCrtc(fd, kms->crtc, id, 0, 0,
 				     &kms->connector->connector_id, 1,

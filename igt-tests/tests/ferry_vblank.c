@@ -139,9 +139,10 @@ static void test_flip_times(int fd)
 	igt_info("a frame of %" PRId64 " ns took %.0f ns, variance %.3g\n",
 		 frame, mean, variance);
 	/* what IGT's kms_flip demands: 3 * deviation / mean < 0.005 */
-	igt_assert_f(9 * variance < 0.005 * 0.005 * mean * mean,
-		     "the times of flips scatter: mean %.0f ns, variance %.3g\n",
-		     mean, variance);
+	igt_assert_f(
+		9 * variance < 0.005 * 0.005 * mean * mean,
+		"the times of flips scatter: mean %.0f ns, variance %.3g\n",
+		mean, variance);
 	for (int i = 1; i < FLIPS; i++)
 		check_frames(&flips[0], &flips[i], frame);
 	end_fbs(kms, fb);
