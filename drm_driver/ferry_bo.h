@@ -26,7 +26,7 @@ const char *ferry_bo_exporter(const struct ferry_bo *bo);
 /* Check if the memory of a BO belongs to another device or driver, see ferry_import.c. */
 static inline bool ferry_bo_is_imported(const struct ferry_bo *bo)
 {
-	return bo->base.base.import_attach != NULL;
+	return !!bo->base.base.import_attach;
 }
 
 #endif /* _FERRY_BO_H_ */

@@ -69,7 +69,7 @@ bool ferry_dma_can_reach(struct ferry_device *ferry, struct device *dev)
 /* dma_get_max_seg_size() as a number of whole pages */
 static size_t ferry_dma_max_segment(struct device *dev)
 {
-	size_t limit = min(dma_max_mapping_size(dev), (size_t)dma_get_max_seg_size(dev));
+	size_t limit = min_t(size_t, dma_max_mapping_size(dev), dma_get_max_seg_size(dev));
 
 	return max(ALIGN_DOWN(limit, PAGE_SIZE), PAGE_SIZE);
 }

@@ -123,8 +123,8 @@ static void ferry_fdinfo_print(struct drm_printer *p, struct ferry_fdinfo_region
  * A BO counts in the region of its current placement. ferry-huge-* is the part of a region
  * that PMDs of 2 MiB can map. ferry-kept-system is the size of the kept pages, which no region
  * includes and which reclaim frees before anything else. ferry-imported is the size of imported
- * BOs, whose memory is their exporter's and which no region includes either. The engine "copy" is the CPUs: the
- * time that they spent in copies that are accounted to this client.
+ * BOs, whose memory is their exporter's and which no region includes either. The engine "copy"
+ * is the CPUs: the time that they spent in copies that are accounted to this client.
  *
  * Waits for no reservation. A BO that another thread has reserved counts in drm-total-* (or
  * drm-shared-*) and drm-active-* of the region in which fdinfo has seen it last, at first that

@@ -24,9 +24,9 @@ struct ferry_vram_mgr {
 	/** @mm: the buddy allocator, in byte offsets into the aperture */
 	struct gpu_buddy mm;
 	/**
-	 * @lock: protects @mm and &ferry_vram_resource.users. dma_resv cannot: allocations for different BOs run
-	 * concurrently. The allocator allocates memory under it, so direct reclaim, and with
-	 * it &ferry_tt_mgr.lock, nest inside.
+	 * @lock: protects @mm and &ferry_vram_resource.users. dma_resv cannot: allocations for
+	 * different BOs run concurrently. The allocator allocates memory under it, so direct
+	 * reclaim, and with it &ferry_tt_mgr.lock, nest inside.
 	 */
 	struct mutex lock;
 	/** @blocked: allocations fail because the device does not work; protected by @lock */

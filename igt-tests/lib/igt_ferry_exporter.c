@@ -10,7 +10,7 @@
 #include "igt_ferry.h"
 #include "igt_ferry_exporter.h"
 
-#define WANTED                                          \
+#define WANTED                                    \
 	"vm/run --device bochs-display --device " \
 	"ivshmem-plain,size=64M --device virtio-gpu-pci"
 
@@ -116,12 +116,14 @@ static void create_module(struct igt_ferry_foreign *foreign, size_t size,
 	create_dumb(foreign, size);
 }
 
-static void create_vgem(int fd __attribute__((unused)), size_t size, struct igt_ferry_foreign *foreign)
+static void create_vgem(int fd __attribute__((unused)), size_t size,
+			struct igt_ferry_foreign *foreign)
 {
 	create_module(foreign, size, "vgem");
 }
 
-static void create_vkms(int fd __attribute__((unused)), size_t size, struct igt_ferry_foreign *foreign)
+static void create_vkms(int fd __attribute__((unused)), size_t size,
+			struct igt_ferry_foreign *foreign)
 {
 	create_module(foreign, size, "vkms");
 }
@@ -130,7 +132,8 @@ static void create_virtio(int fd __attribute__((unused)), size_t size,
 			  struct igt_ferry_foreign *foreign)
 {
 	foreign->fd = open_module("virtio-gpu", "virtio_gpu");
-	igt_require_f(foreign->fd >= 0, "no device of virtio_gpu: " WANTED "\n");
+	igt_require_f(foreign->fd >= 0,
+		      "no device of virtio_gpu: " WANTED "\n");
 	create_dumb(foreign, size);
 }
 
@@ -155,11 +158,12 @@ static void create_udmabuf(int fd __attribute__((unused)), size_t size,
 	map_prime(foreign, size);
 }
 
-static void create_heap(int fd __attribute__((unused)), size_t size, struct igt_ferry_foreign *foreign)
+static void create_heap(int fd __attribute__((unused)), size_t size,
+			struct igt_ferry_foreign *foreign)
 {
-	struct dma_heap_allocation_data data = { .len = size,
-						 .fd_flags =
-							 O_RDWR | O_CLOEXEC };
+	struct dma_heap_allocation_data data = {
+		.len = size, .fd_flags = O_RDWR | O_CLOEXEC
+	};
 	int device = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
 
 	igt_require_f(device >= 0, "/dev/dma_heap/system: %s\n",

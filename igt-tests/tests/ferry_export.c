@@ -20,22 +20,22 @@ IGT_TEST_DESCRIPTION(
 	"Importers of ferry's dma-bufs with a DMA engine: which memory they reach, moves, pins and removal");
 
 /* Both devices below one switch, and each below a root port */
-#define NEAR                                                              \
-	"vm/run --kernel 7.x --device pcie-root-port,id=root "            \
-	"--device x3130-upstream,bus=root,id=up "                         \
-	"--device xio3130-downstream,bus=up,id=down1,chassis=1,slot=1 "   \
-	"--device xio3130-downstream,bus=up,id=down2,chassis=2,slot=2 "   \
-	"--device bochs-display,bus=down1 "                               \
+#define NEAR                                                            \
+	"vm/run --kernel 7.x --device pcie-root-port,id=root "          \
+	"--device x3130-upstream,bus=root,id=up "                       \
+	"--device xio3130-downstream,bus=up,id=down1,chassis=1,slot=1 " \
+	"--device xio3130-downstream,bus=up,id=down2,chassis=2,slot=2 " \
+	"--device bochs-display,bus=down1 "                             \
 	"--device edu,bus=down2,dma_mask=0xffffffffffffffff"
-#define FAR                                                          \
-	"vm/run --device pcie-root-port,id=root1,chassis=1 "         \
-	"--device pcie-root-port,id=root2,chassis=2 "                \
-	"--device bochs-display,bus=root1 "                          \
+#define FAR                                                  \
+	"vm/run --device pcie-root-port,id=root1,chassis=1 " \
+	"--device pcie-root-port,id=root2,chassis=2 "        \
+	"--device bochs-display,bus=root1 "                  \
 	"--device edu,bus=root2,dma_mask=0xffffffffffffffff"
 
-#define BOUNCE                                      \
-	"vm/run --append swiotlb=force "            \
-	"--device bochs-display "                   \
+#define BOUNCE                           \
+	"vm/run --append swiotlb=force " \
+	"--device bochs-display "        \
 	"--device edu,dma_mask=0xffffffffffffffff"
 
 #define PAGES 24
@@ -251,12 +251,13 @@ static void test_system_dynamic(int fd)
 static void require_moves(struct shared *shared, int fd)
 {
 	edu_map(shared->file);
-	igt_require_f(!__ferry_bo_migrate(fd, shared->bo.handle,
-					  ferry_bo_placement(fd, shared->bo.handle) ==
-							  SYSTEM ?
-						  APERTURE :
-						  SYSTEM),
-		      "the kernel pins what is mapped (no CONFIG_DMABUF_MOVE_NOTIFY)\n");
+	igt_require_f(
+		!__ferry_bo_migrate(fd, shared->bo.handle,
+				    ferry_bo_placement(fd, shared->bo.handle) ==
+						    SYSTEM ?
+					    APERTURE :
+					    SYSTEM),
+		"the kernel pins what is mapped (no CONFIG_DMABUF_MOVE_NOTIFY)\n");
 }
 
 /**
@@ -440,7 +441,8 @@ static void test_near_moves_ignored(int fd)
 	unsigned int count;
 	struct shared s;
 
-	share(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER | FERRY_EDU_IGNORE);
+	share(&s, fd,
+	      FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER | FERRY_EDU_IGNORE);
 	require_near(&s);
 	edu_map(s.file);
 	igt_ferry_fill(expected, 5, 1, s.bo.id, s.bo.gen);

@@ -15,21 +15,11 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 
 #include "ferry_edu_ioctl.h"
 
-#if KERNEL_VERSION(7, 0, 0) <= LINUX_VERSION_CODE
-#define EDU_MOVED(fn) .invalidate_mappings = fn
-#else
-#define EDU_MOVED(fn) .move_notify = fn
-#endif
-
-#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
-MODULE_IMPORT_NS("DMA_BUF");
-#else
-MODULE_IMPORT_NS(DMA_BUF);
-#endif
+/* As MODULE_IMPORT_NS(), whose argument was a name before 6.13 and is a string since. */
+MODULE_INFO(import_ns, "DMA_BUF");
 
 #define EDU_DMA_SOURCE	0x80
 #define EDU_DMA_DEST	0x88
@@ -74,15 +64,9 @@ static void edu_moved(struct dma_buf_attachment *attach)
 	file->moves++;
 }
 
-static const struct dma_buf_attach_ops edu_ops = {
-	.allow_peer2peer = false,
-	EDU_MOVED(edu_moved),
-};
-
-static const struct dma_buf_attach_ops edu_peer_ops = {
-	.allow_peer2peer = true,
-	EDU_MOVED(edu_moved),
-};
+/* The members are allow_peer2peer, and move_notify, which 7.0 calls invalidate_mappings. */
+static const struct dma_buf_attach_ops edu_ops = { false, edu_moved };
+static const struct dma_buf_attach_ops edu_peer_ops = { true, edu_moved };
 
 static int edu_dma(struct edu *edu, dma_addr_t addr, bool to_host)
 {
@@ -312,8 +296,10 @@ static long edu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 static int edu_open(struct inode *inode, struct file *filp)
 {
-	filp->private_data = kzalloc(sizeof(struct edu_file), GFP_KERNEL);
-	return filp->private_data ? 0 : -ENOMEM;
+	struct edu_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+
+	filp->private_data = file;
+	return file ? 0 : -ENOMEM;
 }
 
 static int edu_release(struct inode *inode, struct file *filp)
