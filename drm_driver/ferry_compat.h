@@ -10,6 +10,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/vmstat.h>
 #include <linux/workqueue.h>
 
 #include <asm/msr.h>
@@ -235,6 +236,22 @@ ferry_compat_gem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 	return drm_gem_lru_scan(drm, lru, pages, remaining, shrink, NULL);
 #else
 	return drm_gem_lru_scan(lru, pages, remaining, shrink);
+#endif
+}
+
+/* 7.0: the kernel counts the pages in pools such as TTM's; before, ferry estimates them */
+#ifdef FERRY_HAVE_GPU_RECLAIM
+#define FERRY_ESTIMATE_POOLED false
+#else
+#define FERRY_ESTIMATE_POOLED true
+#endif
+
+static inline long ferry_compat_pooled(const atomic_long_t *estimate)
+{
+#ifdef FERRY_HAVE_GPU_RECLAIM
+	return global_node_page_state(NR_GPU_RECLAIM);
+#else
+	return atomic_long_read(estimate);
 #endif
 }
 

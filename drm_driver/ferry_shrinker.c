@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/math.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/shrinker.h>
 #include <linux/swap.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_gem.h>
@@ -28,7 +31,8 @@
  * the task that allocates memory may hold any reservation, so the shrinker only tries
  * reservations, and it skips BOs with unsignaled fences.
  *
- * The OOM killer cannot free the memory of BOs. So BOs leave 1/32 of all memory in reserve.
+ * The OOM killer cannot free the memory of BOs. So BOs leave 1/32 of all memory in reserve, and
+ * hold no more than the part of all memory that the module parameter system_memory allows.
  * An allocation that would use the reserve first frees pages of BOs, in the same order, and
  * fails with -ENOMEM if nothing is left to free, before the OOM killer would run. The pages
  * of a BO that is swapped out become pages of shmem, which the kernel itself can write to
@@ -37,6 +41,14 @@
 
 /* The part of all memory that BOs leave free, as a power of two */
 #define FERRY_SHRINKER_RESERVE_SHIFT 5
+
+/* For how long an allocation waits for those of other threads to end before it fails */
+#define FERRY_SHRINKER_WAIT_JIFFIES HZ
+
+static unsigned int system_memory = 75;
+module_param(system_memory, uint, 0644);
+MODULE_PARM_DESC(system_memory,
+		 "Percent of the system memory that the BOs of a device may hold (default 75)");
 
 /**
  * ferry_shrinker_can_swap - check if there is free swap space
@@ -106,7 +118,7 @@ static unsigned long ferry_shrinker_count(struct shrinker *shrinker, struct shri
 		pages = READ_ONCE(mgr->purgeable.count);
 	pages += atomic64_read(&mgr->kept_pages);
 	/* TTM's shrinker frees these; count them so that ferry_shrinker_scan() is called. */
-	pages += atomic_long_read(&mgr->pooled);
+	pages += ferry_compat_pooled(&mgr->pooled);
 
 	return pages ?: SHRINK_EMPTY;
 }
@@ -149,7 +161,8 @@ static unsigned long ferry_shrinker_scan(struct shrinker *shrinker, struct shrin
 	unsigned long done;
 
 	/* TTM's pool shrinker runs too: halve the estimate of what the pool still holds. */
-	atomic_long_set(pooled, atomic_long_read(pooled) / 2);
+	if (FERRY_ESTIMATE_POOLED)
+		atomic_long_set(pooled, atomic_long_read(pooled) / 2);
 
 	done = ferry_shrinker_free_pages(ferry, sc->nr_to_scan);
 	if (done < sc->nr_to_scan && ferry_shrinker_can_swap()) {
@@ -160,24 +173,29 @@ static unsigned long ferry_shrinker_scan(struct shrinker *shrinker, struct shrin
 	return done ?: SHRINK_STOP;
 }
 
+/* Get the number of pages of system memory that BOs may hold, with their page arrays. */
+static long ferry_shrinker_limit(void)
+{
+	return mult_frac(totalram_pages(), min(READ_ONCE(system_memory), 100U), 100);
+}
+
 /*
- * Get the number of pages that can be allocated without using the reserve and without
- * freeing memory of BOs; negative if the reserve is in use. Reclaim can free anonymous pages
- * of processes, as far as there is swap space.
+ * Get the number of pages that can be allocated without using the reserve, without exceeding
+ * the limit, and without freeing memory of BOs; negative if the reserve is in use. Reclaim
+ * can free anonymous pages of processes, as far as there is swap space.
  */
 static long ferry_shrinker_room(struct ferry_device *ferry)
 {
+	struct ferry_tt_mgr *mgr = &ferry->tt;
 	long reserve = totalram_pages() >> FERRY_SHRINKER_RESERVE_SHIFT;
-	long available = si_mem_available() + atomic_long_read(&ferry->tt.pooled);
+	long available = si_mem_available() + ferry_compat_pooled(&mgr->pooled);
 	long swappable = global_node_page_state(NR_INACTIVE_ANON) +
 			 global_node_page_state(NR_ACTIVE_ANON);
+	long held = atomic64_read(&mgr->system_pages) + atomic64_read(&mgr->kept_pages) +
+		    atomic64_read(&mgr->array_pages);
 
-	return available + min(swappable, get_nr_swap_pages()) - reserve;
-}
-
-static bool ferry_shrinker_has_room(struct ferry_device *ferry, unsigned long pages)
-{
-	return ferry_shrinker_room(ferry) >= (long)pages;
+	return min(available + min(swappable, get_nr_swap_pages()) - reserve,
+		   ferry_shrinker_limit() - held);
 }
 
 /* Check if @pages could be allocated if all pages of BOs that can be freed were freed. */
@@ -192,22 +210,26 @@ static bool ferry_shrinker_is_possible(struct ferry_device *ferry, unsigned long
 	return ferry_shrinker_room(ferry) + freeable >= (long)pages;
 }
 
-/**
- * ferry_shrinker_reserve - make sure that system memory for a BO is available
- * @ferry: the device
- * @pages: number of pages to allocate
- *
- * Frees pages of BOs, and swaps BOs out, if the allocation would use the reserve. Swapping
- * out itself needs memory, which the reserve still has at this point, unlike in reclaim.
- *
- * Return: 0 or -ENOMEM.
- */
-int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages)
+static int ferry_shrinker_make_room(struct ferry_device *ferry, unsigned long pages)
 {
+	struct ferry_shrinker *shrinker = &ferry->shrinker;
 	unsigned long freed = 0, more;
 
-	/* si_mem_available() does not include per-CPU free lists: count the freed pages here. */
-	while (!ferry_shrinker_has_room(ferry, pages - min(freed, pages))) {
+	for (;;) {
+		long room = ferry_shrinker_room(ferry);
+		long promised = atomic_long_read(&shrinker->promised);
+
+		/* si_mem_available() excludes per-CPU free lists: count the freed pages here. */
+		if (room >= promised - (long)min(freed, pages))
+			return 0;
+		/* What is promised to others may be allocated already, and then counts twice. */
+		if (promised > (long)pages && room >= (long)pages - (long)min(freed, pages)) {
+			if (!wait_event_timeout(shrinker->promised_wait,
+						atomic_long_read(&shrinker->promised) < promised,
+						FERRY_SHRINKER_WAIT_JIFFIES))
+				return -ENOMEM;
+			continue;
+		}
 		/* An allocation that cannot succeed takes nothing from other BOs. */
 		if (!freed && !ferry_shrinker_is_possible(ferry, pages))
 			return -ENOMEM;
@@ -216,8 +238,41 @@ int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages)
 		if (!more && ferry_shrinker_swap_out(ferry) <= 0)
 			return -ENOMEM;
 	}
+}
 
-	return 0;
+/**
+ * ferry_shrinker_reserve - make sure that system memory for a BO is available
+ * @ferry: the device
+ * @pages: number of pages to allocate
+ *
+ * Frees pages of BOs, and swaps BOs out, if the allocation would use the reserve or exceed the
+ * limit. Swapping out itself needs memory, which the reserve still has at this point, unlike in
+ * reclaim. The pages count as used until ferry_shrinker_unreserve(), so that of several threads
+ * that each find room, no more are let through than there is room for all of them.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages)
+{
+	int ret;
+
+	atomic_long_add(pages, &ferry->shrinker.promised);
+	ret = ferry_shrinker_make_room(ferry, pages);
+	if (ret)
+		ferry_shrinker_unreserve(ferry, pages);
+
+	return ret;
+}
+
+/**
+ * ferry_shrinker_unreserve - end what ferry_shrinker_reserve() has begun
+ * @ferry: the device
+ * @pages: the same number of pages, which are allocated or will not be
+ */
+void ferry_shrinker_unreserve(struct ferry_device *ferry, unsigned long pages)
+{
+	atomic_long_sub(pages, &ferry->shrinker.promised);
+	wake_up_all(&ferry->shrinker.promised_wait);
 }
 
 /**
@@ -264,6 +319,7 @@ int ferry_shrinker_init(struct ferry_device *ferry)
 	if (!shrinker->base)
 		return -ENOMEM;
 
+	init_waitqueue_head(&shrinker->promised_wait);
 	INIT_WORK(&shrinker->swap_work, ferry_shrinker_swap_work);
 	shrinker->base->count_objects = ferry_shrinker_count;
 	shrinker->base->scan_objects = ferry_shrinker_scan;

@@ -62,7 +62,8 @@ static void ferry_tt_count_pages(struct ferry_device *ferry, struct ttm_tt *tt, 
 	struct ferry_tt_mgr *mgr = &ferry->tt;
 
 	atomic64_sub(pages, &mgr->system_pages);
-	if (tt->caching != ttm_cached && atomic_long_add_return(pages, &mgr->pooled) < 0)
+	if (FERRY_ESTIMATE_POOLED && tt->caching != ttm_cached &&
+	    atomic_long_add_return(pages, &mgr->pooled) < 0)
 		atomic_long_set(&mgr->pooled, 0);
 }
 
@@ -76,13 +77,20 @@ static void ferry_tt_count_kept(struct ferry_device *ferry, struct ttm_tt *tt, b
 
 /**
  * ferry_tt_array_pages - get the memory that the page array of a BO takes
- * @tbo: the TTM BO
+ * @size: size of the BO in bytes
  *
  * Return: size of the array in pages, rounded down: small arrays are not counted.
  */
-unsigned long ferry_tt_array_pages(const struct ttm_buffer_object *tbo)
+unsigned long ferry_tt_array_pages(u64 size)
 {
-	return (tbo->base.size >> PAGE_SHIFT) * sizeof(struct page *) >> PAGE_SHIFT;
+	return (size >> PAGE_SHIFT) * sizeof(struct page *) >> PAGE_SHIFT;
+}
+
+static void ferry_tt_count_array(struct ttm_device *ttm, struct ttm_tt *tt, bool freed)
+{
+	long pages = ferry_tt_array_pages((u64)tt->num_pages << PAGE_SHIFT);
+
+	atomic64_add(freed ? -pages : pages, &ttm_to_ferry_device(ttm)->tt.array_pages);
 }
 
 /**
@@ -132,6 +140,7 @@ struct ttm_tt *ferry_tt_create(struct ttm_buffer_object *tbo, struct ferry_bo *b
 		return NULL;
 	}
 
+	ferry_tt_count_array(tbo->bdev, &tt->base, false);
 	return &tt->base;
 }
 
@@ -240,6 +249,7 @@ void ferry_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt)
 		return;
 	}
 
+	ferry_tt_count_array(ttm, tt, true);
 	ttm_tt_fini(tt);
 	kvfree(to_ferry_tt(tt));
 }

@@ -34,12 +34,17 @@ struct ferry_tt_mgr {
 	atomic64_t system_pages;
 	/** @kept_pages: number of kept pages of BOs in the aperture */
 	atomic64_t kept_pages;
-	/** @pooled: upper bound of the freed write-combining pages in TTM's pool */
+	/** @array_pages: number of pages that page arrays take, see ferry_tt_array_pages() */
+	atomic64_t array_pages;
+	/**
+	 * @pooled: upper bound of the freed write-combining pages in TTM's pool, for
+	 * ferry_compat_pooled()
+	 */
 	atomic_long_t pooled;
 };
 
 int ferry_tt_init(struct ferry_device *ferry);
-unsigned long ferry_tt_array_pages(const struct ttm_buffer_object *tbo);
+unsigned long ferry_tt_array_pages(u64 size);
 struct ttm_tt *ferry_tt_take_kept(struct ferry_bo *bo, u32 page_flags);
 struct ttm_tt *ferry_tt_create(struct ttm_buffer_object *tbo, struct ferry_bo *bo,
 			       u32 page_flags);

@@ -27,6 +27,7 @@
 static struct ttm_tt *ferry_ttm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(tbo->bdev);
+	unsigned long pages = ferry_tt_array_pages(tbo->base.size);
 	struct ferry_bo *bo = ferry_bo_from_ttm(tbo);
 	struct ttm_tt *tt;
 
@@ -35,10 +36,12 @@ static struct ttm_tt *ferry_ttm_tt_create(struct ttm_buffer_object *tbo, u32 pag
 		return tt;
 
 	/* The array itself is 1/512 of the BO's size, and BOs can be as large as all memory. */
-	if (ferry_shrinker_reserve(ferry, ferry_tt_array_pages(tbo)))
+	if (ferry_shrinker_reserve(ferry, pages))
 		return NULL;
 
-	return ferry_tt_create(tbo, bo, page_flags);
+	tt = ferry_tt_create(tbo, bo, page_flags);
+	ferry_shrinker_unreserve(ferry, pages);
+	return tt;
 }
 
 static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
@@ -54,7 +57,9 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 	if (ret)
 		return ret;
 
-	return ferry_tt_populate(ferry, tt, ctx);
+	ret = ferry_tt_populate(ferry, tt, ctx);
+	ferry_shrinker_unreserve(ferry, tt->num_pages);
+	return ret;
 }
 
 static bool ferry_ttm_eviction_valuable(struct ttm_buffer_object *tbo,

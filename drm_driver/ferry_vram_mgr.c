@@ -384,12 +384,15 @@ int ferry_vram_mgr_account_only(struct ferry_device *ferry, u64 size)
 {
 	struct ferry_vram_mgr *mgr = &ferry->vram_mgr;
 	u64 limit = div_u64(ferry->bar.size * min(aperture_only, 100U), 100);
+	s64 total = atomic64_read(&mgr->aperture_only);
 
-	if (atomic64_add_return(size, &mgr->aperture_only) <= limit || capable(CAP_SYS_ADMIN))
-		return 0;
+	/* Never count a BO that is refused: another client might be refused for it. */
+	do {
+		if (size + total > limit && !capable(CAP_SYS_ADMIN))
+			return -ENOSPC;
+	} while (!atomic64_try_cmpxchg(&mgr->aperture_only, &total, total + size));
 
-	atomic64_sub(size, &mgr->aperture_only);
-	return -ENOSPC;
+	return 0;
 }
 
 /**

@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/vmstat.h>
 #include <linux/workqueue.h>
 
 #include <asm/msr.h>
@@ -56,6 +57,12 @@ static __maybe_unused void probe_SYSTEM_DFL_WQ(struct work_struct *work)
 static __maybe_unused struct drm_device *probe_ATOMIC_COMMIT(struct drm_atomic_commit *commit)
 {
 	return commit->dev;
+}
+
+/* 7.0: pages in pools such as TTM's are counted */
+static __maybe_unused unsigned long probe_GPU_RECLAIM(void)
+{
+	return global_node_page_state(NR_GPU_RECLAIM);
 }
 
 /* 6.17: drm_gem_fb_create() and &drm_mode_config_funcs.fb_create take the format information */

@@ -11,6 +11,7 @@
 #include "igt_aux.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_module.h"
 #include "small_memory.h"
 
 IGT_TEST_DESCRIPTION(
@@ -214,6 +215,9 @@ static struct {
 	int clients[THREADS];
 	pthread_barrier_t barrier;
 	unsigned int created, exceeded;
+	volatile pid_t greedy;
+	volatile bool begin;
+	int err;
 } race;
 
 /* All threads try at the same moment to get the one page that is left. */
@@ -281,6 +285,186 @@ static void test_aperture_only_race(int fd)
 	igt_waitchildren();
 }
 
+static struct {
+	pthread_barrier_t barrier;
+	struct igt_ferry_bo bo[THREADS];
+	unsigned int populated, refused;
+	volatile bool stop;
+	long least;
+} crowd;
+
+static void *crowd_watch(void *arg)
+{
+	while (!crowd.stop) {
+		long now = meminfo("MemAvailable");
+
+		crowd.least = now < crowd.least ? now : crowd.least;
+		usleep(1000);
+	}
+	return arg;
+}
+
+/* As a debugger, for which a lack of memory is an error; a fault would wait. */
+static void *crowd_thread(void *arg)
+{
+	struct igt_ferry_bo *bo = arg;
+	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	char byte;
+
+	pthread_barrier_wait(&crowd.barrier);
+	if (pread(mem, &byte, 1, (uintptr_t)bo->map) == 1)
+		__atomic_add_fetch(&crowd.populated, 1, __ATOMIC_RELAXED);
+	else
+		__atomic_add_fetch(&crowd.refused, 1, __ATOMIC_RELAXED);
+	close(mem);
+	return NULL;
+}
+
+/* Let 64 threads populate at the same moment BOs that take four times what is available. */
+static void crowd_run(int fd)
+{
+	size_t size = (meminfo("MemAvailable") << 10) / (THREADS / 4) & -PAGE;
+	pthread_t threads[THREADS], watch;
+
+	crowd.populated = crowd.refused = 0;
+	crowd.stop = false;
+	crowd.least = meminfo("MemAvailable");
+	igt_assert_eq(pthread_barrier_init(&crowd.barrier, NULL, THREADS), 0);
+	for (int i = 0; i < THREADS; i++)
+		igt_ferry_bo_init(&crowd.bo[i], fd, size,
+				  igt_ferry_single_kinds);
+	igt_assert_eq(pthread_create(&watch, NULL, crowd_watch, NULL), 0);
+	for (int i = 0; i < THREADS; i++)
+		igt_assert_eq(pthread_create(&threads[i], NULL, crowd_thread,
+					     &crowd.bo[i]),
+			      0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	crowd.stop = true;
+	pthread_join(watch, NULL);
+	igt_info(
+		"%u BOs of %zu KiB populated, %u refused, %ld KiB were available\n",
+		crowd.populated, size >> 10, crowd.refused, crowd.least);
+	igt_assert_lt(0, crowd.populated);
+	igt_assert_lt(0, crowd.refused);
+}
+
+static void crowd_fini(void)
+{
+	for (int i = 0; i < THREADS; i++)
+		igt_ferry_bo_fini(&crowd.bo[i]);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: populate-race
+ * Description: 64 threads that populate BOs at the same time leave the reserve, and no process is killed
+ */
+static void test_populate_race(int fd)
+{
+	long kills = vmstat("oom_kill"), reserve;
+
+	require_small(false);
+	reserve = meminfo("MemTotal") / 32;
+	crowd_run(fd);
+	/* a part of the reserve is for per-CPU lists and page tables */
+	igt_assert_lt(reserve / 2, crowd.least);
+	igt_assert(others_can_have(4096));
+	igt_assert_eq(vmstat("oom_kill"), kills);
+	crowd_fini();
+}
+
+/**
+ * SUBTEST: system-memory
+ * Description: BOs of 64 threads never hold more than the percentage of memory in system_memory=, which can be changed
+ */
+static void test_system_memory(int fd)
+{
+	long limit;
+
+	require_small(false);
+	set_limit(50);
+	limit = meminfo("MemTotal") / 2;
+	crowd_run(fd);
+	igt_assert_lte(igt_ferry_stat(fd, "system_pages") * (PAGE >> 10),
+		       limit);
+	set_limit(0);
+	crowd_fini();
+	crowd.bo[0].handle = 0;
+	igt_assert_eq(__ferry_bo_create(fd, 64ul << 20, SYSTEM, 0,
+					DRM_FERRY_CACHING_CACHED, 0,
+					&crowd.bo[0].handle),
+		      -ENOMEM);
+	set_limit(100);
+	crowd_run(fd);
+	crowd_fini();
+}
+
+static void *greedy_thread(void *arg)
+{
+	struct drm_ferry_device_query device;
+	int client = *(int *)arg;
+	uint32_t handle;
+
+	race.greedy = gettid();
+	while (!race.begin)
+		usleep(1000);
+	ferry_device_query(client, &device);
+	race.err = __ferry_bo_create(client, device.aperture_size, APERTURE, 0,
+				     DRM_FERRY_CACHING_CACHED, 0, &handle);
+	return NULL;
+}
+
+/**
+ * SUBTEST: aperture-only-refused
+ * Description: An aperture-only BO that fits is created while a larger one of another client is refused
+ */
+static void test_aperture_only_refused(int fd)
+{
+	int client = igt_ferry_reopen(fd, O_RDWR);
+	int pipes[2][2], status;
+	pid_t child;
+
+	igt_ferry_module_begin(fd);
+	igt_assert(!pipe(pipes[0]) && !pipe(pipes[1]));
+	child = fork();
+	igt_assert(child >= 0);
+	if (!child) {
+		pthread_t thread;
+		uint32_t handle;
+		char go;
+		int err;
+
+		igt_drop_root();
+		if (pthread_create(&thread, NULL, greedy_thread, &client))
+			_exit(1);
+		while (!race.greedy)
+			usleep(1000);
+		if (write(pipes[0][1], (void *)&race.greedy, sizeof(pid_t)) <
+			    0 ||
+		    read(pipes[1][0], &go, 1) != 1)
+			_exit(2);
+		race.begin = true;
+		/* the greedy thread is refused now, and leaves capable() two seconds later */
+		usleep(1000000);
+		err = __ferry_bo_create(client, PAGE, APERTURE, 0,
+					DRM_FERRY_CACHING_CACHED, 0, &handle);
+		pthread_join(thread, NULL);
+		_exit(race.err != -ENOSPC ? 3 : err ? 4 : 0);
+	}
+	igt_assert_eq(read(pipes[0][0], (void *)&race.greedy, sizeof(pid_t)),
+		      sizeof(pid_t));
+	igt_ferry_break_delay("capable", 2000, race.greedy, 0);
+	igt_assert_eq(write(pipes[1][1], "", 1), 1);
+	igt_assert_eq(waitpid(child, &status, 0), child);
+	igt_ferry_break_unload();
+	igt_assert_f(WIFEXITED(status) && !WEXITSTATUS(status),
+		     "the child ended with status 0x%x\n", status);
+	for (int i = 0; i < 4; i++)
+		close(pipes[i / 2][i % 2]);
+	close(client);
+}
+
 /* Free the memory that a failed subtest has locked. */
 static int begin(int fd)
 {
@@ -303,6 +487,15 @@ static const struct igt_ferry_test tests[] = {
 	{ "aperture-only-race",
 	  "Aperture-only BOs of 64 threads without CAP_SYS_ADMIN never exceed half of the aperture",
 	  test_aperture_only_race },
+	{ "aperture-only-refused",
+	  "An aperture-only BO that fits is created while a larger one of another client is refused",
+	  test_aperture_only_refused },
+	{ "populate-race",
+	  "64 threads that populate BOs at the same time leave the reserve, and no process is killed",
+	  test_populate_race },
+	{ "system-memory",
+	  "BOs of 64 threads never hold more than the percentage of memory in system_memory=, which can be changed",
+	  test_system_memory },
 	{}
 };
 

@@ -6,6 +6,8 @@
 #ifndef SMALL_MEMORY_H
 #define SMALL_MEMORY_H
 
+#include <fcntl.h>
+#include <string.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 
@@ -56,7 +58,42 @@ static inline void swap_off(void)
 	fclose(file);
 }
 
-/* Skip if the machine has much memory; turn its swap space on or off. */
+#define LIMIT "/sys/module/ferry/parameters/system_memory"
+
+/* Percent of all memory that BOs may hold, before set_limit() */
+static char old_limit[16];
+
+static inline void restore_limit(int sig)
+{
+	int file = open(LIMIT, O_WRONLY | O_CLOEXEC);
+
+	(void)sig;
+	if (file >= 0 && write(file, old_limit, strlen(old_limit)) < 0)
+		errno = 0;
+	if (file >= 0)
+		close(file);
+}
+
+/* Set the percent of all memory that BOs may hold, until the end of the program. */
+static inline void set_limit(unsigned int percent)
+{
+	int file = open(LIMIT, O_RDWR | O_CLOEXEC);
+	char text[16];
+
+	igt_assert_fd(file);
+	if (!old_limit[0]) {
+		igt_assert_lt(0, read(file, old_limit, sizeof(old_limit) - 1));
+		igt_install_exit_handler(restore_limit);
+	}
+	snprintf(text, sizeof(text), "%u", percent);
+	igt_assert_eq(pwrite(file, text, strlen(text), 0), strlen(text));
+	close(file);
+}
+
+/*
+ * Skip if the machine has much memory; turn its swap space on or off. BOs may fill memory up to
+ * the reserve.
+ */
 static inline void require_small(bool swap)
 {
 	igt_require_f(meminfo("MemTotal") <= SMALL_KIB,
@@ -69,6 +106,7 @@ static inline void require_small(bool swap)
 		swap_off();
 		igt_assert_eq(igt_get_total_swap_mb(), 0);
 	}
+	set_limit(100);
 }
 
 /* Whether another process can allocate and use @kib of memory. */
