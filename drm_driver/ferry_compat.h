@@ -9,6 +9,7 @@
 
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/sched/mm.h>
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
@@ -252,6 +253,18 @@ static inline long ferry_compat_pooled(const atomic_long_t *estimate)
 	return global_node_page_state(NR_GPU_RECLAIM);
 #else
 	return atomic_long_read(estimate);
+#endif
+}
+
+/* 7.0: the name of a device's driver override is private to the driver core */
+static inline bool ferry_compat_is_override(struct pci_dev *pdev, struct pci_driver *driver)
+{
+#ifdef FERRY_HAVE_DRIVER_OVERRIDE
+	return device_match_driver_override(&pdev->dev, &driver->driver) > 0;
+#else
+	/* The driver core holds the device's lock while it probes it. */
+	device_lock_assert(&pdev->dev);
+	return pdev->driver_override && !strcmp(pdev->driver_override, driver->name);
 #endif
 }
 

@@ -24,6 +24,7 @@
 #include "ferry_gem.h"
 #include "ferry_import.h"
 #include "ferry_ioctl.h"
+#include "ferry_ivshmem.h"
 #include "ferry_job.h"
 #include "ferry_kms.h"
 #include "ferry_pm.h"
@@ -47,10 +48,6 @@ MODULE_PARM_DESC(render_node,
 
 /* &pci_device_id.driver_data: the device has a display with DISPI registers */
 #define FERRY_DRV_DISPLAY BIT(0)
-
-/* QEMU: ivshmem */
-#define FERRY_DRV_IVSHMEM_VENDOR 0x1af4
-#define FERRY_DRV_IVSHMEM_DEVICE 0x1110
 
 static const struct drm_ioctl_desc ferry_drv_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(FERRY_DEVICE_QUERY, ferry_ioctl_device_query, DRM_RENDER_ALLOW),
@@ -169,19 +166,15 @@ static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 	return 0;
 }
 
-/* Check if the BAR is memory of the host, which the host maps cached. */
-static bool ferry_drv_is_host_memory(struct pci_dev *pdev)
-{
-	return pdev->vendor == FERRY_DRV_IVSHMEM_VENDOR &&
-	       pdev->device == FERRY_DRV_IVSHMEM_DEVICE;
-}
-
 static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	bool display = id->driver_data & FERRY_DRV_DISPLAY;
 	const struct drm_driver *driver;
 	struct ferry_device *ferry;
 	int ret;
+
+	if (!ferry_ivshmem_may_use(pdev, to_pci_driver(pdev->dev.driver)))
+		return -ENODEV;
 
 	driver = ferry_drv_choose(pdev, display);
 	if (IS_ERR(driver))
@@ -202,7 +195,7 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 			return ret;
 	}
 
-	ret = ferry_drv_init_parts(ferry, ferry_drv_is_host_memory(pdev));
+	ret = ferry_drv_init_parts(ferry, ferry_ivshmem_is(pdev));
 	if (ret)
 		return ret;
 
@@ -248,8 +241,11 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 static const struct pci_device_id ferry_drv_ids[] = {
 	/* QEMU: stdvga, secondary-vga, bochs-display */
 	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
-	/* new_id accepts only driver_data of an entry: 0 is for devices without a display. */
-	{ PCI_DEVICE(FERRY_DRV_IVSHMEM_VENDOR, FERRY_DRV_IVSHMEM_DEVICE) },
+	/*
+	 * QEMU: ivshmem, see ferry_ivshmem.c.
+	 * new_id accepts only driver_data of an entry: 0 is for devices without a display.
+	 */
+	{ PCI_DEVICE(0x1af4, 0x1110) },
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, ferry_drv_ids);
@@ -302,6 +298,10 @@ static int __init ferry_drv_init(void)
 
 	if (drm_firmware_drivers_only())
 		return -ENODEV;
+
+	ret = ferry_ivshmem_init();
+	if (ret)
+		return ret;
 
 	ret = pci_register_driver(&ferry_drv_pci_driver);
 	if (ret)

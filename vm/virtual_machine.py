@@ -150,6 +150,9 @@ class VirtualMachine:
         # Time to take the picture of a panic
         append += "panic=600 " if o.screenshot else ""
         specs = [d for d in o.device or ["bochs-display"] if d != "none"]
+        # Memory of this virtual machine only, unless the user passes another value.
+        if any(s.startswith("ivshmem") for s in specs) and "ferry.ivshmem=" not in o.append:
+            append += "ferry.ivshmem=memory "
         self.devices = [Device(n, spec, self.directory, o) for n, spec in enumerate(specs)]
         args = boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append)
         args += drive_args(*images)

@@ -12,6 +12,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/sched/mm.h>
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
@@ -63,6 +64,12 @@ static __maybe_unused struct drm_device *probe_ATOMIC_COMMIT(struct drm_atomic_c
 static __maybe_unused unsigned long probe_GPU_RECLAIM(void)
 {
 	return global_node_page_state(NR_GPU_RECLAIM);
+}
+
+/* 7.0: the driver core has the driver override of all devices */
+static __maybe_unused int probe_DRIVER_OVERRIDE(struct pci_dev *pdev, struct pci_driver *driver)
+{
+	return device_match_driver_override(&pdev->dev, &driver->driver);
 }
 
 /* 6.17: drm_gem_fb_create() and &drm_mode_config_funcs.fb_create take the format information */
