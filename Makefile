@@ -12,6 +12,7 @@ TIME = 600
 SEED = 1
 DESKTOP =
 SIZE =
+SHUFFLE =
 PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
@@ -41,7 +42,7 @@ demo: user
 	@vm/demo --kernel "$(KERNEL)"
 
 test: user igt
-	@set -f; vm/test --kernel "$(KERNEL)" $(TEST)
+	@set -f; vm/test --kernel "$(KERNEL)" $(if $(SHUFFLE),--shuffle "$(SHUFFLE)") $(TEST)
 
 coverage: user igt
 	@set -f; scripts/coverage $(TEST)
@@ -83,7 +84,8 @@ help:
 	@echo "make            build the module (KDIR=headers), the library and the tests"
 	@echo "make module     build one of them; also make user (library, examples), make igt (tests)"
 	@echo "make demo       run ferry in a virtual machine; write pictures and a report to build/demo"
-	@echo "make test       run all tests in virtual machines (TEST=name[@subtest] for one, KERNEL=7.x)"
+	@echo "make test       run all tests in virtual machines (TEST=name[@subtest] for one, KERNEL=7.x,"
+	@echo "                SHUFFLE=seed for a random order, 0 chooses the seed)"
 	@echo "make coverage   report which lines of the driver the tests run, to build/coverage"
 	@echo "make fuzz       fuzz the driver on the sanitizer kernel (TIME=600 seconds, SEED=1)"
 	@echo "make bench      run the benchmarks in a virtual machine; write tables to build/bench"
