@@ -89,7 +89,7 @@ static const struct dma_fence_ops ferry_job_fence_ops = {
 	.release = ferry_job_release,
 };
 
-/* A fence that has signaled may have lost its ops, and is then none of ferry's: check that after. */
+/* A fence that has signaled may have lost its ops: it then counts as another driver's. */
 static bool ferry_job_is_own(struct dma_fence *fence)
 {
 	return (__force const void *)READ_ONCE(fence->ops) == &ferry_job_fence_ops;

@@ -90,8 +90,9 @@ static void test_endless_fence(int fd)
 	double seconds;
 	int dmabuf;
 
-	igt_require_f(igt_ferry_gate_can_break(),
-		      "this kernel has no sw_sync: run this with the debug kernel\n");
+	igt_require_f(
+		igt_ferry_gate_can_break(),
+		"this kernel has no sw_sync: run this with the debug kernel\n");
 	fd = open_device();
 	bo_init(&bo[0], fd, SIZE, APERTURE);
 	bo_init(&bo[1], fd, SIZE, APERTURE);
