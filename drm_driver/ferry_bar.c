@@ -209,11 +209,19 @@ void ferry_bar_keep(struct ferry_device *ferry)
 	ferry->bar.keep = true;
 }
 
-static const char *ferry_bar_reason(const struct ferry_bar *bar)
+/**
+ * ferry_bar_reason - explain why the aperture does not have the preferred memory type
+ * @bar: the BAR
+ *
+ * Return: the reason, or NULL if the effective memory type is the preferred one.
+ */
+const char *ferry_bar_reason(const struct ferry_bar *bar)
 {
+	if (bar->effective == bar->requests[0])
+		return NULL;
 	if (!pat_enabled())
 		return "PAT is off (nopat)";
-	if (bar->requested == DRM_FERRY_MEMTYPE_WB)
+	if (bar->effective == bar->requested || bar->requested == DRM_FERRY_MEMTYPE_WB)
 		return "the MTRRs do not cover this range";
 
 	return "something else mapped the BAR first";

@@ -50,6 +50,7 @@ int ferry_bar_init(struct ferry_device *ferry);
 void ferry_bar_keep(struct ferry_device *ferry);
 int ferry_bar_check(struct ferry_device *ferry);
 bool ferry_bar_is_decoded(struct ferry_device *ferry);
+const char *ferry_bar_reason(const struct ferry_bar *bar);
 #if IS_ENABLED(CONFIG_KUNIT)
 int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_memory,
 		       enum drm_ferry_memtype requests[2]);

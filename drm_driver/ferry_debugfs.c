@@ -8,6 +8,7 @@
 #include <drm/drm_vma_manager.h>
 
 #include "ferry_audit.h"
+#include "ferry_bar.h"
 #include "ferry_bo.h"
 #include "ferry_cursor.h"
 #include "ferry_debugfs.h"
@@ -65,12 +66,16 @@ static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 	struct ferry_device *ferry = ferry_debugfs_device(m);
 	struct ferry_bar *bar = &ferry->bar;
 	struct drm_printer p = drm_seq_file_printer(m);
+	const char *reason = ferry_bar_reason(bar);
 
-	seq_printf(m, "bar %d\nbase %pa\nsize %llu\nfree %llu\nrequested %s\neffective %s\n",
+	seq_printf(m, "bar %d\nbase %pa\nsize %llu\nfree %llu\npreferred %s\nrequested %s\neffective %s\n",
 		   bar->index, &bar->base, bar->size,
 		   ferry_vram_mgr_free_bytes(&ferry->vram_mgr),
+		   ferry_pat_name(bar->requests[0]),
 		   ferry_pat_name(bar->requested),
 		   ferry_pat_name(bar->effective));
+	if (reason)
+		seq_printf(m, "reason %s\n", reason);
 	ferry_vram_mgr_print(&ferry->vram_mgr, &p);
 	return 0;
 }
@@ -137,9 +142,10 @@ static const struct drm_debugfs_info ferry_debugfs_files[] = {
  * @ferry: the device, not registered yet
  *
  * ferry_stats has the counters of &struct ferry_stats; ferry_aperture the BAR, its memory type
- * and its free space; ferry_bos a line for each BO; ferry_caching the result of
- * ferry_audit_show(). No file waits for a reservation: the line of a BO that another thread has
- * reserved begins with "busy" and has only its fake offset, size and number of handles.
+ * (and why it is not the preferred one) and its free space; ferry_bos a line for each BO;
+ * ferry_caching the result of ferry_audit_show(). No file waits for a reservation: the line of
+ * a BO that another thread has reserved begins with "busy" and has only its fake offset, size
+ * and number of handles.
  */
 void ferry_debugfs_init(struct ferry_device *ferry)
 {
