@@ -32,7 +32,7 @@ module:
 
 user:
 	@scripts/build user
-	@echo "  libdrm_ferry, its tests and its examples are in build/user"
+	@echo "  libdrm_ferry, its tests, its examples and ferryctl are in build/user"
 
 igt:
 	@scripts/build igt

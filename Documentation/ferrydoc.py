@@ -14,7 +14,9 @@ Directives:
   ferry-suites           the test programs and their descriptions
   ferry-hazards FILE     hazards.txt or old-bugs.txt as a table
   ferry-bench-rows       the rows and the subjects of the benchmarks
-  ferry-result FILE      a file of results/: its header as a line of text, then its body
+  ferry-result FILE      a file of results/: its header as a line of text, then its body;
+                         with ":part: COMMAND", only what this command printed, of the commands
+                         that the body shows after "$ "
 
 Whether a test exists is looked up in the sources of the tests, and in the list that the
 test program prints if it has been built.
@@ -239,7 +241,8 @@ def tests_in_sources():
         out[os.path.basename(path)[:-2]] = (path, re.findall(r"^\s*RUN\((\w+)\)", read(path), re.M))
     for path in files("libdrm-ext/tests/*.cpp", "libdrm-ext/tests/*.sh"):
         out[os.path.basename(path).rsplit(".", 1)[0]] = (path, [])
-    for path in files("vm/guest/boot-screen", "vm/guest/boot-screen-ports", "vm/guest/devices", "vm/guest/no-device", "vm/guest/suspend",
+    for path in files("vm/guest/boot-screen", "vm/guest/boot-screen-ports", "vm/guest/devices", "vm/guest/ferryctl",
+                      "vm/guest/ferryctl-bind", "vm/guest/ferryctl-no-module", "vm/guest/ferryctl-nopat", "vm/guest/no-device", "vm/guest/suspend",
                       "vm/guest/kunit", "igt-tests/fuzz/inside"):
         out["fuzz" if "fuzz" in path else os.path.basename(path)] = (path, [])
     for path in files("drm_driver/tests/*_test.c"):
@@ -370,7 +373,15 @@ def result(path):
 
 class Result(SourceDirective):
     required_arguments = 1
-    option_spec = {"wide": directives.flag}
+    option_spec = {"wide": directives.flag, "part": directives.unchanged_required}
+
+    def part(self, path, body):
+        command = self.options["part"]
+        for shown in re.split(r"^\$ ", body, flags=re.M):
+            if shown.partition("\n")[0] == command:
+                return "$ " + shown.rstrip()
+        self.warn(f"{path} does not show the command '{command}'")
+        return command
 
     def run(self):
         path = "Documentation/results/" + self.arguments[0]
@@ -381,6 +392,8 @@ class Result(SourceDirective):
             return []
         command, header, body = found
         text = f"``{command}``\n\n.. container:: source\n\n   {'; '.join(header)}\n\n"
+        if "part" in self.options:
+            text, body = "", self.part(path, body)
         if "wide" in self.options:
             text += ".. rst-class:: wide\n\n"
         text += ".. code-block:: none\n\n" + "\n".join(f"   {line}" for line in body.splitlines())
@@ -474,7 +487,7 @@ def check_doc_sections():
 
 def check_results():
     """Each result is on a page."""
-    pages = "".join(read(f) for f in files("Documentation/results/*.rst"))
+    pages = "".join(read(f) for f in files("Documentation/*.rst", "Documentation/results/*.rst"))
     for path in files("Documentation/results/*.txt"):
         if f":: {os.path.basename(path)}\n" not in pages:
             logger.warning(f"no page shows {path}")
