@@ -245,6 +245,7 @@ def tests_in_sources():
                       "vm/guest/ferryctl-bind", "vm/guest/ferryctl-no-module", "vm/guest/ferryctl-nopat", "vm/guest/no-device", "vm/guest/suspend",
                       "vm/guest/kunit", "igt-tests/fuzz/inside"):
         out["fuzz" if "fuzz" in path else os.path.basename(path)] = (path, [])
+    out["selftest"] = ("vm/selftest", re.findall(r"^case_([a-z-]+)\(\)", read("vm/selftest"), re.M))
     for path in files("drm_driver/tests/*_test.c"):
         names = re.findall(r"KUNIT_CASE\w*\((\w+)", read(path))
         out[os.path.basename(path)[:-2]] = (path, names)
