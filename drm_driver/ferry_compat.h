@@ -24,7 +24,7 @@
 
 #include <ferry_features.h>
 
-#if __has_include("linux/cgroup_dmem.h")
+#ifdef FERRY_HAVE_CGROUP_DMEM
 #include <linux/cgroup_dmem.h>
 
 #include <drm/drm_drv.h>
@@ -38,7 +38,7 @@
 #endif
 
 /* 6.14: the header of drm_client_setup() is in another directory */
-#if __has_include("drm/clients/drm_client_setup.h")
+#ifdef FERRY_HAVE_CLIENTS_DIRECTORY
 #include <drm/clients/drm_client_setup.h>
 #else
 #include <drm/drm_client_setup.h>
@@ -187,7 +187,7 @@ static inline int ferry_compat_register_dmem(struct drm_device *drm,
 
 	man->cg = drmm_cgroup_register_region(drm, "aperture", &init);
 	return PTR_ERR_OR_ZERO(man->cg);
-#elif __has_include("linux/cgroup_dmem.h")
+#elif defined(FERRY_HAVE_CGROUP_DMEM)
 	man->cg = drmm_cgroup_register_region(drm, "aperture", size);
 	return PTR_ERR_OR_ZERO(man->cg);
 #else
@@ -260,10 +260,13 @@ static inline long ferry_compat_pooled(const atomic_long_t *estimate)
 static inline bool ferry_compat_is_override(struct pci_dev *pdev, struct pci_driver *driver)
 {
 #ifdef FERRY_HAVE_DRIVER_OVERRIDE
-	return device_match_driver_override(&pdev->dev, &driver->driver) > 0;
+	int match = device_match_driver_override(&pdev->dev, &driver->driver);
+
+	/* For sparse, which does not see that guard() drops the lock. */
+	__release(pdev);
+	return match > 0;
 #else
 	/* The driver core holds the device's lock while it probes it. */
-	device_lock_assert(&pdev->dev);
 	return pdev->driver_override && !strcmp(pdev->driver_override, driver->name);
 #endif
 }

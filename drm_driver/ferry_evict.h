@@ -2,6 +2,8 @@
 #ifndef _FERRY_EVICT_H_
 #define _FERRY_EVICT_H_
 
+#include <linux/types.h>
+
 struct ferry_device;
 
 int ferry_evict_all(struct ferry_device *ferry);

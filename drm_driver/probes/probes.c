@@ -42,6 +42,26 @@ static __maybe_unused size_t probe_NOTHING(struct drm_gem_object *obj)
 	return obj->ferry_has_no_such_member;
 }
 
+/* 6.14: memory of devices can be charged to cgroups */
+static __maybe_unused int probe_CGROUP_DMEM(void)
+{
+#if __has_include("linux/cgroup_dmem.h")
+	return 0;
+#else
+	return there_is_no_such_header;
+#endif
+}
+
+/* 6.14: the header of drm_client_setup() is in another directory */
+static __maybe_unused int probe_CLIENTS_DIRECTORY(void)
+{
+#if __has_include("drm/clients/drm_client_setup.h")
+	return 0;
+#else
+	return there_is_no_such_header;
+#endif
+}
+
 /* 6.14 drops the member date of struct drm_driver */
 static __maybe_unused const char *probe_DRIVER_DATE(const struct drm_driver *driver)
 {

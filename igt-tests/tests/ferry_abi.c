@@ -14,8 +14,7 @@
 #include "igt_ferry.h"
 #include "igt_ferry_sync.h"
 
-IGT_TEST_DESCRIPTION(
-	"Structures of older programs, permissions, and signals");
+IGT_TEST_DESCRIPTION("Structures of older programs, permissions, and signals");
 
 /* Does not repeat the ioctl as drmIoctl() does, which hides EINTR and EAGAIN. */
 static int raw_ioctl(int fd, unsigned long request, void *arg)

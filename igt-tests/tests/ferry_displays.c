@@ -67,7 +67,7 @@ static void draw(const struct fb *fb, uint32_t color)
 	for (int y = 0; y < HEIGHT; y++)
 		for (int x = 0; x < WIDTH; x++)
 			pixels[y * fb->pitch / 4 + x] =
-				(x ^ y) & 32 ? color : x << 12 | y;
+				(x ^ y) & 32 ? color : (uint32_t)x << 12 | y;
 }
 
 /* Open each display as its master. */

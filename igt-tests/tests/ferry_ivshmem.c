@@ -98,7 +98,7 @@ static uint64_t word_at(size_t i)
 static void test_opt_in(int fd)
 {
 	const size_t words = MEMORY_SIZE / sizeof(uint64_t);
-	char options[64], text[64];
+	char options[320], text[320];
 	uint64_t *map;
 	int kmsg;
 

@@ -521,8 +521,7 @@ static const char *anything(void *arg)
 	if (u->fd < 0) {
 		char path[64];
 
-		snprintf(path, sizeof(path), "/dev/dri/card%u",
-			 u->node++ % 8);
+		snprintf(path, sizeof(path), "/dev/dri/card%u", u->node++ % 8);
 		u->fd = open(path, O_RDWR | O_CLOEXEC);
 		u->step = 0;
 		/* the node may belong to another driver */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* See file.h. */
 
+#define _GNU_SOURCE /* pipe2() */
+
 #include "file.h"
 
 #include <errno.h>
