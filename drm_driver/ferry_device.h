@@ -7,18 +7,24 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include <drm/drm_crtc.h>
 #include <drm/drm_device.h>
+#include <drm/drm_encoder.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_plane.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
 
 #include "ferry_bar.h"
+#include "ferry_connector.h"
+#include "ferry_dispi.h"
+#include "ferry_scanout.h"
 #include "ferry_shrinker.h"
 #include "ferry_tt.h"
+#include "ferry_vblank.h"
 #include "ferry_vram_mgr.h"
 
 struct dma_buf;
-struct ferry_kms;
 struct workqueue_struct;
 
 /**
@@ -55,6 +61,26 @@ struct ferry_stats {
 	atomic64_t faults_2m;
 	/** @faults_oom: faults that failed to allocate memory */
 	atomic64_t faults_oom;
+};
+
+/**
+ * struct ferry_kms - the display of a device with DISPI registers
+ */
+struct ferry_kms {
+	/** @plane: the one primary plane */
+	struct drm_plane plane;
+	/** @crtc: the one CRTC */
+	struct drm_crtc crtc;
+	/** @encoder: the one encoder */
+	struct drm_encoder encoder;
+	/** @connector: the one connector */
+	struct ferry_connector connector;
+	/** @vblank: the vblank timer */
+	struct ferry_vblank vblank;
+	/** @dispi: the registers */
+	struct ferry_dispi dispi;
+	/** @scanout: the memory that the display reads */
+	struct ferry_scanout scanout;
 };
 
 /**

@@ -10,7 +10,6 @@
 #include "ferry_bar.h"
 #include "ferry_device.h"
 #include "ferry_dispi.h"
-#include "ferry_kms.h"
 #include "ferry_scanout.h"
 
 /**
