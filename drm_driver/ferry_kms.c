@@ -255,6 +255,7 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 	plane = drm_atomic_get_new_plane_state(commit, &kms->plane);
 	if (plane && plane->fb)
 		ferry_kms_show(kms, plane);
+	ferry_scanout_end_firmware(ferry);
 	ferry_vblank_on(&kms->vblank);
 
 	drm_dev_exit(idx);

@@ -59,6 +59,15 @@ void ferry_scanout_off(struct ferry_device *ferry)
 }
 
 /**
+ * ferry_scanout_end_firmware - free the memory of the firmware's picture
+ * @ferry: the device, which shows a framebuffer instead
+ */
+void ferry_scanout_end_firmware(struct ferry_device *ferry)
+{
+	ferry_vram_mgr_release(&ferry->vram_mgr, &ferry->kms->scanout.firmware);
+}
+
+/**
  * ferry_scanout_init - reserve the memory that an off display shows
  * @ferry: the device, with its BAR mapped and nothing allocated in it
  * @dispi: the registers

@@ -24,5 +24,6 @@ struct ferry_scanout {
 
 int ferry_scanout_init(struct ferry_device *ferry, struct ferry_dispi *dispi);
 void ferry_scanout_off(struct ferry_device *ferry);
+void ferry_scanout_end_firmware(struct ferry_device *ferry);
 
 #endif /* _FERRY_SCANOUT_H_ */

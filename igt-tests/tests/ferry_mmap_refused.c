@@ -280,10 +280,11 @@ static const struct igt_ferry_test tests[] = {
 	  "mremap() does not grow a mapping, neither within its BO nor beyond the end",
 	  .kinds = igt_ferry_single_kinds, .run_pages = test_mremap_grow,
 	  .pages = 8, .huge_pages = 1030 },
+	/* It has two BOs: more than one PMD maps. */
 	{ "map-private",
 	  "MAP_PRIVATE fails with EINVAL, with every protection and on every file",
 	  .kinds = igt_ferry_single_kinds, .run_pages = test_map_private,
-	  .pages = 4, .huge_pages = 1030 },
+	  .pages = 4, .huge_pages = 520 },
 	{ "readonly-file",
 	  "A file opened for reading gives no writable mapping, neither by mmap() nor by mprotect()",
 	  .kinds = igt_ferry_single_kinds, .run_pages = test_readonly_file,
