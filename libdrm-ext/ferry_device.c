@@ -123,7 +123,7 @@ int ferry_refs_dec_unless_last(atomic_uint *refs)
  */
 static int ferry_same_file(int a, int b)
 {
-	pid_t pid = gettid();
+	pid_t pid = syscall(SYS_gettid);
 	long order = fcntl(a, F_DUPFD_QUERY, b);
 
 	if (order >= 0)
