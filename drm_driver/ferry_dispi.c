@@ -252,19 +252,20 @@ bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width)
  * @dispi: the registers
  * @frame: filled in
  *
- * Return: true, or false if no mode with the format of the driver is set.
+ * Return: true, or false if no mode of the Bochs display interface is set.
  */
 bool ferry_dispi_get_frame(struct ferry_dispi *dispi, struct ferry_dispi_frame *frame)
 {
-	if (!(ferry_dispi_read(dispi, DISPI_ENABLE) & DISPI_ENABLED) ||
-	    ferry_dispi_read(dispi, DISPI_BPP) != FERRY_DISPI_CPP * 8)
+	if (!(ferry_dispi_read(dispi, DISPI_ENABLE) & DISPI_ENABLED))
 		return false;
 
+	frame->cpp = DIV_ROUND_UP(ferry_dispi_read(dispi, DISPI_BPP), 8);
 	frame->width = ferry_dispi_read(dispi, DISPI_XRES);
 	frame->height = ferry_dispi_read(dispi, DISPI_YRES);
-	frame->pitch = ferry_dispi_read(dispi, DISPI_VIRT_WIDTH) * FERRY_DISPI_CPP;
+	/* bochs-display raises a smaller virtual width to the width. */
+	frame->pitch = max(ferry_dispi_read(dispi, DISPI_VIRT_WIDTH), frame->width) * frame->cpp;
 	frame->offset = (u64)ferry_dispi_read(dispi, DISPI_Y_OFFSET) * frame->pitch +
-			ferry_dispi_read(dispi, DISPI_X_OFFSET) * FERRY_DISPI_CPP;
+			ferry_dispi_read(dispi, DISPI_X_OFFSET) * frame->cpp;
 	return true;
 }
 
@@ -296,29 +297,6 @@ u64 ferry_dispi_reach(const struct ferry_dispi *dispi, u32 pitch)
 		return 0;
 
 	return (u64)pitch * (dispi->vga ? DISPI_VGA_MAX_Y_OFFSET : U16_MAX);
-}
-
-/**
- * ferry_dispi_get_scanout - get the memory that is scanned out
- * @dispi: the registers
- * @start: set to its first byte as an offset into the aperture
- * @end: set to its end
- *
- * Return: true if a mode of the Bochs display interface is set.
- */
-bool ferry_dispi_get_scanout(struct ferry_dispi *dispi, u64 *start, u64 *end)
-{
-	u32 cpp = DIV_ROUND_UP(ferry_dispi_read(dispi, DISPI_BPP), 8);
-	u64 pitch = (u64)cpp * max(ferry_dispi_read(dispi, DISPI_VIRT_WIDTH),
-				   ferry_dispi_read(dispi, DISPI_XRES));
-
-	if (!(ferry_dispi_read(dispi, DISPI_ENABLE) & DISPI_ENABLED))
-		return false;
-
-	*start = ferry_dispi_read(dispi, DISPI_Y_OFFSET) * pitch +
-		 ferry_dispi_read(dispi, DISPI_X_OFFSET) * cpp;
-	*end = *start + ferry_dispi_read(dispi, DISPI_YRES) * pitch;
-	return true;
 }
 
 /**

@@ -32,6 +32,8 @@ struct ferry_dispi_frame {
 	u64 offset;
 	/** @pitch: bytes from one line to the next */
 	u32 pitch;
+	/** @cpp: bytes per pixel; the firmware can have set another number than the driver */
+	u8 cpp;
 	/** @width: width in pixels */
 	u16 width;
 	/** @height: height in lines */
@@ -46,7 +48,6 @@ bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width);
 bool ferry_dispi_get_frame(struct ferry_dispi *dispi, struct ferry_dispi_frame *frame);
 u16 ferry_dispi_round_width(const struct ferry_dispi *dispi, u16 width);
 u64 ferry_dispi_reach(const struct ferry_dispi *dispi, u32 pitch);
-bool ferry_dispi_get_scanout(struct ferry_dispi *dispi, u64 *start, u64 *end);
 bool ferry_dispi_has_edid(struct ferry_dispi *dispi);
 int ferry_dispi_edid_block(void *data, u8 *buf, unsigned int block, size_t len);
 

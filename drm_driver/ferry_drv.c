@@ -241,11 +241,8 @@ static void ferry_drv_remove(struct pci_dev *pdev)
 static const struct pci_device_id ferry_drv_ids[] = {
 	/* QEMU: stdvga, secondary-vga, bochs-display */
 	{ PCI_DEVICE(0x1234, 0x1111), .driver_data = FERRY_DRV_DISPLAY },
-	/*
-	 * QEMU: ivshmem, see ferry_ivshmem.c.
-	 * new_id accepts only driver_data of an entry: 0 is for devices without a display.
-	 */
-	{ PCI_DEVICE(0x1af4, 0x1110) },
+	/* new_id accepts only driver_data of an entry: 0 is for devices without a display. */
+	{ PCI_DEVICE(FERRY_IVSHMEM_VENDOR, FERRY_IVSHMEM_DEVICE) },
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, ferry_drv_ids);

@@ -19,9 +19,6 @@
  * driver_override file.
  */
 
-#define FERRY_IVSHMEM_VENDOR 0x1af4
-#define FERRY_IVSHMEM_DEVICE 0x1110
-
 static char *ivshmem = "";
 module_param(ivshmem, charp, 0444);
 MODULE_PARM_DESC(ivshmem,

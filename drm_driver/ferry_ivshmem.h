@@ -8,6 +8,10 @@
 struct pci_dev;
 struct pci_driver;
 
+/* QEMU's ivshmem */
+#define FERRY_IVSHMEM_VENDOR 0x1af4
+#define FERRY_IVSHMEM_DEVICE 0x1110
+
 int ferry_ivshmem_init(void);
 bool ferry_ivshmem_is(struct pci_dev *pdev);
 bool ferry_ivshmem_may_use(struct pci_dev *pdev, struct pci_driver *driver);

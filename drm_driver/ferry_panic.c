@@ -32,8 +32,8 @@ int ferry_panic_get_buffer(const struct ferry_bar *bar, struct ferry_dispi *disp
 
 	/* A mode that the firmware has set may have another format. */
 	bytes = (u64)frame.pitch * frame.height;
-	if (!frame.width || !frame.height || frame.width * FERRY_DISPI_CPP > frame.pitch ||
-	    bytes > bar->size || frame.offset > bar->size - bytes)
+	if (frame.cpp != FERRY_DISPI_CPP || !frame.width || !frame.height || bytes > bar->size ||
+	    frame.offset > bar->size - bytes)
 		return -ENODEV;
 
 	buffer->format = drm_format_info(DRM_FORMAT_XRGB8888);

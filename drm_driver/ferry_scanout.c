@@ -44,6 +44,15 @@ static void ferry_scanout_fini(struct drm_device *drm, void *arg)
 }
 
 /**
+ * ferry_scanout_end_firmware - free the memory of the firmware's picture
+ * @ferry: the device, which shows something else
+ */
+void ferry_scanout_end_firmware(struct ferry_device *ferry)
+{
+	ferry_vram_mgr_release(&ferry->vram_mgr, &ferry->kms->scanout.firmware);
+}
+
+/**
  * ferry_scanout_off - show black pixels that belong to the driver
  * @ferry: the device, with a display and its BAR mapped
  *
@@ -55,16 +64,7 @@ void ferry_scanout_off(struct ferry_device *ferry)
 
 	memset_io(ferry_bar_vaddr(&ferry->bar, 0), 0, FERRY_SCANOUT_OFF_BYTES);
 	ferry_dispi_set_mode(scanout->dispi, FERRY_SCANOUT_OFF_SIZE, FERRY_SCANOUT_OFF_SIZE);
-	ferry_vram_mgr_release(&ferry->vram_mgr, &scanout->firmware);
-}
-
-/**
- * ferry_scanout_end_firmware - free the memory of the firmware's picture
- * @ferry: the device, which shows a framebuffer instead
- */
-void ferry_scanout_end_firmware(struct ferry_device *ferry)
-{
-	ferry_vram_mgr_release(&ferry->vram_mgr, &ferry->kms->scanout.firmware);
+	ferry_scanout_end_firmware(ferry);
 }
 
 /**
@@ -80,6 +80,7 @@ void ferry_scanout_end_firmware(struct ferry_device *ferry)
 int ferry_scanout_init(struct ferry_device *ferry, struct ferry_dispi *dispi)
 {
 	struct ferry_scanout *scanout = &ferry->kms->scanout;
+	struct ferry_dispi_frame frame;
 	u64 size, start, end;
 	int ret;
 
@@ -95,13 +96,13 @@ int ferry_scanout_init(struct ferry_device *ferry, struct ferry_dispi *dispi)
 	if (ret)
 		return ret;
 
-	if (!ferry_dispi_get_scanout(dispi, &start, &end)) {
+	if (!ferry_dispi_get_frame(dispi, &frame)) {
 		ferry_scanout_off(ferry);
 		return 0;
 	}
 
-	start = max(ALIGN_DOWN(start, PAGE_SIZE), size);
-	end = PAGE_ALIGN(end);
+	start = max(ALIGN_DOWN(frame.offset, PAGE_SIZE), size);
+	end = PAGE_ALIGN(frame.offset + (u64)frame.pitch * frame.height);
 	if (end > start &&
 	    ferry_vram_mgr_reserve(&ferry->vram_mgr, start, end, &scanout->firmware)) {
 		drm_dbg(&ferry->drm, "the firmware's mode shows memory outside of the aperture\n");
