@@ -222,6 +222,43 @@ int igt_ferry_open_render(int fd)
 	return render;
 }
 
+/**
+ * igt_ferry_open_driver - open the first DRM device of a driver, or return -1
+ * @driver: name of the driver
+ * @except: a file of a device to leave out, or -1
+ */
+int igt_ferry_open_driver(const char *driver, int except)
+{
+	char path[64], slot[64] = "", other[64];
+
+	if (except >= 0)
+		igt_ferry_pci_slot(except, slot, sizeof(slot));
+	for (int i = 0; i < 16; i++) {
+		drmVersion *version;
+		bool found;
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		version = drmGetVersion(fd);
+		found = version && !strcmp(version->name, driver);
+		drmFreeVersion(version);
+		if (found && except >= 0) {
+			igt_ferry_pci_slot(fd, other, sizeof(other));
+			found = strcmp(slot, other);
+		}
+		if (found) {
+			errno = 0;
+			return fd;
+		}
+		close(fd);
+	}
+	errno = 0;
+	return -1;
+}
+
 void igt_ferry_require_display(int fd)
 {
 	struct drm_ferry_device_query query;

@@ -26,6 +26,7 @@ void igt_ferry_clean(int keep);
 int igt_ferry_begin(int keep);
 unsigned int igt_ferry_slower(void);
 int igt_ferry_open_render(int fd);
+int igt_ferry_open_driver(const char *driver, int except);
 void igt_ferry_require_display(int fd);
 void igt_ferry_pci_slot(int fd, char *slot, size_t size);
 
@@ -148,6 +149,7 @@ void igt_ferry_bo_init(struct igt_ferry_bo *bo, int fd, size_t size,
 void igt_ferry_bo_fini(struct igt_ferry_bo *bo);
 void igt_ferry_bo_fill(struct igt_ferry_bo *bo);
 void igt_ferry_bo_check(const struct igt_ferry_bo *bo);
+uint32_t igt_ferry_import(int fd, int prime);
 void igt_ferry_drop_caches(void);
 void igt_ferry_bo_purge(struct igt_ferry_bo *bo);
 

@@ -152,3 +152,16 @@ void igt_ferry_mmap_refused(int fd, uint64_t offset, size_t size, int prot,
 		     size, offset, prot, flags, strerror(got), strerror(err));
 	errno = 0;
 }
+
+/**
+ * igt_ferry_import - import a dma-buf, and return the handle
+ */
+uint32_t igt_ferry_import(int fd, int prime)
+{
+	uint32_t handle = 0;
+
+	igt_assert_f(drmPrimeFDToHandle(fd, prime, &handle) == 0,
+		     "importing: %s\n", strerror(errno));
+	igt_assert_neq_u32(handle, 0);
+	return handle;
+}

@@ -14,43 +14,10 @@
 	"vm/run --device bochs-display --device " \
 	"ivshmem-plain,size=64M --device virtio-gpu-pci"
 
-/* Open the first DRM device of @driver that is not @except, or return -1. */
-static int open_driver(const char *driver, int except)
-{
-	char path[64], slot[64] = "", other[64];
-
-	if (except >= 0)
-		igt_ferry_pci_slot(except, slot, sizeof(slot));
-	for (int i = 0; i < 16; i++) {
-		drmVersion *version;
-		bool found;
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		found = version && !strcmp(version->name, driver);
-		drmFreeVersion(version);
-		if (found && except >= 0) {
-			igt_ferry_pci_slot(fd, other, sizeof(other));
-			found = strcmp(slot, other);
-		}
-		if (found) {
-			errno = 0;
-			return fd;
-		}
-		close(fd);
-	}
-	errno = 0;
-	return -1;
-}
-
 /* Open another device of ferry than @fd; or skip. */
 int igt_ferry_open_other(int fd)
 {
-	int other = open_driver("ferry", fd);
+	int other = igt_ferry_open_driver("ferry", fd);
 
 	igt_require_f(other >= 0, "needs two devices: " WANTED "\n");
 	return other;
@@ -97,14 +64,14 @@ static void map_prime(struct igt_ferry_foreign *foreign, size_t size)
 static int open_module(const char *module, const char *driver)
 {
 	char command[64];
-	int fd = open_driver(driver, -1);
+	int fd = igt_ferry_open_driver(driver, -1);
 
 	if (fd >= 0)
 		return fd;
 	snprintf(command, sizeof(command), "modprobe -q %s", module);
 	if (system(command))
 		igt_debug("%s failed\n", command);
-	return open_driver(driver, -1);
+	return igt_ferry_open_driver(driver, -1);
 }
 
 static void create_module(struct igt_ferry_foreign *foreign, size_t size,

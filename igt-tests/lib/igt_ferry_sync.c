@@ -42,28 +42,13 @@ bool igt_ferry_gate_can_break(void)
 
 static int open_vgem(void)
 {
-	char path[32];
+	int fd;
 
 	igt_require_f(igt_kmod_is_loaded("vgem") || !igt_kmod_load("vgem", ""),
 		      "this kernel has neither sw_sync nor vgem\n");
-	for (int i = 0; i < 16; i++) {
-		drmVersionPtr version;
-		bool found;
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		found = version && !strcmp(version->name, "vgem");
-		drmFreeVersion(version);
-		if (found)
-			return fd;
-		close(fd);
-	}
-	igt_assert_f(false, "vgem is loaded, but has no device\n");
-	return -1;
+	fd = igt_ferry_open_driver("vgem", -1);
+	igt_assert_f(fd >= 0, "vgem is loaded, but has no device\n");
+	return fd;
 }
 
 /* A fence of vgem is attached to a buffer; the dma-buf of the buffer exports it. */

@@ -21,16 +21,6 @@ IGT_TEST_DESCRIPTION(
 #define PAGES 24
 #define SIZE (PAGES * PAGE)
 
-static uint32_t import(int fd, int prime)
-{
-	uint32_t handle = 0;
-
-	igt_assert_f(drmPrimeFDToHandle(fd, prime, &handle) == 0,
-		     "importing: %s\n", strerror(errno));
-	igt_assert_neq_u32(handle, 0);
-	return handle;
-}
-
 static void sync_cpu(int prime, uint64_t flags)
 {
 	struct dma_buf_sync sync = { .flags = flags };
@@ -54,7 +44,7 @@ static void test_contents(int fd, const struct igt_ferry_exporter *exporter)
 
 	exporter->create(fd, SIZE, &foreign);
 	igt_ferry_fill(foreign.map, 0, PAGES, 1, 1);
-	handle = import(fd, foreign.prime);
+	handle = igt_ferry_import(fd, foreign.prime);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
 
 	memset(&query, 0xff, sizeof(query));
@@ -112,7 +102,7 @@ static void test_refused(int fd, const struct igt_ferry_exporter *exporter)
 
 	exporter->create(fd, SIZE, &foreign);
 	igt_ferry_fill(foreign.map, 0, PAGES, 2, 1);
-	handle = import(fd, foreign.prime);
+	handle = igt_ferry_import(fd, foreign.prime);
 	offset = ferry_bo_mmap_offset(fd, handle);
 	igt_ferry_state_get(fd, &before, true);
 
@@ -157,9 +147,9 @@ static void test_identity(int fd, const struct igt_ferry_exporter *exporter)
 
 	exporter->create(fd, SIZE, &foreign);
 	igt_ferry_fill(foreign.map, 0, PAGES, 3, 1);
-	handle = import(fd, foreign.prime);
+	handle = igt_ferry_import(fd, foreign.prime);
 	for (int i = 0; i < 10000; i++)
-		igt_assert_eq_u32(import(fd, foreign.prime), handle);
+		igt_assert_eq_u32(igt_ferry_import(fd, foreign.prime), handle);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
 
 	igt_assert_eq(drmPrimeHandleToFD(fd, handle, DRM_RDWR | DRM_CLOEXEC,
@@ -169,9 +159,10 @@ static void test_identity(int fd, const struct igt_ferry_exporter *exporter)
 	igt_assert_eq(fstat(prime, &b), 0);
 	igt_assert_eq_u64(a.st_ino, b.st_ino);
 	if (foreign.fd >= 0)
-		igt_assert_eq_u32(import(foreign.fd, prime), foreign.handle);
+		igt_assert_eq_u32(igt_ferry_import(foreign.fd, prime),
+				  foreign.handle);
 
-	second = import(other, prime);
+	second = igt_ferry_import(other, prime);
 	map = ferry_bo_mmap(other, second, SIZE);
 	gem_close(fd, handle);
 	igt_ferry_check(map, 0, PAGES, 3, 1);
@@ -227,7 +218,7 @@ static void test_close_order(int fd, const struct igt_ferry_exporter *exporter)
 
 		exporter->create(fd, SIZE, &foreign);
 		igt_ferry_fill(foreign.map, 0, PAGES, order, 1);
-		handle = import(fd, foreign.prime);
+		handle = igt_ferry_import(fd, foreign.prime);
 		map = ferry_bo_mmap(fd, handle, SIZE);
 		for (int i = 0; i < 4; i++) {
 			close_one(which[i], fd, handle, &foreign);
@@ -255,7 +246,7 @@ static void test_unplug(int fd, const struct igt_ferry_exporter *exporter)
 	igt_ferry_module_begin(fd);
 	exporter->create(fd, SIZE, &foreign);
 	igt_ferry_fill(foreign.map, 0, PAGES, 5, 1);
-	handle = import(fd, foreign.prime);
+	handle = igt_ferry_import(fd, foreign.prime);
 	map = ferry_bo_mmap(fd, handle, SIZE);
 	igt_ferry_module_must_unbind();
 	igt_ferry_check(map, 0, PAGES, 5, 1);
@@ -289,7 +280,7 @@ static void test_unplug_exporter(int fd)
 	igt_assert_eq(drmPrimeHandleToFD(fd, bo.handle, DRM_RDWR | DRM_CLOEXEC,
 					 &prime),
 		      0);
-	handle = import(other, prime);
+	handle = igt_ferry_import(other, prime);
 	map = ferry_bo_mmap(other, handle, SIZE);
 	igt_ferry_check(map, 0, PAGES, bo.id, bo.gen);
 	igt_ferry_module_must_unbind();
@@ -324,7 +315,7 @@ static void test_many_clients(int fd)
 	igt_ferry_fill(foreign.map, 0, PAGES, 6, 1);
 	for (int i = 0; i < 1000; i++) {
 		clients[i] = igt_ferry_reopen(fd, O_RDWR);
-		handle = import(clients[i], foreign.prime);
+		handle = igt_ferry_import(clients[i], foreign.prime);
 	}
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1000);
 	last = clients[999];
@@ -350,7 +341,7 @@ static void test_fdinfo(int fd)
 	igt_ferry_exporters[3].create(fd, SIZE, &foreign);
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	igt_assert_eq(igt_ferry_field(path, "ferry-imported"), 0);
-	handle = import(fd, foreign.prime);
+	handle = igt_ferry_import(fd, foreign.prime);
 	igt_assert_eq(igt_ferry_field(path, "ferry-imported"), SIZE >> 10);
 	igt_assert_eq(igt_ferry_field(path, "drm-total-system"), 0);
 	gem_close(fd, handle);

@@ -24,16 +24,6 @@ static int export_bo(int fd, uint32_t handle)
 	return prime;
 }
 
-static uint32_t import_bo(int fd, int prime)
-{
-	uint32_t handle = 0;
-
-	igt_assert_f(drmPrimeFDToHandle(fd, prime, &handle) == 0,
-		     "importing: %s\n", strerror(errno));
-	igt_assert_neq_u32(handle, 0);
-	return handle;
-}
-
 /**
  * SUBTEST: same-client-%s
  * Description: A client that imports its own BO gets the handle that it already has
@@ -47,7 +37,7 @@ static void test_same_client(int fd, const struct igt_ferry_kind *kind)
 
 	igt_ferry_bo_init(&bo, fd, 4 * PAGE, kind);
 	prime = export_bo(fd, bo.handle);
-	igt_assert_eq_u32(import_bo(fd, prime), bo.handle);
+	igt_assert_eq_u32(igt_ferry_import(fd, prime), bo.handle);
 	igt_assert_eq_u64(lseek(prime, 0, SEEK_END), bo.size);
 	close(prime);
 	igt_ferry_bo_fini(&bo);
@@ -71,7 +61,7 @@ static void test_other_client(int fd, const struct igt_ferry_kind *kind)
 	prime = export_bo(fd, bo.handle);
 	shared = bo;
 	shared.fd = other;
-	shared.handle = import_bo(other, prime);
+	shared.handle = igt_ferry_import(other, prime);
 	close(prime);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
 	igt_assert_eq_u64(ferry_bo_mmap_offset(fd, bo.handle),
@@ -165,7 +155,7 @@ static void test_dma_buf_lifetime(int fd)
 	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
 
 	bo.fd = fd;
-	bo.handle = import_bo(fd, prime);
+	bo.handle = igt_ferry_import(fd, prime);
 	close(prime);
 	bo.map = ferry_bo_mmap(fd, bo.handle, bo.size);
 	igt_ferry_bo_check(&bo);
@@ -281,7 +271,7 @@ static void test_above_4g(int fd)
 		       -1;
 	errno = 0;
 	if (vgem >= 0) {
-		other = import_bo(vgem, prime);
+		other = igt_ferry_import(vgem, prime);
 		gem_close(vgem, other);
 		close(vgem);
 	} else {
