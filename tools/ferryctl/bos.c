@@ -78,7 +78,7 @@ static bool parse_line(struct bos_bo *bo, const char *line)
 	return parse_blocks(bo, word(line, "blocks"));
 }
 
-bool bos_parse(struct bos *bos, const char *text)
+static bool parse(struct bos *bos, const char *text)
 {
 	unsigned int lines = 0;
 
@@ -101,6 +101,21 @@ bool bos_parse(struct bos *bos, const char *text)
 		line = strchr(line, '\n');
 	}
 	return true;
+}
+
+enum ctl_status bos_read(const struct device *dev, struct bos *bos)
+{
+	enum ctl_status status;
+	bool parsed;
+	char *text;
+
+	status = device_read(dev, "ferry_bos", &text);
+	if (status)
+		return status;
+	parsed = parse(bos, text);
+	free(text);
+	return parsed ? CTL_OK :
+			ctl_fail(CTL_FAILED, NULL, "there is no memory");
 }
 
 void bos_free(struct bos *bos)

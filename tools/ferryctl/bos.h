@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "device.h"
+
 struct bos_block {
 	uint64_t start, size;
 };
@@ -31,8 +33,8 @@ struct bos {
 	unsigned int count;
 };
 
-/* Parse the text of ferry_bos. Returns false if there is no memory. */
-bool bos_parse(struct bos *bos, const char *text);
+/* Read the BOs of a device. Says why if that fails. */
+enum ctl_status bos_read(const struct device *dev, struct bos *bos);
 void bos_free(struct bos *bos);
 
 const char *bos_madv_name(uint32_t madv);

@@ -78,16 +78,12 @@ static enum ctl_status run(const struct ctl_args *args)
 	enum ctl_status status;
 	struct device dev;
 	struct bos bos;
-	char *text;
 
 	status = device_find(args->operand, true, &dev);
 	if (!status)
-		status = device_read(&dev, "ferry_bos", &text);
+		status = bos_read(&dev, &bos);
 	if (status)
 		return status;
-	if (!bos_parse(&bos, text))
-		return ctl_fail(CTL_FAILED, NULL, "there is no memory");
-	free(text);
 	if (args->json)
 		json_array(NULL);
 	else

@@ -231,19 +231,16 @@ static enum ctl_status run(const struct ctl_args *args)
 	struct map map = { 0 };
 	enum ctl_status status;
 	struct device dev;
-	char *text;
 
 	status = device_find(args->operand, true, &dev);
 	if (!status)
-		status = device_read(&dev, "ferry_bos", &text);
+		status = bos_read(&dev, &map.bos);
 	if (status)
 		return status;
-	if (!bos_parse(&map.bos, text) ||
-	    device_get_aperture(&dev, &map.aperture))
+	if (device_get_aperture(&dev, &map.aperture))
 		return ctl_fail(CTL_FAILED, "ferryctl doctor",
 				"the aperture of %s cannot be read",
 				dev.address);
-	free(text);
 	for (unsigned int i = 0; i < map.bos.count; i++)
 		map.placed += !!map.bos.at[i].block_count;
 	if (args->json)

@@ -216,25 +216,22 @@ static void print_text(const struct top *top)
 static enum ctl_status sample(struct top *top, const struct ctl_args *args)
 {
 	enum ctl_status status;
-	char *text;
 
 	status = device_read(top->dev, "ferry_stats", &top->stats);
 	if (!status)
-		status = device_read(top->dev, "ferry_bos", &text);
+		status = bos_read(top->dev, &top->bos);
 	if (status)
 		return status;
-	if (bos_parse(&top->bos, text) &&
-	    !device_get_aperture(top->dev, &top->aperture)) {
+	if (!device_get_aperture(top->dev, &top->aperture)) {
 		client_get_all(top->dev, &top->clients);
 		if (args->json)
 			print_json(top);
 		else
 			print_text(top);
 		client_free(&top->clients);
-		bos_free(&top->bos);
 	}
+	bos_free(&top->bos);
 	fflush(stdout);
-	free(text);
 	free(top->before);
 	top->before = top->stats;
 	top->stats = NULL;
