@@ -115,7 +115,8 @@ static inline void fb_init(struct fb *fb, const struct kms *kms,
 			   const struct igt_ferry_kind *kind,
 			   const drmModeModeInfo *mode)
 {
-	fb->pitch = mode->hdisplay * 4;
+	/* a multiple of 8 pixels, which every device can show */
+	fb->pitch = (mode->hdisplay + 7) / 8 * 8 * 4;
 	igt_ferry_bo_init(&fb->bo, kms->fd, fb->pitch * mode->vdisplay, kind);
 	igt_assert_eq(fb_add(kms->fd, fb->bo.handle, mode->hdisplay,
 			     mode->vdisplay, fb->pitch, &fb->id),
