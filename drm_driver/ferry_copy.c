@@ -197,7 +197,7 @@ static bool ferry_copy_was_written(struct ferry_device *ferry, struct ferry_copy
 }
 
 /**
- * ferry_copy_run_checked - the same, and check that the device decodes its memory
+ * ferry_copy_run_checked - copy, and check that the device decodes its memory
  * @ferry: the device
  * @copy: the copy; the caller keeps source and destination valid
  *

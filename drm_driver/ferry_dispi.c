@@ -47,7 +47,10 @@ enum {
 #define DISPI_VGA_MAX_Y_OFFSET	12000
 #define DISPI_VGA_WIDTH_UNIT	8
 
-/* What a read of the VGA misc output register returns without one; VGA has a bit that is 0. */
+/*
+ * A read of the VGA misc output register returns this on a device without VGA ports. With
+ * them, one bit is always 0.
+ */
 #define DISPI_NO_VGA		0xff
 
 #define DISPI_ID_MASK		0xfff0

@@ -41,12 +41,12 @@
 #define FERRY_EVICT_PAUSE_MS 20
 
 /*
- * For how long one eviction waits for jobs, and for TTM to release resources; and the final
- * one for pins, and for fences that are not those of jobs
+ * How long one eviction waits for jobs, and for TTM to release resources. The final eviction
+ * waits as long for pins, and for fences that are not those of jobs.
  */
 #define FERRY_EVICT_WAIT_JIFFIES (15 * HZ)
 
-/* Which contents to discard instead of saving them */
+/* The BOs whose contents an eviction discards */
 enum ferry_evict_discard {
 	/* only those of BOs marked DRM_FERRY_MADV_DONTNEED */
 	FERRY_EVICT_SAVE_ALL,
@@ -249,7 +249,7 @@ void ferry_evict_discard(struct ferry_device *ferry)
 }
 
 /**
- * ferry_evict_final - move every BO out of the aperture, whatever it takes
+ * ferry_evict_final - move every BO out of the aperture before it goes away
  * @ferry: the device, with its display off, and unplugged or about to be reset
  *
  * Contents move to system memory, where existing mappings show them. This needs memory. A

@@ -13,9 +13,9 @@
  * DOC: ivshmem
  *
  * The memory of an ivshmem device is shared with other virtual machines and with the host.
- * What they store there ferry would clear and move, and the claim of the BAR would keep
- * programs from mapping it. So ferry leaves such a device alone until the user says what it is
- * for: with the module parameter ivshmem, or by writing "ferry" to the device's
+ * On such a device, ferry would clear and move their data, and claiming the BAR would keep
+ * programs from mapping it. Therefore ferry binds to an ivshmem device only if the user asks
+ * for it: with the module parameter ivshmem, or by writing "ferry" to the device's
  * driver_override file.
  */
 

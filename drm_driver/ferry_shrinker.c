@@ -222,7 +222,7 @@ static int ferry_shrinker_make_room(struct ferry_device *ferry, unsigned long pa
 		/* si_mem_available() excludes per-CPU free lists: count the freed pages here. */
 		if (room >= promised - (long)min(freed, pages))
 			return 0;
-		/* What is promised to others may be allocated already, and then counts twice. */
+		/* Bytes promised to other clients may be allocated already: these count twice. */
 		if (promised > (long)pages && room >= (long)pages - (long)min(freed, pages)) {
 			if (!wait_event_timeout(shrinker->promised_wait,
 						atomic_long_read(&shrinker->promised) < promised,
@@ -265,7 +265,7 @@ int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages)
 }
 
 /**
- * ferry_shrinker_unreserve - end what ferry_shrinker_reserve() has begun
+ * ferry_shrinker_unreserve - undo ferry_shrinker_reserve()
  * @ferry: the device
  * @pages: the same number of pages, which are allocated or will not be
  */

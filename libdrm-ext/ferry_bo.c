@@ -122,7 +122,7 @@ ferry_public int ferry_bo_new(struct ferry_device *dev, uint64_t size,
 	atomic_init(&bo->handle, create.handle);
 	bo->allowed_placements = allowed_placements;
 	bo->flags = flags & ~FERRY_BO_UNCLEARED;
-	/* The aperture is too scarce to keep BOs there that nobody uses. */
+	/* The aperture is too small to keep unused BOs there. */
 	atomic_init(&bo->cacheable,
 		    ferry_cache_fits(dev, size) &&
 			    allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM &&

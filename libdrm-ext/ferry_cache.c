@@ -80,14 +80,14 @@ static void ferry_cache_free(struct ferry_device *dev, struct ferry_bo *list)
 	}
 }
 
-/* Nobody else uses the device: closing it closes the handles. */
+/* No BO of this device is left in use: closing the device closes the handles. */
 void ferry_cache_fini(struct ferry_device *dev)
 {
 	for (unsigned int i = 0; i < FERRY_CACHE_BUCKETS; i++)
 		ferry_cache_free(dev, dev->cache.buckets[i]);
 }
 
-/* Decide whether a BO that nobody uses any more can be used again. */
+/* Decide whether an unused BO can be given out again. */
 static bool ferry_cache_wants(struct ferry_device *dev, struct ferry_bo *bo)
 {
 	struct drm_ferry_bo_madvise madvise = {

@@ -65,7 +65,7 @@ struct ferry_device {
 	pthread_cond_t closed;
 	/** @bos: all BOs of this open file */
 	struct ferry_table bos;
-	/** @cache: BOs that nobody uses; they hold no reference to the device */
+	/** @cache: unused BOs; they hold no reference to the device */
 	struct ferry_cache cache;
 	/** @refs: number of references; goes from 1 to 0 under the list's mutex */
 	atomic_uint refs;
@@ -96,8 +96,8 @@ struct ferry_bo {
 	/** @flags: FERRY_BO_* as created, if @cacheable */
 	uint32_t flags;
 	/**
-	 * @cacheable: the library created the BO, and nobody outside can have its handle, a
-	 * dma-buf or a mapping of his own
+	 * @cacheable: the library created the BO, and the caller has got no handle, dma-buf
+	 * or mapping offset of it
 	 */
 	atomic_bool cacheable;
 	/** @cached_at: when the BO was put into the cache, in ns of CLOCK_MONOTONIC */

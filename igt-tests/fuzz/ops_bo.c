@@ -207,7 +207,7 @@ static void fill_syncs(const struct call *call, struct migrate_arrays *arrays,
 	}
 }
 
-/* What uapi/ferry_drm.h says about strides and about failed_entry */
+/* The rules of uapi/ferry_drm.h for strides and failed_entry */
 static void check_migrate(const struct drm_ferry_migrate *args, int err,
 			  bool unknown)
 {

@@ -499,7 +499,7 @@ static void test_near_pin(int fd)
 
 /**
  * SUBTEST: near-pin-unplug
- * Description: Unbinding the device moves a BO that an importer has pinned and mapped in the aperture, tells the importer, and waits for nobody
+ * Description: Unbinding the device moves a BO that an importer has pinned and mapped in the aperture, notifies the importer, and does not wait for it
  */
 static void test_near_pin_unplug(int fd)
 {
@@ -717,7 +717,7 @@ static const struct igt_ferry_test tests[] = {
 
 static const struct igt_ferry_test module_tests[] = {
 	{ "near-pin-unplug",
-	  "Unbinding the device moves a BO that an importer has pinned and mapped in the aperture, tells the importer, and waits for nobody",
+	  "Unbinding the device moves a BO that an importer has pinned and mapped in the aperture, notifies the importer, and does not wait for it",
 	  test_near_pin_unplug },
 	{ "unplug-static",
 	  "An importer that is attached when the device is unbound goes on using the BO, and can detach later",

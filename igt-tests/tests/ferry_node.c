@@ -133,7 +133,7 @@ static void test_parameter_invalid(int fd)
 	igt_ferry_module_start_over();
 }
 
-/* What only the master may do must fail with EACCES. */
+/* Operations that only the master may perform must fail with EACCES. */
 static void check_not_master(int fd, const struct kms *kms)
 {
 	uint32_t handle, pitch, id;

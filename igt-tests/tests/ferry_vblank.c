@@ -237,7 +237,7 @@ static void test_sequence_modeset(int fd)
 
 /**
  * SUBTEST: sequence-idle
- * Description: vblanks are counted while the timer is stopped because nobody waits for one
+ * Description: vblanks are counted while the timer is stopped because no client waits for one
  */
 static void test_sequence_idle(int fd)
 {
@@ -283,7 +283,7 @@ static const struct igt_ferry_test tests[] = {
 	  "sequence numbers and times go on over a modeset, and while the display is off",
 	  test_sequence_modeset },
 	{ "sequence-idle",
-	  "vblanks are counted while the timer is stopped because nobody waits for one",
+	  "vblanks are counted while the timer is stopped because no client waits for one",
 	  test_sequence_idle },
 	{}
 };

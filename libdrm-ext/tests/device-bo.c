@@ -204,7 +204,7 @@ static void migrate_none(void)
 	CHECK_OK(ferry_bo_migrate_many(dev, NULL, 0, NULL));
 }
 
-/* Nobody has to ask whether the contents are retained. */
+/* A caller need not receive whether the contents are retained. */
 static void madvise_without_an_answer(void)
 {
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);

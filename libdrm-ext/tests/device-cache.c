@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The cache of dropped BOs: what it keeps, what it gives, and that nobody notices. */
+/* The cache of dropped BOs: which BOs it keeps, and that a reused BO is like a new one. */
 
 #include <pthread.h>
 #include <unistd.h>

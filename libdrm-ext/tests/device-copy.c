@@ -13,7 +13,7 @@
 
 static struct ferry_device *dev;
 static uint32_t random_state = 1;
-/* What the BO must contain. */
+/* The contents that the BO must have */
 static unsigned char want[SIZE], is[SIZE], bytes[SIZE];
 
 static uint32_t next_random(void)
