@@ -164,6 +164,7 @@ ferry_public int ferry_bo_from_handle(struct ferry_device *dev, uint32_t handle,
 	}
 	bo->size = query.size;
 	atomic_init(&bo->handle, handle);
+	atomic_init(&bo->shared, query.flags & DRM_FERRY_BO_IMPORTED);
 
 	pthread_mutex_lock(&dev->lock);
 	existing = ferry_bo_find(dev, handle);
@@ -200,10 +201,12 @@ static int ferry_import(struct ferry_device *dev, int fd, struct ferry_bo *bo,
 	}
 
 	if (existing) {
+		atomic_store(&existing->shared, true);
 		*out = ferry_bo_ref(existing);
 		return 0;
 	}
 	atomic_init(&bo->handle, prime.handle);
+	atomic_init(&bo->shared, true);
 	ferry_table_insert(&dev->bos, bo);
 	*out = bo;
 	return 0;
@@ -264,6 +267,7 @@ ferry_public int ferry_bo_to_dmabuf(struct ferry_bo *bo, uint32_t flags)
 		ferry_close(prime.fd);
 		return -EBUSY;
 	}
+	atomic_store(&bo->shared, true);
 	return prime.fd;
 }
 

@@ -66,17 +66,22 @@ int ferry_ioctl(const struct ferry_device *dev, unsigned long request,
 }
 
 /* For ioctls that wait: a signal handler that was installed without SA_RESTART ends them. */
+int ferry_ioctl_fd_once(int fd, unsigned long request, void *arg)
+{
+	int err;
+
+	do {
+		err = ioctl(fd, request, arg) ? -errno : 0;
+	} while (err == -EAGAIN);
+	return err;
+}
+
 int ferry_ioctl_once(const struct ferry_device *dev, unsigned long request,
 		     void *arg)
 {
 	int err = ferry_device_check(dev);
 
-	if (err)
-		return err;
-	do {
-		err = ioctl(dev->fd, request, arg) ? -errno : 0;
-	} while (err == -EAGAIN);
-	return err;
+	return err ? err : ferry_ioctl_fd_once(dev->fd, request, arg);
 }
 
 /* close() is a cancellation point. */

@@ -100,6 +100,8 @@ struct ferry_bo {
 	 * or mapping offset of it
 	 */
 	atomic_bool cacheable;
+	/** @shared: the BO was imported, or exported by ferry_bo_to_dmabuf() */
+	atomic_bool shared;
 	/** @cached_at: when the BO was put into the cache, in ns of CLOCK_MONOTONIC */
 	int64_t cached_at;
 	/** @closing: @refs is zero, and the handle is being closed */
@@ -126,6 +128,7 @@ int ferry_ioctl(const struct ferry_device *dev, unsigned long request,
 		void *arg);
 int ferry_ioctl_once(const struct ferry_device *dev, unsigned long request,
 		     void *arg);
+int ferry_ioctl_fd_once(int fd, unsigned long request, void *arg);
 int ferry_copy_out(void *dst, size_t dst_size, const void *src,
 		   size_t src_size);
 int ferry_refs_dec_unless_last(atomic_uint *refs);

@@ -414,11 +414,15 @@ static void out_of_descriptors(void)
 {
 	enum { LIMIT = 64 };
 	struct ferry_bo *bo = new_bo(dev, PAGE, 0);
+	struct ferry_bo *shared = new_bo(dev, PAGE, 0);
+	struct ferry_bo_move move = { .bo = bo, .placement = APERTURE };
+	int dmabuf = ferry_bo_to_dmabuf(shared, 0);
 	struct ferry_device *other = (struct ferry_device *)unchanged;
 	FILE *limits = fopen("/proc/self/limits", "r");
 	struct rlimit old, few;
 	int fds[LIMIT], count = 0;
 
+	CHECK(dmabuf >= 0);
 	CHECK(limits);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
 	few = old;
@@ -428,10 +432,18 @@ static void out_of_descriptors(void)
 		count++;
 	CHECK_EQ(errno, EMFILE);
 
-	if (limit_is(limits, LIMIT))
+	if (limit_is(limits, LIMIT)) {
 		CHECK_EQ(ferry_bo_to_dmabuf(bo, 0), -EMFILE);
-	else
-		printf("note: a tool emulates the limit of descriptors; export not tested\n");
+		CHECK_EQ(ferry_bo_cpu_begin(shared, FERRY_CPU_READ), -EMFILE);
+		CHECK_EQ(ferry_bo_cpu_end(shared, FERRY_CPU_READ), -EMFILE);
+		CHECK_OK(ferry_bo_cpu_begin(bo, FERRY_CPU_READ));
+		/* The BO moves nevertheless. */
+		CHECK_EQ(ferry_bo_migrate_fence(dev, &move, 1, NULL, 0, NULL),
+			 -EMFILE);
+		CHECK_EQ(placement_of(bo), APERTURE);
+	} else {
+		printf("note: a tool emulates the limit of descriptors; exports not tested\n");
+	}
 	CHECK_EQ(ferry_device_new(ferry_device_fd(dev), 0, &other), -EMFILE);
 	CHECK_EQ(ferry_device_open_node("/dev/null", 0, &other), -EMFILE);
 	CHECK(other == (struct ferry_device *)unchanged);
@@ -440,6 +452,8 @@ static void out_of_descriptors(void)
 		close(fds[count]);
 	fclose(limits);
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+	close(dmabuf);
+	ferry_bo_del(shared);
 	ferry_bo_del(bo);
 }
 

@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/dma-buf.h>
 #include <xf86drm.h>
 
 #include "check.h"
+#include "check-vgem.h"
 
 #define BIG (4u << 20)
 
@@ -61,62 +61,14 @@ static uint32_t madv_of(struct ferry_bo *bo)
 	return info.madv;
 }
 
-/* From the kernel's vgem_drm.h, which libdrm does not ship. */
-struct vgem_fence_attach {
-	uint32_t handle;
-	uint32_t flags;
-	uint32_t out_fence;
-	uint32_t pad;
-};
-
-#define VGEM_FENCE_WRITE 0x1
-#define VGEM_FENCE_ATTACH \
-	DRM_IOWR(DRM_COMMAND_BASE + 1, struct vgem_fence_attach)
-
-static int open_vgem(void)
-{
-	if (system("modprobe vgem"))
-		return -1;
-	for (int i = 0; i < 16; i++) {
-		drmVersionPtr version;
-		char path[32];
-		bool found;
-		int card;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		card = open(path, O_RDWR | O_CLOEXEC);
-		if (card < 0)
-			continue;
-		version = drmGetVersion(card);
-		found = version && !strcmp(version->name, "vgem");
-		drmFreeVersion(version);
-		if (found)
-			return card;
-		close(card);
-	}
-	return -1;
-}
-
 /* A syncobj with a fence of vgem that signals when @vgem is closed, or after 10 seconds. */
-static uint32_t new_late_syncobj(int vgem)
+static uint32_t late_syncobj(int vgem)
 {
-	struct drm_mode_create_dumb dumb = { .width = 32,
-					     .height = 32,
-					     .bpp = 32 };
-	struct vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
-	struct dma_buf_export_sync_file export = { .flags = DMA_BUF_SYNC_READ };
-	uint32_t syncobj = new_syncobj(0);
-	int dmabuf;
+	uint32_t syncobj = new_syncobj(0), fence;
+	int file = vgem_late_fence(vgem, &fence);
 
-	CHECK_EQ(drmIoctl(vgem, DRM_IOCTL_MODE_CREATE_DUMB, &dumb), 0);
-	attach.handle = dumb.handle;
-	CHECK_EQ(drmIoctl(vgem, VGEM_FENCE_ATTACH, &attach), 0);
-	CHECK_EQ(drmPrimeHandleToFD(vgem, dumb.handle, DRM_CLOEXEC, &dmabuf),
-		 0);
-	CHECK_EQ(drmIoctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export), 0);
-	CHECK_EQ(drmSyncobjImportSyncFile(fd, syncobj, export.fd), 0);
-	close(export.fd);
-	close(dmabuf);
+	CHECK_EQ(drmSyncobjImportSyncFile(fd, syncobj, file), 0);
+	close(file);
 	return syncobj;
 }
 
@@ -140,14 +92,14 @@ static void interrupted(void)
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct drm_ferry_sync in = { 0 }, out = { .handle = new_syncobj(0) };
 	struct ferry_bo_move move = { .placement = APERTURE };
-	int vgem = open_vgem();
+	int vgem = vgem_open();
 
 	if (vgem < 0) {
 		printf("note: no vgem, and so no fence that is late\n");
 		drmSyncobjDestroy(fd, out.handle);
 		return;
 	}
-	in.handle = new_late_syncobj(vgem);
+	in.handle = late_syncobj(vgem);
 	move.bo = new_bo(dev, BIG, 0);
 	fill(map_bo(move.bo), BIG, 1);
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);

@@ -3,17 +3,33 @@
 # Prove that the tests with a device can fail: build the library with one mistake at a time,
 # and check that a test detects each of them.
 #
-# usage: mutants.sh build BUILD_DIR OUT_DIR    (after ninja -C BUILD_DIR)
-#        mutants.sh run BUILD_DIR OUT_DIR      (where there is a device)
+# usage: mutants.sh build BUILD_DIR OUT_DIR [TEXT]   (after ninja -C BUILD_DIR)
+#        mutants.sh run BUILD_DIR OUT_DIR            (where there is a device)
+#
+# With TEXT only those whose line below contains it, such as the name of a file.
 set -euo pipefail
 
-mode=$1 build=$(realpath "$2") out=$3
+mode=$1 build=$(realpath "$2") out=$3 text=${4:-}
 source=$(realpath "$(dirname "$0")/..")
 
 # file | sed script | the mistake
 mutants()
 {
 	cat <<-'EOF'
+	ferry_sync.c|s/if (!atomic_load(&bo->shared))/if (1)/|the access to shared BOs is not bracketed
+	ferry_sync.c|s/if (!atomic_load(&bo->shared))/if (0)/|an access exports a BO that is not shared
+	ferry_sync.c|s/if (!flags || flags & ~FERRY_CPU_FLAGS)/if (0)/|unknown flags of an access are accepted
+	ferry_sync.c|s/\.flags = phase | flags/.flags = phase | FERRY_CPU_FLAGS/|reads wait for reads
+	ferry_sync.c|s/err = ferry_ioctl_fd_once(prime.fd/err = drmIoctl(prime.fd/|no signal ends ferry_bo_cpu_begin()
+	ferry_sync.c|s/\tferry_close(prime.fd);/;/|an access leaks a descriptor
+	ferry_sync.c|s/DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL | flags/flags/|a wait ends with the first syncobj
+	ferry_sync.c|s/if (flags & ~FERRY_WAIT_FOR_FENCE/if (0/|unknown flags of a wait are accepted
+	ferry_sync.c|s/\.timeout_nsec = timeout_ns,/.timeout_nsec = INT64_MAX,/|a wait for syncobjs has no timeout
+	ferry_sync.c|s/if (syncs\[i\].flags)/if (0)/|unknown flags of a sync are accepted
+	ferry_sync.c|s/if (!sync->point)/if (1)/|the fence of a point is that of the syncobj
+	ferry_sync.c|s/in, in_count, &out, 1,/NULL, 0, \&out, 1,/|a move with a fence ignores in-syncs
+	ferry_bo.c|s/atomic_init(&bo->shared, query.flags.*;/;/|a handle of an imported BO is taken for one that is not shared
+	ferry_bo.c|s/atomic_init(&bo->shared, true);/;/|an imported BO is taken for one that is not shared
 	ferry_table.c|s/if (bo->handle == handle)/if (0)/|a lookup never finds a handle
 	ferry_bo.c|s/return bo ? ferry_bo_ref(bo) : NULL;/return bo;/|a lookup takes no reference to the BO
 	ferry_bo.c|/^ferry_public void ferry_bo_del/,/^}/s/ferry_close_handle(dev, bo->handle);/;/|the handle is never closed
@@ -100,6 +116,7 @@ build_all()
 		-D_FILE_OFFSET_BITS=64 -I$build/include -I$source/include
 		$(pkg-config --cflags libdrm)"
 	while IFS= read -r line; do
+		[[ $line == *"$text"* ]] || continue
 		file=${line%%|*}
 		mistake=${line##*|}
 		script=${line#*|}
@@ -128,7 +145,7 @@ run_all()
 
 	for dir in "$out"/[0-9]*; do
 		found=
-		for name in open bo copy cache errors fork sync twins map threads; do
+		for name in open bo copy cache errors fork share sync twins map threads; do
 			if ! LD_LIBRARY_PATH=$dir timeout 60 \
 				"$build/tests/device-$name" >/dev/null 2>&1; then
 				found=device-$name

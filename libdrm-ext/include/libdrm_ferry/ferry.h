@@ -37,8 +37,9 @@ extern "C" {
  * the BO can cause. In addition, each function that calls the kernel can return -ENODEV
  * (the device is gone), -ENOMEM, and -EPERM (the object is of a parent process, see below).
  * Flags that are not defined here are -EINVAL. The library repeats system calls that a signal
- * interrupts, except in the two functions that can wait without a limit, ferry_bo_wait() and
- * ferry_bo_migrate_sync(): these return -EINTR.
+ * interrupts, except in the functions that can wait without a limit, ferry_bo_wait(),
+ * ferry_bo_migrate_sync(), ferry_sync_wait(), ferry_bo_cpu_begin() and ferry_bo_cpu_end(): these
+ * return -EINTR.
  *
  * After -ENODEV mappings stay usable, and all objects can be dropped. The kernel then frees the
  * memory of BOs that were not mapped with the last reference to the device, which closes the
@@ -100,6 +101,14 @@ struct ferry_bo;
 
 /* Export a dma-buf that can only be mapped for reading. */
 #define FERRY_EXPORT_READ_ONLY (1u << 16)
+
+/* The program reads through its mappings. */
+#define FERRY_CPU_READ (1u << 0)
+/* The program writes through its mappings. */
+#define FERRY_CPU_WRITE (1u << 1)
+
+/* Wait for syncobjs that have no fence yet to get one, too, instead of failing. */
+#define FERRY_WAIT_FOR_FENCE (1u << 1)
 
 /**
  * struct ferry_bo_move - one BO of ferry_bo_migrate_many()
@@ -469,6 +478,42 @@ int ferry_bo_map_range(struct ferry_bo *bo, uint64_t offset, uint64_t length,
 int ferry_bo_unmap(struct ferry_bo *bo);
 
 /**
+ * ferry_bo_cpu_begin() - begin to access a shared BO through mappings
+ * @bo: the BO
+ * @flags: %FERRY_CPU_READ, %FERRY_CPU_WRITE, or both
+ *
+ * Waits until other devices have ended the accesses to @bo that are in its fences: their writes,
+ * and with %FERRY_CPU_WRITE their reads too. Then makes what they wrote visible to the
+ * processor, if @bo is in bounce buffers or in caches. Each call needs its own ferry_bo_cpu_end()
+ * with the same @flags. The processor must not access the BO outside of the two.
+ *
+ * BOs that this library imported, or exported with ferry_bo_to_dmabuf(), are shared. For any other
+ * BO the two functions do nothing, as no other device uses it. If the program has exported a BO
+ * by its handle instead, it makes the calls of linux/dma-buf.h itself.
+ *
+ * ferry_bo_read(), ferry_bo_write() and ferry_bo_copy_rect() are accesses like any other.
+ *
+ * Returns: 0, or
+ * -EINVAL: @flags is 0;
+ * -EINTR: a signal ended the wait; its handler was installed without SA_RESTART;
+ * -ENOENT: somebody else has closed the handle of the BO;
+ * -EMFILE: the process is at its limit of descriptors;
+ * another negative errno: the exporter of an imported BO refuses.
+ */
+int ferry_bo_cpu_begin(struct ferry_bo *bo, uint32_t flags);
+
+/**
+ * ferry_bo_cpu_end() - end the access to a shared BO
+ * @bo: the BO
+ * @flags: as for ferry_bo_cpu_begin()
+ *
+ * Makes what the processor wrote visible to other devices.
+ *
+ * Returns: as ferry_bo_cpu_begin().
+ */
+int ferry_bo_cpu_end(struct ferry_bo *bo, uint32_t flags);
+
+/**
  * ferry_bo_read() - copy bytes out of a BO
  * @bo: the BO
  * @offset: first byte to copy
@@ -664,6 +709,65 @@ int ferry_bo_migrate_sync(struct ferry_device *dev,
 			  const struct drm_ferry_sync *in, uint32_t in_count,
 			  const struct drm_ferry_sync *out, uint32_t out_count,
 			  uint32_t *failed);
+
+/**
+ * ferry_bo_migrate_fence() - move several BOs asynchronously, and return a descriptor to poll
+ * @dev: the device of all of them
+ * @moves: @count BOs and the placements to move them to
+ * @count: from 1 to %DRM_FERRY_MIGRATE_MAX
+ * @in: @in_count in-syncs, as for ferry_bo_migrate_sync()
+ * @in_count: up to %DRM_FERRY_SYNCS_MAX
+ * @failed: out, or NULL: as for ferry_bo_migrate_sync()
+ *
+ * Does the same as ferry_bo_migrate_sync() with one out-sync. The descriptor is a sync file, as
+ * other drivers take and give it: poll(2) reports POLLIN when the contents are copied. Its
+ * status, which SYNC_IOC_FILE_INFO of linux/sync_file.h returns, is then 1, or the negative errno
+ * of an in-sync.
+ *
+ * Returns: a file descriptor (close-on-exec) that the caller closes, or an error as for
+ * ferry_bo_migrate_sync(), and
+ * -EMFILE: the process is at its limit of descriptors; the BOs move nevertheless.
+ */
+int ferry_bo_migrate_fence(struct ferry_device *dev,
+			   const struct ferry_bo_move *moves, uint32_t count,
+			   const struct drm_ferry_sync *in, uint32_t in_count,
+			   uint32_t *failed);
+
+/**
+ * ferry_sync_fence() - fence of a syncobj as a sync file
+ * @dev: the device whose open file has the syncobj
+ * @sync: a syncobj, or a point of a timeline syncobj
+ *
+ * Returns: a file descriptor (close-on-exec) that the caller closes, as of
+ * ferry_bo_migrate_fence(), or
+ * -EINVAL: the syncobj has no fence, at its point, yet, or the flags of @sync are not zero;
+ * -ENOENT: there is no such syncobj;
+ * -EMFILE: the process is at its limit of descriptors.
+ */
+int ferry_sync_fence(struct ferry_device *dev,
+		     const struct drm_ferry_sync *sync);
+
+/**
+ * ferry_sync_wait() - wait until all of some syncobjs have signalled
+ * @dev: the device whose open file has the syncobjs
+ * @syncs: @count syncobjs, or points of timeline syncobjs
+ * @count: up to %DRM_FERRY_SYNCS_MAX; with 0 the call does nothing
+ * @flags: 0 or %FERRY_WAIT_FOR_FENCE
+ * @timeout_ns: absolute timeout in nanoseconds of CLOCK_MONOTONIC. With 0 or a time in the past
+ *	the call does not wait; with INT64_MAX it has no timeout
+ *
+ * A fence with an error has signalled as well: see ferry_sync_fence().
+ *
+ * Returns: 0, or
+ * -EINVAL: @count is out of range, the flags of a sync are not zero, or a syncobj has no fence at
+ * its point yet, without %FERRY_WAIT_FOR_FENCE;
+ * -EINTR: a signal ended the wait; its handler was installed without SA_RESTART;
+ * -ENOENT: there is no such syncobj;
+ * -ETIME: one of them had not signalled at the timeout.
+ */
+int ferry_sync_wait(struct ferry_device *dev,
+		    const struct drm_ferry_sync *syncs, uint32_t count,
+		    uint32_t flags, int64_t timeout_ns);
 
 /**
  * ferry_bo_wait() - wait until a BO is idle
