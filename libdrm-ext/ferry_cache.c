@@ -19,7 +19,7 @@
 /* Nanoseconds after which an unused BO is closed, at the next call that uses the cache. */
 #define FERRY_CACHE_AGE 1000000000ll
 
-static int64_t ferry_now(void)
+int64_t ferry_now(void)
 {
 	struct timespec now;
 

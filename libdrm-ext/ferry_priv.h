@@ -137,6 +137,7 @@ void ferry_close_handle(const struct ferry_device *dev, uint32_t handle);
 int ferry_bo_mmap(struct ferry_bo *bo, uint64_t from, uint64_t length,
 		  uint32_t flags, void **out);
 void ferry_bo_map_fini(struct ferry_bo *bo);
+int64_t ferry_now(void);
 void ferry_cache_init(struct ferry_cache *cache, uint32_t flags);
 void ferry_cache_fini(struct ferry_device *dev);
 bool ferry_cache_fits(const struct ferry_device *dev, uint64_t size);

@@ -55,6 +55,7 @@ static void every_call_fails(struct ferry_device *dev, struct ferry_bo *bo,
 			     int dmabuf)
 {
 	struct ferry_bo_move move = { .bo = bo, .placement = APERTURE };
+	struct drm_ferry_sync sync = { .handle = 1, .point = 1 };
 	struct drm_ferry_device_query device_info;
 	struct drm_ferry_bo_query bo_info;
 	struct ferry_bo *other;
@@ -72,6 +73,13 @@ static void every_call_fails(struct ferry_device *dev, struct ferry_bo *bo,
 	CHECK_EQ(ferry_bo_to_dmabuf(bo, 0), -ENODEV);
 	CHECK_EQ(ferry_bo_from_dmabuf(dev, dmabuf, 0, &other), -ENODEV);
 	CHECK_EQ(ferry_bo_from_handle(dev, 12345678, &other), -ENODEV);
+	CHECK_EQ(ferry_bo_cpu_begin(bo, FERRY_CPU_READ), -ENODEV);
+	CHECK_EQ(ferry_bo_cpu_end(bo, FERRY_CPU_READ), -ENODEV);
+	CHECK_EQ(ferry_bo_migrate_fence(dev, &move, 1, NULL, 0, &failed),
+		 -ENODEV);
+	CHECK_EQ(failed, 1);
+	CHECK_EQ(ferry_sync_fence(dev, &sync), -ENODEV);
+	CHECK_EQ(ferry_sync_wait(dev, &sync, 1, 0, 0), -ENODEV);
 }
 
 /* Fill the aperture as a new client: the old mapping must not access its memory. */
@@ -133,6 +141,29 @@ static void memory_after_unbind(void)
 	ferry_device_del(dev);
 	/* The kernel can keep some of the pages in pools. */
 	CHECK(free_kib() >= kept + size / 1024 / 2);
+	write_driver("bind");
+	CHECK(is_bound());
+}
+
+static void unbind_with_a_picture(void)
+{
+	struct ferry_display *display, *other;
+	struct ferry_device *dev;
+	int err = ferry_device_open(FERRY_OPEN_DISPLAY, &dev);
+
+	if (err == -ENODEV) {
+		printf("note: no device has a display\n");
+		return;
+	}
+	CHECK_OK(err);
+	CHECK_OK(ferry_display_new(dev, 0, 0, 0, &display));
+	CHECK_OK(ferry_display_flip(display));
+	write_driver("unbind");
+	CHECK_EQ(ferry_display_flip(display), -ENODEV);
+	CHECK_EQ(ferry_display_damage(display, 0, 0, 1, 1), -ENODEV);
+	CHECK_EQ(ferry_display_new(dev, 0, 0, 0, &other), -ENODEV);
+	ferry_display_del(display);
+	ferry_device_del(dev);
 	write_driver("bind");
 	CHECK(is_bound());
 }
@@ -200,5 +231,7 @@ int main(void)
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);
 	RUN(memory_after_unbind);
+	RUN(unbind_with_a_picture);
+	CHECK_EQ(count_fds(), fds - 1);
 	return 0;
 }

@@ -30,6 +30,15 @@ mutants()
 	ferry_sync.c|s/in, in_count, &out, 1,/NULL, 0, \&out, 1,/|a move with a fence ignores in-syncs
 	ferry_bo.c|s/atomic_init(&bo->shared, query.flags.*;/;/|a handle of an imported BO is taken for one that is not shared
 	ferry_bo.c|s/atomic_init(&bo->shared, true);/;/|an imported BO is taken for one that is not shared
+	ferry_display.c|s/(mode->hdisplay == width \&\& /(/|a mode of another width is chosen
+	ferry_display.c|s/if (!width ||/if (/|the preferred mode is not chosen
+	ferry_display.c|s/if (flags || !width != !height)/if (0)/|wrong arguments of a display are accepted
+	ferry_display.c|s/if (x > mode->hdisplay.*/if (0 \&\&/|a damage can leave the picture
+	ferry_display.c|s/offset = (uint64_t)y .*/offset = 0;/|a damage begins at the first pixel
+	ferry_display.c|s/.pixels = display->maps\[!display->shown\]/.pixels = display->maps[display->shown]/|the program draws on the screen
+	ferry_display.c|s/display->flipping = true;/;/|a flip does not wait
+	ferry_display.c|s/drmModeRmFB(.*/;/|framebuffers are leaked
+	ferry_display.c|s/ferry_bo_del(display->bos.*/;/|buffers of a display are leaked
 	ferry_table.c|s/if (bo->handle == handle)/if (0)/|a lookup never finds a handle
 	ferry_bo.c|s/return bo ? ferry_bo_ref(bo) : NULL;/return bo;/|a lookup takes no reference to the BO
 	ferry_bo.c|/^ferry_public void ferry_bo_del/,/^}/s/ferry_close_handle(dev, bo->handle);/;/|the handle is never closed
@@ -145,7 +154,7 @@ run_all()
 
 	for dir in "$out"/[0-9]*; do
 		found=
-		for name in open bo copy cache errors fork share sync twins map threads; do
+		for name in open bo copy cache errors fork share display sync twins map threads; do
 			if ! LD_LIBRARY_PATH=$dir timeout 60 \
 				"$build/tests/device-$name" >/dev/null 2>&1; then
 				found=device-$name

@@ -74,6 +74,9 @@ struct ferry_device;
  */
 struct ferry_bo;
 
+/* A picture on a display; opaque. Each holds a reference to its device. */
+struct ferry_display;
+
 /*
  * Flags. The kernel's flags have the lower 16 bits, and the same value under both names; the
  * library's own flags have the others.
@@ -804,6 +807,99 @@ int ferry_bo_wait(struct ferry_bo *bo, uint32_t flags, int64_t timeout_ns);
  * as a dma-buf, or has more than one handle, in this open file or in others.
  */
 int ferry_bo_madvise(struct ferry_bo *bo, uint32_t madv, uint32_t *retained);
+
+/**
+ * struct ferry_display_buffer - the buffer of a display that the program draws into
+ */
+struct ferry_display_buffer {
+	/** @pixels: first pixel of the top row; each has 4 bytes, 0x00RRGGBB as a uint32_t */
+	void *pixels;
+	/** @width: pixels in a row */
+	uint32_t width;
+	/** @height: number of rows */
+	uint32_t height;
+	/** @pitch: bytes from one row to the next */
+	uint32_t pitch;
+	/** @pad: zero */
+	uint32_t pad;
+};
+
+/**
+ * ferry_display_new() - show a picture on the display of a device
+ * @dev: the device, opened with %FERRY_OPEN_DISPLAY
+ * @width: width of the mode in pixels, or 0 together with @height for the preferred mode
+ * @height: height of the mode in pixels
+ * @flags: must be zero
+ * @display: out: the display; it ends with ferry_display_del()
+ *
+ * Sets the mode and shows black. The display has two buffers: one is on the screen, and the
+ * program draws into the other one. ferry_display_flip() exchanges them; ferry_display_damage()
+ * copies a part from the buffer of the program to the one on the screen.
+ *
+ * This is all that a simple program needs. Use libdrm itself with ferry_device_fd() for more. The
+ * functions read events from that descriptor, so no other part of the program can read them.
+ *
+ * Returns: 0, or
+ * -EINVAL: the display has no such mode, one of @width and @height is 0, or @flags is not 0;
+ * -EOPNOTSUPP: the device has no display;
+ * -ENXIO: no monitor is connected;
+ * -EACCES: another program is DRM master, such as a compositor, or the device was opened without
+ * %FERRY_OPEN_DISPLAY;
+ * -ENOSPC: a buffer does not fit in the aperture beside the BOs that cannot be evicted.
+ */
+int ferry_display_new(struct ferry_device *dev, uint32_t width, uint32_t height,
+		      uint32_t flags, struct ferry_display **display);
+
+/**
+ * ferry_display_del() - end the use of a display
+ * @display: the display, or NULL
+ *
+ * Switches the display off and frees its buffers. If the kernel has a console, it is shown again
+ * when the device is closed.
+ */
+void ferry_display_del(struct ferry_display *display);
+
+/**
+ * ferry_display_draw() - get the buffer to draw into
+ * @display: the display
+ * @buffer: out: the buffer, valid until the next ferry_display_flip()
+ *
+ * After a flip it has the picture that was on the screen before: draw all that differs in the
+ * last two pictures.
+ */
+void ferry_display_draw(struct ferry_display *display,
+			struct ferry_display_buffer *buffer);
+
+/**
+ * ferry_display_flip() - show the buffer of the program
+ * @display: the display
+ *
+ * Waits for the vertical blanking, and returns when the picture is on the screen. The buffer that
+ * was there before is then the one that the program draws into.
+ *
+ * Returns: 0, or
+ * -EACCES: the program is not DRM master any more;
+ * -EBUSY: the program has begun a page flip by other means;
+ * -ENOSPC: both buffers do not fit in the aperture beside the BOs that cannot be evicted;
+ * -ETIME: the flip did not end within a second.
+ */
+int ferry_display_flip(struct ferry_display *display);
+
+/**
+ * ferry_display_damage() - show a part of the buffer of the program
+ * @display: the display
+ * @x: left column
+ * @y: top row
+ * @width: number of columns
+ * @height: number of rows
+ *
+ * Copies the rectangle to the buffer on the screen, without waiting for the vertical blanking.
+ *
+ * Returns: 0, or
+ * -EINVAL: the rectangle is not inside the picture.
+ */
+int ferry_display_damage(struct ferry_display *display, uint32_t x, uint32_t y,
+			 uint32_t width, uint32_t height);
 
 #if defined(__cplusplus)
 }
