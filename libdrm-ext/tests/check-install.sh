@@ -26,6 +26,12 @@ for header in libdrm_ferry/ferry.h drm/ferry_drm.h; do
 		exit 1
 	fi
 done
+for page in man3/ferry_bo_new.3 man7/libdrm_ferry.7; do
+	if [ ! -s "$stage$prefix/share/man/$page" ]; then
+		echo "FAIL: $page is not installed"
+		exit 1
+	fi
+done
 cmp "$stage$prefix/include/drm/ferry_drm.h" "$(dirname "$example")/../include/drm/ferry_drm.h"
 
 # Make the pkg-config file point into the staging directory.
