@@ -5,6 +5,10 @@
  */
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
@@ -235,6 +239,56 @@ static void open_file_of_its_own(void)
 	close(fd);
 }
 
+/* The next munmap() of the library takes long, and lets the importing thread begin. */
+static atomic_bool slow, begun;
+static int shared_fd;
+
+int munmap(void *address, size_t size)
+{
+	if (atomic_exchange(&slow, false)) {
+		atomic_store(&begun, true);
+		usleep(500000);
+	}
+	return syscall(SYS_munmap, address, size);
+}
+
+static void *import_late(void *arg)
+{
+	while (!atomic_load(&begun))
+		usleep(1000);
+	*(struct ferry_bo **)arg = import(dev, shared_fd);
+	return NULL;
+}
+
+/*
+ * Import a BO while its last reference is being dropped: its mapping is removed, but its handle is
+ * not closed yet. The import must not return that BO.
+ */
+static void import_beside_the_last_drop(void)
+{
+	struct ferry_bo *bo = new_bo(dev, 4 * PAGE, 0), *next;
+	pthread_t thread;
+
+	shared_fd = export(bo);
+	fill(map_bo(bo), 4 * PAGE, 6);
+	CHECK_EQ(pthread_create(&thread, NULL, import_late, &next), 0);
+	atomic_store(&slow, true);
+	ferry_bo_del(bo);
+	CHECK(!atomic_load(&slow));
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+
+	/* Allocations that would get the memory of an object that was freed. */
+	bo = new_bo(dev, PAGE, 0);
+	CHECK(next != bo);
+	CHECK_EQ(ferry_bo_size(next), 4 * PAGE);
+	CHECK_EQ(placement_of(next), SYSTEM);
+	check_filled(map_bo(next), 4 * PAGE, 6);
+	CHECK(ferry_bo_handle(next) != ferry_bo_handle(bo));
+	ferry_bo_del(bo);
+	ferry_bo_del(next);
+	close(shared_fd);
+}
+
 /* The handle of a dumb buffer, if the device has a display. */
 static void dumb_buffer(void)
 {
@@ -283,6 +337,7 @@ int main(void)
 	RUN(import_of_the_callers_handle);
 	RUN(handle_that_others_closed);
 	RUN(open_file_of_its_own);
+	RUN(import_beside_the_last_drop);
 	RUN(dumb_buffer);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);
