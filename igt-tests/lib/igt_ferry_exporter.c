@@ -10,16 +10,12 @@
 #include "igt_ferry.h"
 #include "igt_ferry_exporter.h"
 
-#define WANTED                                    \
-	"vm/run --device bochs-display --device " \
-	"ivshmem-plain,size=64M --device virtio-gpu-pci"
-
 /* Open another device of ferry than @fd; or skip. */
 int igt_ferry_open_other(int fd)
 {
 	int other = igt_ferry_open_driver("ferry", fd);
 
-	igt_require_f(other >= 0, "needs two devices: " WANTED "\n");
+	igt_require_f(other >= 0, "needs two devices: " IGT_FERRY_DEVICES "\n");
 	return other;
 }
 
@@ -61,7 +57,7 @@ static void map_prime(struct igt_ferry_foreign *foreign, size_t size)
 }
 
 /* Load a module and open its device, or return -1. */
-static int open_module(const char *module, const char *driver)
+int igt_ferry_open_module(const char *module, const char *driver)
 {
 	char command[64];
 	int fd = igt_ferry_open_driver(driver, -1);
@@ -77,7 +73,7 @@ static int open_module(const char *module, const char *driver)
 static void create_module(struct igt_ferry_foreign *foreign, size_t size,
 			  const char *driver)
 {
-	foreign->fd = open_module(driver, driver);
+	foreign->fd = igt_ferry_open_module(driver, driver);
 	igt_require_f(foreign->fd >= 0, "the kernel has no module %s\n",
 		      driver);
 	create_dumb(foreign, size);
@@ -98,9 +94,9 @@ static void create_vkms(int fd __attribute__((unused)), size_t size,
 static void create_virtio(int fd __attribute__((unused)), size_t size,
 			  struct igt_ferry_foreign *foreign)
 {
-	foreign->fd = open_module("virtio-gpu", "virtio_gpu");
+	foreign->fd = igt_ferry_open_module("virtio-gpu", "virtio_gpu");
 	igt_require_f(foreign->fd >= 0,
-		      "no device of virtio_gpu: " WANTED "\n");
+		      "no device of virtio_gpu: " IGT_FERRY_DEVICES "\n");
 	create_dumb(foreign, size);
 }
 
@@ -141,14 +137,27 @@ static void create_heap(int fd __attribute__((unused)), size_t size,
 	map_prime(foreign, size);
 }
 
-static void create_ferry(int fd, size_t size, struct igt_ferry_foreign *foreign)
+static void export_bo(struct igt_ferry_foreign *foreign, size_t size)
 {
-	foreign->fd = igt_ferry_open_other(fd);
 	foreign->size = size;
 	foreign->handle = ferry_bo_create(foreign->fd, size,
 					  FERRY_PLACEMENT_BOTH, APERTURE, 0, 0);
 	foreign->map = ferry_bo_mmap(foreign->fd, foreign->handle, size);
 	export_handle(foreign);
+}
+
+static void create_ferry(int fd, size_t size, struct igt_ferry_foreign *foreign)
+{
+	foreign->fd = igt_ferry_open_other(fd);
+	export_bo(foreign, size);
+}
+
+/* Export a BO of the device of @fd, for another driver. */
+void igt_ferry_foreign_own(int fd, size_t size,
+			   struct igt_ferry_foreign *foreign)
+{
+	foreign->fd = igt_ferry_reopen(fd, O_RDWR);
+	export_bo(foreign, size);
 }
 
 const struct igt_ferry_exporter igt_ferry_exporters[] = {

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A virtual machine with devices of two drivers, two of ferry */
+#define IGT_FERRY_DEVICES                         \
+	"vm/run --device bochs-display --device " \
+	"ivshmem-plain,size=64M --device virtio-gpu-pci"
+
 /**
  * struct igt_ferry_foreign - a dma-buf that another device or driver has exported
  * @prime: file descriptor of the dma-buf
@@ -41,6 +46,9 @@ struct igt_ferry_exporter {
 extern const struct igt_ferry_exporter igt_ferry_exporters[];
 
 int igt_ferry_open_other(int fd);
+int igt_ferry_open_module(const char *module, const char *driver);
+void igt_ferry_foreign_own(int fd, size_t size,
+			   struct igt_ferry_foreign *foreign);
 void igt_ferry_foreign_close_device(struct igt_ferry_foreign *foreign);
 void igt_ferry_foreign_unmap(struct igt_ferry_foreign *foreign);
 void igt_ferry_foreign_close(struct igt_ferry_foreign *foreign);
