@@ -18,7 +18,8 @@ c_id_attributes = ["__iomem", "__user", "__init", "__exit", "__must_check"]
 
 # Types of the kernel and of the C library have no description on these pages. A name
 # that contains ferry must have one.
-nitpick_ignore_regex = [("c:.*", r"(?!.*(ferry|FERRY)).*")]
+# ferry_atomic_commit is a struct of DRM whose name differs between kernels.
+nitpick_ignore_regex = [("c:.*", r"(?!.*(ferry|FERRY)).*|ferry_atomic_commit")]
 
 html_theme = "alabaster"
 html_static_path = ["_static"]

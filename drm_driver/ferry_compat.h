@@ -59,17 +59,27 @@
 #endif
 
 /*
- * 6.17: &drm_mode_config_funcs.fb_create has a parameter for the format information, and
- * passes it to drm_gem_fb_create(). The other parameters are drm, file and cmd in all versions.
+ * 6.17: &drm_mode_config_funcs.fb_create has a parameter for the format information, and passes it
+ * to drm_gem_fb_create_with_funcs(). The other parameters are drm, file and cmd in all versions.
  */
 #ifdef FERRY_HAVE_FB_CREATE_INFO
 #define FERRY_FB_CREATE_ARGS struct drm_device *drm, struct drm_file *file, \
 	const struct drm_format_info *info, const struct drm_mode_fb_cmd2 *cmd
-#define ferry_compat_gem_fb_create() drm_gem_fb_create(drm, file, info, cmd)
+#define ferry_compat_gem_fb_create(funcs) \
+	drm_gem_fb_create_with_funcs(drm, file, info, cmd, funcs)
 #else
 #define FERRY_FB_CREATE_ARGS struct drm_device *drm, struct drm_file *file, \
 	const struct drm_mode_fb_cmd2 *cmd
-#define ferry_compat_gem_fb_create() drm_gem_fb_create(drm, file, cmd)
+#define ferry_compat_gem_fb_create(funcs) \
+	drm_gem_fb_create_with_funcs(drm, file, cmd, funcs)
+#endif
+
+/* 6.16: &drm_plane_helper_funcs.atomic_async_check is told if it is a page flip */
+#ifdef FERRY_HAVE_ASYNC_CHECK_FLIP
+#define FERRY_ASYNC_CHECK_ARGS struct drm_plane *plane, struct ferry_atomic_commit *commit, \
+	bool flip
+#else
+#define FERRY_ASYNC_CHECK_ARGS struct drm_plane *plane, struct ferry_atomic_commit *commit
 #endif
 
 /* 7.0: ttm_device_init() takes a mask of flags instead of two booleans */

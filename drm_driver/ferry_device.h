@@ -16,7 +16,9 @@
 #include <drm/ttm/ttm_device.h>
 
 #include "ferry_bar.h"
+#include "ferry_compose.h"
 #include "ferry_connector.h"
+#include "ferry_crc.h"
 #include "ferry_dispi.h"
 #include "ferry_scanout.h"
 #include "ferry_shrinker.h"
@@ -30,7 +32,7 @@ struct workqueue_struct;
 /**
  * struct ferry_stats - counters of a device since the driver probed it
  *
- * Counters only ever grow, except @bos. They are read without a lock.
+ * Counters only ever grow, except @bos and @scanout_bytes. They are read without a lock.
  */
 struct ferry_stats {
 	/** @bos: number of BOs that exist */
@@ -53,6 +55,12 @@ struct ferry_stats {
 	atomic64_t evictions;
 	/** @purged: BOs whose contents were dropped after DRM_FERRY_MADV_DONTNEED */
 	atomic64_t purged;
+	/** @flips: frames of the display that were shown without a copy */
+	atomic64_t flips;
+	/** @copied_bytes: bytes of frames that were copied to the scanout buffer */
+	atomic64_t copied_bytes;
+	/** @scanout_bytes: bytes of scanout buffers that exist */
+	atomic64_t scanout_bytes;
 	/** @faults: page faults handled */
 	atomic64_t faults;
 	/** @fault_pages: pages mapped by @faults */
@@ -69,6 +77,8 @@ struct ferry_stats {
 struct ferry_kms {
 	/** @plane: the one primary plane */
 	struct drm_plane plane;
+	/** @cursor: the one cursor plane */
+	struct drm_plane cursor;
 	/** @crtc: the one CRTC */
 	struct drm_crtc crtc;
 	/** @encoder: the one encoder */
@@ -81,6 +91,10 @@ struct ferry_kms {
 	struct ferry_dispi dispi;
 	/** @scanout: the memory that the display reads */
 	struct ferry_scanout scanout;
+	/** @crc: checksums of frames */
+	struct ferry_crc crc;
+	/** @compose: copies frames that cannot be scanned out */
+	struct ferry_compose compose;
 };
 
 /**

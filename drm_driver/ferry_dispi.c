@@ -58,6 +58,7 @@ enum {
 #define DISPI_ENABLED		BIT(0)
 #define DISPI_LINEAR		BIT(6)
 #define DISPI_KEEP_MEMORY	BIT(7)
+#define DISPI_ENABLE_VALUE	(DISPI_ENABLED | DISPI_LINEAR | DISPI_KEEP_MEMORY)
 
 static u16 ferry_dispi_read(struct ferry_dispi *dispi, int reg)
 {
@@ -187,37 +188,72 @@ int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi)
 /* A VGA device that another driver has blanked shows nothing until it is unblanked. */
 static void ferry_dispi_unblank(struct ferry_dispi *dispi)
 {
-	if (!dispi->vga)
-		return;
-
 	ferry_dispi_vga_write(dispi, VGA_MIS_W, VGA_MIS_COLOR);
 	/* After this read the next write to the attribute port is an index. */
 	ferry_dispi_vga_read(dispi, VGA_IS1_RC);
 	ferry_dispi_vga_write(dispi, VGA_ATT_W, VGA_AR_ENABLE_DISPLAY);
 }
 
+static void ferry_dispi_set_address(struct ferry_dispi *dispi, u64 offset, u32 pitch)
+{
+	u32 rest, line = div_u64_rem(offset, pitch, &rest);
+
+	/*
+	 * The width first, because a VGA device checks the offsets against it. The column last,
+	 * because such a device resets it while the frame exceeds the memory.
+	 */
+	ferry_dispi_write(dispi, DISPI_VIRT_WIDTH, pitch / FERRY_DISPI_CPP);
+	ferry_dispi_write(dispi, DISPI_Y_OFFSET, line);
+	ferry_dispi_write(dispi, DISPI_X_OFFSET, rest / FERRY_DISPI_CPP);
+}
+
+/*
+ * Enabling a VGA device resets its scanout address to the start of the aperture. Show one short
+ * line there, in memory of the driver, until the address is set.
+ */
+static void ferry_dispi_enable_vga(struct ferry_dispi *dispi, u16 width, u16 height, u64 offset,
+				   u32 pitch)
+{
+	u32 rest, line = div_u64_rem(offset, pitch, &rest);
+
+	ferry_dispi_write(dispi, DISPI_XRES, DISPI_VGA_WIDTH_UNIT);
+	ferry_dispi_write(dispi, DISPI_YRES, 1);
+	ferry_dispi_write(dispi, DISPI_ENABLE, DISPI_ENABLE_VALUE);
+	ferry_dispi_write(dispi, DISPI_VIRT_WIDTH, pitch / FERRY_DISPI_CPP);
+	/* With the column last, memory in front of the frame would be shown. */
+	ferry_dispi_write(dispi, DISPI_X_OFFSET, rest / FERRY_DISPI_CPP);
+	ferry_dispi_write(dispi, DISPI_Y_OFFSET, line);
+	ferry_dispi_write(dispi, DISPI_XRES, width);
+	ferry_dispi_write(dispi, DISPI_YRES, height);
+	ferry_dispi_unblank(dispi);
+}
+
 /**
- * ferry_dispi_set_mode - set the resolution and enable scanout
+ * ferry_dispi_set_mode - set the resolution and what is scanned out, and enable scanout
  * @dispi: the registers
  * @width: width in pixels
  * @height: height in lines
+ * @offset: byte offset into the aperture of the first pixel
+ * @pitch: bytes from one line to the next
  *
- * Resets the scanout address to the start of the aperture, where any client's BO can be. The
- * caller must call ferry_dispi_set_scanout() next.
+ * The device can draw the screen between any two writes, and shows no memory but that of the driver
+ * and of the frame.
  */
-void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height)
+void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height, u64 offset, u32 pitch)
 {
+	/* Without KEEP_MEMORY, which is in DISPI_ENABLE_VALUE, a VGA device clears its memory. */
 	ferry_dispi_write(dispi, DISPI_ENABLE, 0);
 	ferry_dispi_write(dispi, DISPI_BPP, FERRY_DISPI_CPP * 8);
+	ferry_dispi_write(dispi, DISPI_BANK, 0);
+	if (dispi->vga) {
+		ferry_dispi_enable_vga(dispi, width, height, offset, pitch);
+		return;
+	}
+
 	ferry_dispi_write(dispi, DISPI_XRES, width);
 	ferry_dispi_write(dispi, DISPI_YRES, height);
-	ferry_dispi_write(dispi, DISPI_BANK, 0);
-	ferry_dispi_write(dispi, DISPI_VIRT_WIDTH, width);
-	ferry_dispi_write(dispi, DISPI_X_OFFSET, 0);
-	ferry_dispi_write(dispi, DISPI_Y_OFFSET, 0);
-	/* Without KEEP_MEMORY a VGA device clears the start of its memory. */
-	ferry_dispi_write(dispi, DISPI_ENABLE, DISPI_ENABLED | DISPI_LINEAR | DISPI_KEEP_MEMORY);
-	ferry_dispi_unblank(dispi);
+	ferry_dispi_set_address(dispi, offset, pitch);
+	ferry_dispi_write(dispi, DISPI_ENABLE, DISPI_ENABLE_VALUE);
 }
 
 /**
@@ -228,12 +264,15 @@ void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height)
  */
 void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch)
 {
-	u32 rest;
-
-	/* The width first: the device checks the offsets against it. */
-	ferry_dispi_write(dispi, DISPI_VIRT_WIDTH, pitch / FERRY_DISPI_CPP);
-	ferry_dispi_write(dispi, DISPI_Y_OFFSET, div_u64_rem(offset, pitch, &rest));
-	ferry_dispi_write(dispi, DISPI_X_OFFSET, rest / FERRY_DISPI_CPP);
+	/*
+	 * A frame that is drawn between two of the writes would show other memory. While it is
+	 * disabled, bochs-display draws nothing; a VGA device would draw text.
+	 */
+	if (!dispi->vga)
+		ferry_dispi_write(dispi, DISPI_ENABLE, 0);
+	ferry_dispi_set_address(dispi, offset, pitch);
+	if (!dispi->vga)
+		ferry_dispi_write(dispi, DISPI_ENABLE, DISPI_ENABLE_VALUE);
 }
 
 /**

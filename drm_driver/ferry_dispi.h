@@ -42,7 +42,7 @@ struct ferry_dispi_frame {
 
 int ferry_dispi_probe(struct ferry_device *ferry, struct ferry_dispi *dispi);
 void ferry_dispi_reset(struct ferry_dispi *dispi);
-void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height);
+void ferry_dispi_set_mode(struct ferry_dispi *dispi, u16 width, u16 height, u64 offset, u32 pitch);
 void ferry_dispi_set_scanout(struct ferry_dispi *dispi, u64 offset, u32 pitch);
 bool ferry_dispi_has_width(const struct ferry_dispi *dispi, u32 width);
 bool ferry_dispi_get_frame(struct ferry_dispi *dispi, struct ferry_dispi_frame *frame);

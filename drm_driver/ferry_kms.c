@@ -5,34 +5,25 @@
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
+#include <drm/drm_color_mgmt.h>
+#include <drm/drm_damage_helper.h>
 #include <drm/drm_drv.h>
-#include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
-#include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
 #include <drm/drm_vblank.h>
-#include <drm/ferry_drm.h>
 
-#include "ferry_bo.h"
 #include "ferry_compat.h"
+#include "ferry_compose.h"
+#include "ferry_cursor_plane.h"
 #include "ferry_connector.h"
 #include "ferry_device.h"
 #include "ferry_dispi.h"
 #include "ferry_kms.h"
-#include "ferry_panic.h"
-#include "ferry_placement.h"
+#include "ferry_plane.h"
 #include "ferry_scanout.h"
-
-/**
- * DOC: Display
- *
- * The Bochs display interface (DISPI) scans out of the aperture. So the BO of a framebuffer
- * is moved to a contiguous range of the aperture, and pinned for as long as the framebuffer
- * is in the state of the plane. A page flip sets a new scanout address and copies nothing.
- */
 
 #define FERRY_KMS_MAX_SIZE	8192
 /* Width and height with blanking */
@@ -44,153 +35,6 @@
 #define FERRY_KMS_OFF_TRIES	10
 #define FERRY_KMS_OFF_PAUSE_MS	20
 
-/**
- * struct ferry_plane_state - state of the plane
- */
-struct ferry_plane_state {
-	/** @base: base */
-	struct drm_plane_state base;
-	/** @offset: byte offset into the aperture of the pinned framebuffer */
-	u64 offset;
-};
-
-static struct ferry_plane_state *to_ferry_plane_state(struct drm_plane_state *state)
-{
-	return container_of(state, struct ferry_plane_state, base);
-}
-
-/* Plane */
-
-static int ferry_kms_plane_atomic_check(struct drm_plane *plane,
-					struct ferry_atomic_commit *commit)
-{
-	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
-	struct drm_crtc_state *crtc_state = NULL;
-
-	if (state->crtc)
-		crtc_state = drm_atomic_get_new_crtc_state(commit, state->crtc);
-
-	return drm_atomic_helper_check_plane_state(state, crtc_state,
-						   DRM_PLANE_NO_SCALING,
-						   DRM_PLANE_NO_SCALING,
-						   false, false);
-}
-
-static int ferry_kms_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	struct ferry_bo *bo;
-	int ret;
-	u64 end;
-
-	if (!state->fb)
-		return 0;
-
-	bo = gem_to_ferry_bo(state->fb->obj[0]);
-	end = ferry_dispi_reach(&to_ferry_device(plane->dev)->kms->dispi, state->fb->pitches[0]);
-	ret = ferry_placement_pin_scanout(bo, end, &to_ferry_plane_state(state)->offset);
-	if (ret)
-		return ret;
-
-	/* While the BO is pinned no move adds a fence that the commit would have to wait for. */
-	ret = drm_gem_plane_helper_prepare_fb(plane, state);
-	if (ret)
-		ferry_placement_unpin_scanout(bo);
-
-	return ret;
-}
-
-static void ferry_kms_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	if (state->fb)
-		ferry_placement_unpin_scanout(gem_to_ferry_bo(state->fb->obj[0]));
-}
-
-static void ferry_kms_show(struct ferry_kms *kms, struct drm_plane_state *state)
-{
-	struct drm_framebuffer *fb = state->fb;
-	u32 pitch = fb->pitches[0];
-	u64 offset;
-
-	offset = to_ferry_plane_state(state)->offset + fb->offsets[0] +
-		 (state->src.y1 >> 16) * (u64)pitch + (state->src.x1 >> 16) * FERRY_DISPI_CPP;
-	ferry_dispi_set_scanout(&kms->dispi, offset, pitch);
-}
-
-static void ferry_kms_plane_atomic_update(struct drm_plane *plane,
-					  struct ferry_atomic_commit *commit)
-{
-	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
-	int idx;
-
-	/* A plane without a framebuffer is turned off together with its CRTC. */
-	if (!state->fb || !drm_dev_enter(plane->dev, &idx))
-		return;
-
-	ferry_kms_show(to_ferry_device(plane->dev)->kms, state);
-
-	drm_dev_exit(idx);
-}
-
-static int ferry_kms_plane_get_scanout_buffer(struct drm_plane *plane,
-					      struct drm_scanout_buffer *buffer)
-{
-	struct ferry_device *ferry = to_ferry_device(plane->dev);
-
-	return ferry_panic_get_buffer(&ferry->bar, &ferry->kms->dispi, buffer);
-}
-
-static const struct drm_plane_helper_funcs ferry_kms_plane_helper_funcs = {
-	.prepare_fb = ferry_kms_plane_prepare_fb,
-	.cleanup_fb = ferry_kms_plane_cleanup_fb,
-	.atomic_check = ferry_kms_plane_atomic_check,
-	.atomic_update = ferry_kms_plane_atomic_update,
-	.get_scanout_buffer = ferry_kms_plane_get_scanout_buffer,
-};
-
-static void ferry_kms_plane_destroy_state(struct drm_plane *plane,
-					  struct drm_plane_state *state)
-{
-	__drm_atomic_helper_plane_destroy_state(state);
-	kfree(to_ferry_plane_state(state));
-}
-
-static struct drm_plane_state *ferry_kms_plane_duplicate_state(struct drm_plane *plane)
-{
-	struct ferry_plane_state *state;
-
-	state = kzalloc(sizeof(*state), GFP_KERNEL);
-	if (!state)
-		return NULL;
-
-	__drm_atomic_helper_plane_duplicate_state(plane, &state->base);
-	return &state->base;
-}
-
-/*
- * A resume resets the state. Without memory for a new one keep the old one, because the next
- * commit would dereference a NULL state.
- */
-static void ferry_kms_plane_reset(struct drm_plane *plane)
-{
-	struct ferry_plane_state *state = kzalloc(sizeof(*state), GFP_KERNEL);
-
-	if (!state)
-		return;
-
-	if (plane->state)
-		ferry_kms_plane_destroy_state(plane, plane->state);
-	__drm_atomic_helper_plane_reset(plane, &state->base);
-}
-
-static const struct drm_plane_funcs ferry_kms_plane_funcs = {
-	.update_plane = drm_atomic_helper_update_plane,
-	.disable_plane = drm_atomic_helper_disable_plane,
-	.destroy = drm_plane_cleanup,
-	.reset = ferry_kms_plane_reset,
-	.atomic_duplicate_state = ferry_kms_plane_duplicate_state,
-	.atomic_destroy_state = ferry_kms_plane_destroy_state,
-};
-
 /* CRTC */
 
 static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
@@ -198,9 +42,11 @@ static enum drm_mode_status ferry_kms_mode_fits(struct ferry_device *ferry,
 {
 	u64 bytes = (u64)mode->hdisplay * mode->vdisplay * FERRY_DISPI_CPP;
 
+	if (mode->hdisplay > FERRY_KMS_MAX_SIZE || mode->vdisplay > FERRY_KMS_MAX_SIZE)
+		return MODE_VIRTUAL_X;
 	if (!ferry_dispi_has_width(&ferry->kms->dispi, mode->hdisplay))
 		return MODE_H_ILLEGAL;
-	if (PAGE_ALIGN(bytes) > ferry->bar.size)
+	if (PAGE_ALIGN(bytes) + ferry->kms->scanout.black.size > ferry->bar.size)
 		return MODE_MEM;
 	/* The DRM core multiplies these in 16 bits, and its frame duration can become 0. */
 	if (mode->flags & DRM_MODE_FLAG_INTERLACE)
@@ -231,6 +77,16 @@ static int ferry_kms_crtc_atomic_check(struct drm_crtc *crtc,
 				       struct ferry_atomic_commit *commit)
 {
 	struct drm_crtc_state *state = drm_atomic_get_new_crtc_state(commit, crtc);
+	int ret;
+
+	if (state->gamma_lut && drm_color_lut_size(state->gamma_lut) != FERRY_COMPOSE_LUT_SIZE)
+		return -EINVAL;
+	/* Frames with a gamma table are copied, and those without are not. */
+	if (state->color_mgmt_changed) {
+		ret = drm_atomic_add_affected_planes(commit, crtc);
+		if (ret)
+			return ret;
+	}
 
 	if (!state->enable)
 		return 0;
@@ -243,20 +99,15 @@ static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
 {
 	struct ferry_device *ferry = to_ferry_device(crtc->dev);
 	const struct drm_display_mode *mode = &crtc->state->mode;
-	struct ferry_kms *kms = ferry->kms;
-	struct drm_plane_state *plane;
 	int idx;
 
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
 
-	ferry_dispi_set_mode(&kms->dispi, mode->hdisplay, mode->vdisplay);
-	/* Setting a mode resets the scanout address: program that of the framebuffer again. */
-	plane = drm_atomic_get_new_plane_state(commit, &kms->plane);
-	if (plane && plane->fb)
-		ferry_kms_show(kms, plane);
-	ferry_scanout_end_firmware(ferry);
-	ferry_vblank_on(&kms->vblank);
+	ferry_scanout_set_mode(ferry, mode->hdisplay, mode->vdisplay);
+	ferry_compose_reset_cursor(&ferry->kms->compose);
+	ferry_vblank_on(&ferry->kms->vblank);
+	ferry_crc_resume(crtc);
 
 	drm_dev_exit(idx);
 }
@@ -276,6 +127,19 @@ static void ferry_kms_crtc_atomic_disable(struct drm_crtc *crtc,
 	/* ferry_kms_crtc_atomic_flush() is not called for a CRTC that is off. */
 	if (!crtc->state->active)
 		ferry_vblank_flush(crtc);
+}
+
+static void ferry_kms_crtc_atomic_begin(struct drm_crtc *crtc,
+					struct ferry_atomic_commit *commit)
+{
+	struct ferry_kms *kms = to_ferry_device(crtc->dev)->kms;
+
+	if (!crtc->state->color_mgmt_changed && !drm_atomic_crtc_needs_modeset(crtc->state))
+		return;
+
+	mutex_lock(&kms->scanout.lock);
+	ferry_compose_set_lut(&kms->compose, crtc->state->gamma_lut);
+	mutex_unlock(&kms->scanout.lock);
 }
 
 static int ferry_kms_crtc_enable_vblank(struct drm_crtc *crtc)
@@ -298,7 +162,18 @@ static bool ferry_kms_crtc_get_vblank_timestamp(struct drm_crtc *crtc, int *max_
 static void ferry_kms_crtc_atomic_flush(struct drm_crtc *crtc,
 					struct ferry_atomic_commit *commit)
 {
-	ferry_vblank_flush(crtc);
+	struct drm_pending_vblank_event *event = crtc->state->event;
+
+	/* An asynchronous page flip is done when the new scanout address is set. */
+	if (!crtc->state->async_flip || !event) {
+		ferry_vblank_flush(crtc);
+		return;
+	}
+
+	crtc->state->event = NULL;
+	spin_lock_irq(&crtc->dev->event_lock);
+	drm_crtc_send_vblank_event(crtc, event);
+	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
 static const struct drm_crtc_helper_funcs ferry_kms_crtc_helper_funcs = {
@@ -306,6 +181,7 @@ static const struct drm_crtc_helper_funcs ferry_kms_crtc_helper_funcs = {
 	.atomic_check = ferry_kms_crtc_atomic_check,
 	.atomic_enable = ferry_kms_crtc_atomic_enable,
 	.atomic_disable = ferry_kms_crtc_atomic_disable,
+	.atomic_begin = ferry_kms_crtc_atomic_begin,
 	.atomic_flush = ferry_kms_crtc_atomic_flush,
 };
 
@@ -329,6 +205,9 @@ static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 	.page_flip = drm_atomic_helper_page_flip,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
+	.get_crc_sources = ferry_crc_get_sources,
+	.verify_crc_source = ferry_crc_verify_source,
+	.set_crc_source = ferry_crc_set_source,
 	.enable_vblank = ferry_kms_crtc_enable_vblank,
 	.disable_vblank = ferry_kms_crtc_disable_vblank,
 	.get_vblank_timestamp = ferry_kms_crtc_get_vblank_timestamp,
@@ -336,25 +215,45 @@ static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 
 /* Device */
 
+/*
+ * What the device reads itself needs no copy. The console's worker, which has no file, warns
+ * about every error, and can do nothing else: removing the device or a lack of memory is
+ * no reason for a warning.
+ */
+static int ferry_kms_fb_dirty(struct drm_framebuffer *fb, struct drm_file *file,
+			      unsigned int flags, unsigned int color,
+			      struct drm_clip_rect *clips, unsigned int count)
+{
+	struct drm_plane *plane = &to_ferry_device(fb->dev)->kms->plane;
+	bool flip;
+	int ret;
+
+	drm_modeset_lock(&plane->mutex, NULL);
+	flip = ferry_plane_is_flip(plane, fb);
+	drm_modeset_unlock(&plane->mutex);
+	if (flip)
+		return 0;
+
+	ret = drm_atomic_helper_dirtyfb(fb, file, flags, color, clips, count);
+	if (ret && !file) {
+		drm_dbg_kms(fb->dev, "the console was not drawn: %d\n", ret);
+		return 0;
+	}
+
+	return ret;
+}
+
+static const struct drm_framebuffer_funcs ferry_kms_fb_funcs = {
+	.destroy = drm_gem_fb_destroy,
+	.create_handle = drm_gem_fb_create_handle,
+	.dirty = ferry_kms_fb_dirty,
+};
+
+/* What the display cannot read is copied, so every framebuffer inside its BO is accepted. */
 static struct drm_framebuffer *
 ferry_kms_fb_create(FERRY_FB_CREATE_ARGS)
 {
-	struct drm_framebuffer *fb;
-
-	if (cmd->offsets[0] % FERRY_DISPI_CPP ||
-	    !ferry_dispi_reach(&to_ferry_device(drm)->kms->dispi, cmd->pitches[0]))
-		return ERR_PTR(-EINVAL);
-
-	fb = ferry_compat_gem_fb_create();
-	if (IS_ERR(fb))
-		return fb;
-
-	if (!(gem_to_ferry_bo(fb->obj[0])->allowed_placements & DRM_FERRY_PLACEMENT_APERTURE)) {
-		drm_framebuffer_put(fb);
-		return ERR_PTR(-EINVAL);
-	}
-
-	return fb;
+	return ferry_compat_gem_fb_create(&ferry_kms_fb_funcs);
 }
 
 static enum drm_mode_status
@@ -380,6 +279,23 @@ static void ferry_kms_commit_tail(struct ferry_atomic_commit *commit)
 	drm_atomic_helper_cleanup_planes(drm, commit);
 }
 
+static int ferry_kms_commit(struct drm_device *drm, struct ferry_atomic_commit *commit,
+			    bool nonblock)
+{
+	struct ferry_kms *kms = to_ferry_device(drm)->kms;
+	struct drm_crtc_state *crtc = drm_atomic_get_new_crtc_state(commit, &kms->crtc);
+	int ret;
+
+	if (!crtc || !drm_atomic_crtc_needs_modeset(crtc))
+		return drm_atomic_helper_commit(drm, commit, nonblock);
+
+	ret = ferry_plane_reserve(&kms->plane, commit, nonblock) ?:
+	      drm_atomic_helper_commit(drm, commit, nonblock);
+	if (ret)
+		ferry_plane_undo_reserve(&kms->plane, commit);
+	return ret;
+}
+
 static const struct drm_mode_config_helper_funcs ferry_kms_mode_config_helper_funcs = {
 	.atomic_commit_tail = ferry_kms_commit_tail,
 };
@@ -388,7 +304,7 @@ static const struct drm_mode_config_funcs ferry_kms_mode_config_funcs = {
 	.fb_create = ferry_kms_fb_create,
 	.mode_valid = ferry_kms_mode_valid,
 	.atomic_check = drm_atomic_helper_check,
-	.atomic_commit = drm_atomic_helper_commit,
+	.atomic_commit = ferry_kms_commit,
 };
 
 /**
@@ -471,25 +387,41 @@ int ferry_kms_probe(struct ferry_device *ferry)
 
 static int ferry_kms_init_objects(struct ferry_device *ferry)
 {
-	static const u32 formats[] = { DRM_FORMAT_XRGB8888 };
 	struct drm_device *drm = &ferry->drm;
 	struct ferry_kms *kms = ferry->kms;
 	int ret;
 
-	ret = drm_universal_plane_init(drm, &kms->plane, 0, &ferry_kms_plane_funcs, formats,
-				       ARRAY_SIZE(formats), NULL, DRM_PLANE_TYPE_PRIMARY, NULL);
+	ret = ferry_compose_init(ferry, &kms->compose, FERRY_KMS_MAX_SIZE);
 	if (ret)
 		return ret;
-	drm_plane_helper_add(&kms->plane, &ferry_kms_plane_helper_funcs);
+
+	ret = ferry_plane_init(ferry, &kms->plane);
+	if (ret)
+		return ret;
+
+	ret = ferry_cursor_plane_init(ferry, &kms->cursor);
+	if (ret)
+		return ret;
 
 	/* If drmm_crtc_init_with_planes() runs out of memory, the CRTC stays on the list. */
-	ret = drm_crtc_init_with_planes(drm, &kms->crtc, &kms->plane, NULL,
+	ret = drm_crtc_init_with_planes(drm, &kms->crtc, &kms->plane, &kms->cursor,
 					&ferry_kms_crtc_funcs, NULL);
 	if (ret)
 		return ret;
 	drm_crtc_helper_add(&kms->crtc, &ferry_kms_crtc_helper_funcs);
+	kms->plane.possible_crtcs = drm_crtc_mask(&kms->crtc);
+	kms->cursor.possible_crtcs = drm_crtc_mask(&kms->crtc);
+
+	ret = drm_mode_crtc_set_gamma_size(&kms->crtc, FERRY_COMPOSE_LUT_SIZE);
+	if (ret)
+		return ret;
+	drm_crtc_enable_color_mgmt(&kms->crtc, 0, false, FERRY_COMPOSE_LUT_SIZE);
 
 	ret = ferry_vblank_init(&kms->vblank, &kms->crtc);
+	if (ret)
+		return ret;
+
+	ret = ferry_crc_init(ferry, FERRY_KMS_MAX_SIZE);
 	if (ret)
 		return ret;
 
@@ -518,7 +450,10 @@ int ferry_kms_init(struct ferry_device *ferry)
 
 	drm->mode_config.max_width = FERRY_KMS_MAX_SIZE;
 	drm->mode_config.max_height = FERRY_KMS_MAX_SIZE;
+	drm->mode_config.cursor_width = FERRY_COMPOSE_CURSOR_SIZE;
+	drm->mode_config.cursor_height = FERRY_COMPOSE_CURSOR_SIZE;
 	drm->mode_config.preferred_depth = 24;
+	drm->mode_config.async_page_flip = true;
 	drm->mode_config.prefer_shadow = 1;
 	drm->mode_config.funcs = &ferry_kms_mode_config_funcs;
 	drm->mode_config.helper_private = &ferry_kms_mode_config_helper_funcs;
@@ -529,8 +464,8 @@ int ferry_kms_init(struct ferry_device *ferry)
 
 	drm_mode_config_reset(drm);
 	/* The reset cannot report -ENOMEM: check the states that it should have allocated. */
-	if (!ferry->kms->plane.state || !ferry->kms->crtc.state ||
-	    !ferry->kms->connector.base.state)
+	if (!ferry->kms->plane.state || !ferry->kms->cursor.state ||
+	    !ferry->kms->crtc.state || !ferry->kms->connector.base.state)
 		return -ENOMEM;
 	return 0;
 }

@@ -20,9 +20,6 @@
 #include "ferry_placement.h"
 #include "ferry_vram_mgr.h"
 
-/* For how long to retry if concurrent evictions make each other fail */
-#define FERRY_PLACEMENT_RETRY_JIFFIES HZ
-
 static int ferry_placement_validate(struct ferry_bo *bo, const struct ttm_place *place,
 				    struct ferry_ctx *ctx)
 {
@@ -298,7 +295,24 @@ void ferry_placement_unpin(struct ferry_bo *bo)
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_placement_unpin);
 
-static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 end, u64 *offset, bool *fits)
+/* Reserve one BO, with the ticket that evictions need; drm_exec_fini() ends the reservation. */
+static int ferry_placement_lock_one(struct drm_exec *exec, struct ferry_bo *bo)
+{
+	int ret = 0;
+
+	drm_exec_init(exec, 0, 1);
+	drm_exec_until_all_locked(exec) {
+		ret = drm_exec_lock_obj(exec, &bo->base.base);
+		drm_exec_retry_on_contention(exec);
+		/* Do not end the loop: that would close the ticket, and evictions need it. */
+		break;
+	}
+
+	return ret;
+}
+
+static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 start, u64 end,
+					   u64 *offset, bool *fits)
 {
 	struct ferry_placement_target target = {
 		.bo = bo,
@@ -306,23 +320,18 @@ static int ferry_placement_try_pin_scanout(struct ferry_bo *bo, u64 end, u64 *of
 	};
 	struct ttm_place place = {
 		.flags = TTM_PL_FLAG_CONTIGUOUS,
+		.fpfn = start >> PAGE_SHIFT,
 		.lpfn = end >> PAGE_SHIFT,
 	};
 	struct ferry_ctx ctx = { .base = { .gfp_retry_mayfail = true } };
 	struct ferry_device *ferry = ferry_bo_device(bo);
 	struct drm_exec exec;
-	int ret = 0;
+	int ret;
 
 	*fits = false;
-	drm_exec_init(&exec, 0, 1);
-	drm_exec_until_all_locked(&exec) {
-		ret = drm_exec_lock_obj(&exec, &bo->base.base);
-		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			goto out_unlock;
-		/* Do not end the loop: that would close the ticket, and evictions need it. */
-		break;
-	}
+	ret = ferry_placement_lock_one(&exec, bo);
+	if (ret)
+		goto out_unlock;
 
 	*fits = ferry_placement_fits(ferry, &target, 1);
 	ret = ferry_placement_check(&target);
@@ -345,7 +354,9 @@ out_unlock:
 /**
  * ferry_placement_pin_scanout - pin a BO where the display can read it
  * @bo: the BO
- * @end: end of the part of the aperture that the display can read, as a byte offset
+ * @start: first byte of the part of the aperture that it may be in, as a byte offset
+ * @end: end of that part
+ * @timeout: jiffies for which to retry if concurrent evictions make each other fail
  * @offset: set to the BO's byte offset into the aperture
  *
  * Return: 0, -EINVAL if the aperture is no allowed placement of the BO or the BO is marked
@@ -353,9 +364,10 @@ out_unlock:
  * swap, -EBUSY if it is pinned in system memory for another device, -ENOSPC, -ENOMEM or
  * -ENODEV.
  */
-int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 end, u64 *offset)
+int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 start, u64 end, unsigned long timeout,
+				u64 *offset)
 {
-	unsigned long deadline = jiffies + FERRY_PLACEMENT_RETRY_JIFFIES;
+	unsigned long deadline = jiffies + timeout;
 	bool fits;
 	int ret;
 
@@ -363,10 +375,37 @@ int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 end, u64 *offset)
 		return -EINVAL;
 
 	do {
-		ret = ferry_placement_try_pin_scanout(bo, end, offset, &fits);
-	} while (ferry_placement_retry(ret, fits, deadline));
+		ret = ferry_placement_try_pin_scanout(bo, start, end, offset, &fits);
+	} while (timeout && ferry_placement_retry(ret, fits, deadline));
 
 	return ret;
+}
+
+/**
+ * ferry_placement_move_behind - move a BO inside the aperture, behind an offset
+ * @bo: the BO; a BO that is pinned or not in the aperture is left alone
+ * @start: first byte of the part of the aperture where it may be
+ *
+ * Return: 0, -EBUSY if the BO is pinned, -ENOSPC, -ENOMEM, -EIO or -ENODEV.
+ */
+int ferry_placement_move_behind(struct ferry_bo *bo, u64 start)
+{
+	struct ttm_place place = { .fpfn = start >> PAGE_SHIFT };
+	struct ferry_ctx ctx = { .base = { .gfp_retry_mayfail = true } };
+	struct drm_exec exec;
+	int ret;
+
+	ret = ferry_placement_lock_one(&exec, bo);
+	if (!ret && ferry_bo_placement(bo) == DRM_FERRY_PLACEMENT_APERTURE)
+		ret = bo->base.pin_count ? -EBUSY : ferry_placement_in_aperture(bo, &place, &ctx);
+	drm_exec_fini(&exec);
+	return ret;
+}
+
+static void ferry_placement_end_scanout_pin(struct ferry_device *ferry)
+{
+	if (atomic_dec_and_test(&ferry->scanout_pins))
+		wake_up_var(&ferry->scanout_pins);
 }
 
 /**
@@ -375,12 +414,85 @@ int ferry_placement_pin_scanout(struct ferry_bo *bo, u64 end, u64 *offset)
  */
 void ferry_placement_unpin_scanout(struct ferry_bo *bo)
 {
-	struct ferry_device *ferry = ferry_bo_device(bo);
-
 	dma_resv_lock(bo->base.base.resv, NULL);
 	ferry_placement_unpin(bo);
 	ttm_bo_unreserve(&bo->base);
+	ferry_placement_end_scanout_pin(ferry_bo_device(bo));
+}
 
-	if (atomic_dec_and_test(&ferry->scanout_pins))
-		wake_up_var(&ferry->scanout_pins);
+/**
+ * ferry_placement_hold_scanout - keep the range of a BO allocated, and unpin the BO
+ * @bo: the BO, pinned with ferry_placement_pin_scanout()
+ *
+ * Return: the range, to be freed with ferry_placement_drop_scanout(). The BO is in it until it is
+ * moved or freed.
+ */
+struct ferry_vram_resource *ferry_placement_hold_scanout(struct ferry_bo *bo)
+{
+	struct ferry_vram_resource *vres;
+
+	dma_resv_lock(bo->base.base.resv, NULL);
+	vres = to_ferry_vram_resource(bo->base.resource);
+	ferry_vram_mgr_hold(&ferry_bo_device(bo)->vram_mgr, vres);
+	ferry_placement_unpin(bo);
+	ttm_bo_unreserve(&bo->base);
+
+	return vres;
+}
+
+/**
+ * ferry_placement_take_scanout - move a BO to system memory, and keep its range allocated
+ * @bo: the BO, pinned once with ferry_placement_pin_scanout()
+ * @end: end of the part of the aperture that the range must be in, as a byte offset
+ * @range: set to the range, to be freed with ferry_placement_drop_scanout()
+ *
+ * On failure the BO stays pinned where it is.
+ *
+ * Return: 0, -ENOSPC if the BO cannot be moved or is outside of that part, -EIO, -ENOMEM or
+ * -EBUSY.
+ */
+int ferry_placement_take_scanout(struct ferry_bo *bo, u64 end,
+				 struct ferry_vram_resource **range)
+{
+	struct ferry_ctx ctx = { .base = { .gfp_retry_mayfail = true } };
+	struct ferry_vram_mgr *mgr = &ferry_bo_device(bo)->vram_mgr;
+	struct ferry_vram_resource *vres;
+	struct drm_exec exec;
+	int ret;
+
+	ret = ferry_placement_lock_one(&exec, bo);
+	if (ret)
+		goto out_unlock;
+
+	vres = to_ferry_vram_resource(bo->base.resource);
+	if (!(bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM) || bo->base.pin_count > 1 ||
+	    ((u64)vres->base.start << PAGE_SHIFT) + bo->base.base.size > end) {
+		ret = -ENOSPC;
+		goto out_unlock;
+	}
+
+	ferry_vram_mgr_hold(mgr, vres);
+	ferry_placement_unpin(bo);
+	ret = ferry_placement_move(bo, DRM_FERRY_PLACEMENT_SYSTEM, &ctx);
+	if (ret) {
+		ferry_placement_pin(bo);
+		ferry_vram_mgr_drop(mgr, vres);
+	} else {
+		*range = vres;
+	}
+
+out_unlock:
+	drm_exec_fini(&exec);
+	return ret;
+}
+
+/**
+ * ferry_placement_drop_scanout - free a range
+ * @ferry: the device
+ * @range: the range, from ferry_placement_hold_scanout() or ferry_placement_take_scanout()
+ */
+void ferry_placement_drop_scanout(struct ferry_device *ferry, struct ferry_vram_resource *range)
+{
+	ferry_vram_mgr_drop(&ferry->vram_mgr, range);
+	ferry_placement_end_scanout_pin(ferry);
 }

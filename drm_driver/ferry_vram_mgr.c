@@ -26,6 +26,11 @@ static struct ferry_vram_mgr *to_ferry_vram_mgr(struct ttm_resource_manager *man
 	return container_of(man, struct ferry_vram_mgr, base);
 }
 
+static u64 ferry_vram_mgr_place_start(const struct ttm_place *place)
+{
+	return (u64)place->fpfn << PAGE_SHIFT;
+}
+
 static u64 ferry_vram_mgr_place_end(const struct ferry_vram_mgr *mgr,
 				    const struct ttm_place *place)
 {
@@ -57,6 +62,7 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 {
 	struct ferry_vram_mgr *mgr = to_ferry_vram_mgr(man);
 	struct ferry_bo *bo = ttm_to_ferry_bo(tbo);
+	u64 start = ferry_vram_mgr_place_start(place);
 	u64 end = ferry_vram_mgr_place_end(mgr, place);
 	struct ferry_vram_resource *vres;
 	unsigned long flags = 0;
@@ -72,7 +78,7 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 
 	if (place->flags & TTM_PL_FLAG_CONTIGUOUS)
 		flags |= GPU_BUDDY_CONTIGUOUS_ALLOCATION;
-	if (end < mgr->mm.size)
+	if (start || end < mgr->mm.size)
 		flags |= GPU_BUDDY_RANGE_ALLOCATION;
 
 	mutex_lock(&mgr->lock);
@@ -81,7 +87,7 @@ static int ferry_vram_mgr_alloc(struct ttm_resource_manager *man,
 	else if (vres->base.size > mgr->mm.avail)
 		ret = -ENOSPC;
 	else
-		ret = gpu_buddy_alloc_blocks(&mgr->mm, 0, end, vres->base.size,
+		ret = gpu_buddy_alloc_blocks(&mgr->mm, start, end, vres->base.size,
 					     PAGE_SIZE, &vres->blocks, flags);
 	mutex_unlock(&mgr->lock);
 	if (ret)
@@ -165,11 +171,13 @@ static bool ferry_vram_mgr_intersects(struct ttm_resource_manager *man,
 {
 	struct ferry_vram_resource *vres = to_ferry_vram_resource(res);
 	struct ferry_vram_mgr *mgr = to_ferry_vram_mgr(man);
+	u64 start = ferry_vram_mgr_place_start(place);
 	u64 end = ferry_vram_mgr_place_end(mgr, place);
 	struct gpu_buddy_block *block;
 
 	list_for_each_entry(block, &vres->blocks, link)
-		if (gpu_buddy_block_offset(block) < end)
+		if (gpu_buddy_block_offset(block) < end &&
+		    gpu_buddy_block_offset(block) + gpu_buddy_block_size(&mgr->mm, block) > start)
 			return true;
 
 	return false;
@@ -181,6 +189,7 @@ static bool ferry_vram_mgr_compatible(struct ttm_resource_manager *man,
 {
 	struct ferry_vram_resource *vres = to_ferry_vram_resource(res);
 	struct ferry_vram_mgr *mgr = to_ferry_vram_mgr(man);
+	u64 start = ferry_vram_mgr_place_start(place);
 	u64 end = ferry_vram_mgr_place_end(mgr, place);
 	struct gpu_buddy_block *block;
 
@@ -188,7 +197,8 @@ static bool ferry_vram_mgr_compatible(struct ttm_resource_manager *man,
 		return false;
 
 	list_for_each_entry(block, &vres->blocks, link)
-		if (gpu_buddy_block_offset(block) + gpu_buddy_block_size(&mgr->mm, block) > end)
+		if (gpu_buddy_block_offset(block) < start ||
+		    gpu_buddy_block_offset(block) + gpu_buddy_block_size(&mgr->mm, block) > end)
 			return false;
 
 	return true;

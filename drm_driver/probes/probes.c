@@ -23,6 +23,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_modeset_helper_vtables.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_tt.h>
@@ -90,6 +91,13 @@ static __maybe_unused unsigned long probe_GPU_RECLAIM(void)
 static __maybe_unused int probe_DRIVER_OVERRIDE(struct pci_dev *pdev, struct pci_driver *driver)
 {
 	return device_match_driver_override(&pdev->dev, &driver->driver);
+}
+
+/* 6.16: &drm_plane_helper_funcs.atomic_async_check is told if it is a page flip */
+static __maybe_unused int probe_ASYNC_CHECK_FLIP(const struct drm_plane_helper_funcs *funcs,
+						 struct drm_plane *plane)
+{
+	return funcs->atomic_async_check(plane, NULL, true);
 }
 
 /* 6.17: drm_gem_fb_create() and &drm_mode_config_funcs.fb_create take the format information */

@@ -20,22 +20,6 @@ IGT_TEST_DESCRIPTION(
 
 #define CONSOLE "/sys/module/drm_kms_helper/parameters/fbdev_emulation"
 
-/* Skip if the device is not a VGA device. */
-static void require_vga(int fd)
-{
-	char slot[64], path[128], class[16] = "";
-	int file;
-
-	igt_ferry_pci_slot(fd, slot, sizeof(slot));
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/class", slot);
-	file = open(path, O_RDONLY);
-	igt_assert_lte(0, file);
-	igt_assert_lt(0, read(file, class, sizeof(class) - 1));
-	close(file);
-	igt_require_f(!strncmp(class, "0x0300", 6),
-		      "not a VGA device: vm/run --device VGA\n");
-}
-
 static void set_dpms(const struct kms *kms, uint64_t value)
 {
 	drmModeConnector *con = kms->connector;
@@ -121,7 +105,7 @@ static void test_off(int fd)
  */
 static void test_off_vga(int fd)
 {
-	require_vga(fd);
+	kms_require_vga(fd);
 	check_off(fd);
 }
 
@@ -175,7 +159,7 @@ static void test_unbind(int fd)
  */
 static void test_unbind_vga(int fd)
 {
-	require_vga(fd);
+	kms_require_vga(fd);
 	check_unbind(fd);
 }
 

@@ -133,44 +133,6 @@ static void test_import_shown(int fd)
 }
 
 /**
- * SUBTEST: aperture-full
- * Description: a modeset or page flip to a framebuffer that does not fit fails with ENOSPC, and the old one is shown
- */
-static void test_aperture_full(int fd)
-{
-	struct kms *kms = kms_of(fd);
-	unsigned int count;
-	uint32_t *handles;
-	struct fb fb[2];
-	drmModeCrtc *crtc;
-
-	for (int i = 0; i < 2; i++) {
-		fb_init(&fb[i], kms, &fb_system, &kms->mode);
-		igt_ferry_bo_fill(&fb[i].bo);
-	}
-	igt_assert_eq(show(kms, &fb[0], &kms->mode), 0);
-	count = igt_ferry_aperture_fill(kms->fd, 64 * PAGE, &handles);
-	igt_assert_eq(show(kms, &fb[1], &kms->mode), -ENOSPC);
-	igt_assert_eq(drmModePageFlip(kms->fd, kms->crtc, fb[1].id, 0, NULL),
-		      -ENOSPC);
-	crtc = drmModeGetCrtc(kms->fd, kms->crtc);
-	igt_assert(crtc);
-	igt_assert_eq_u32(crtc->buffer_id, fb[0].id);
-	drmModeFreeCrtc(crtc);
-	igt_assert(pinned(&fb[0]));
-	igt_assert(!pinned(&fb[1]));
-
-	igt_ferry_close_all(kms->fd, handles, count);
-	igt_assert_eq(show(kms, &fb[1], &kms->mode), 0);
-	off(kms);
-	for (int i = 0; i < 2; i++) {
-		igt_ferry_bo_check(&fb[i].bo);
-		fb_fini(&fb[i]);
-	}
-	errno = 0;
-}
-
-/**
  * SUBTEST: handle-closed
  * Description: a framebuffer whose handle was closed can be shown, and its BO is freed with the framebuffer
  */
@@ -318,9 +280,6 @@ static const struct igt_ferry_test tests[] = {
 	{ "import-shown",
 	  "another device cannot map a BO that is shown (EBUSY), and the BO stays pinned",
 	  test_import_shown },
-	{ "aperture-full",
-	  "a modeset or page flip to a framebuffer that does not fit fails with ENOSPC, and the old one is shown",
-	  test_aperture_full },
 	{ "handle-closed",
 	  "a framebuffer whose handle was closed can be shown, and its BO is freed with the framebuffer",
 	  test_handle_closed },

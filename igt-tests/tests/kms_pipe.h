@@ -5,6 +5,7 @@
 #ifndef KMS_PIPE_H
 #define KMS_PIPE_H
 
+#include <fcntl.h>
 #include <poll.h>
 
 #include <drm_fourcc.h>
@@ -211,19 +212,40 @@ static inline int kms_begin(int keep)
 	return kms_begin_with(igt_ferry_begin(keep));
 }
 
+/* Open the device. Skip if it has no display, or if another program uses that. */
+static inline int kms_open(void)
+{
+	int fd = igt_ferry_open();
+
+	igt_ferry_require_display(fd);
+	igt_require_f(
+		drmSetMaster(fd) == 0 || drmIsMaster(fd),
+		"another program is the master of the display: end it first\n");
+	igt_assert_eq(drmDropMaster(fd), 0);
+	return fd;
+}
+
+/* Skip if the device is not a VGA device. */
+static inline void kms_require_vga(int fd)
+{
+	char slot[64], path[128], class[16] = "";
+	int file;
+
+	igt_ferry_pci_slot(fd, slot, sizeof(slot));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/class", slot);
+	file = open(path, O_RDONLY);
+	igt_assert_lte(0, file);
+	igt_assert_lt(0, read(file, class, sizeof(class) - 1));
+	close(file);
+	igt_require_f(!strncmp(class, "0x0300", 6),
+		      "not a VGA device: vm/run --device VGA\n");
+}
+
 static inline void kms_run_tests(const struct igt_ferry_test *tests)
 {
 	int fd = -1;
 
-	igt_fixture
-	{
-		fd = igt_ferry_open();
-		igt_ferry_require_display(fd);
-		igt_require_f(
-			drmSetMaster(fd) == 0 || drmIsMaster(fd),
-			"another program is the master of the display: end it first\n");
-		igt_assert_eq(drmDropMaster(fd), 0);
-	}
+	igt_fixture fd = kms_open();
 
 	__igt_ferry_run_tests(tests, kms_begin, fd);
 

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+#include <linux/io.h>
+#include <linux/iosys-map.h>
+
+#include <drm/drm_color_mgmt.h>
+#include <drm/drm_format_helper.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_property.h>
+
+#include "ferry_bar.h"
+#include "ferry_compose.h"
+#include "ferry_device.h"
+#include "ferry_dispi.h"
+#include "ferry_scanout.h"
+
+/**
+ * DOC: Composition
+ *
+ * A framebuffer that cannot be scanned out is copied to the scanout buffer, only its damaged
+ * rectangles. The cursor is blended into the same buffer. What it covers is kept, so that
+ * moving it copies two rectangles of the cursor's size and does not need the framebuffer.
+ *
+ * The helpers of the DRM core copy frames whose format is that of the scanout buffer. They
+ * convert from XRGB8888 only, and do not blend, so lines in other formats, with a gamma table or
+ * under the cursor are converted here, one after the other.
+ */
+
+static void ferry_compose_convert_rgb565(u32 *dst, const void *src, unsigned int pixels)
+{
+	const __le16 *in = src;
+	unsigned int i;
+
+	for (i = 0; i < pixels; i++) {
+		u32 p = le16_to_cpu(in[i]), r = p >> 11, g = p >> 5 & 0x3f, b = p & 0x1f;
+
+		dst[i] = (r << 3 | r >> 2) << 16 | (g << 2 | g >> 4) << 8 | b << 3 | b >> 2;
+	}
+}
+
+static void ferry_compose_convert_xrgb2101010(u32 *dst, const void *src, unsigned int pixels)
+{
+	const __le32 *in = src;
+	unsigned int i;
+
+	for (i = 0; i < pixels; i++) {
+		u32 p = le32_to_cpu(in[i]);
+
+		dst[i] = (p >> 6 & 0xff0000) | (p >> 4 & 0xff00) | (p >> 2 & 0xff);
+	}
+}
+
+static void ferry_compose_convert_xbgr8888(u32 *dst, const void *src, unsigned int pixels)
+{
+	const __le32 *in = src;
+	unsigned int i;
+
+	for (i = 0; i < pixels; i++) {
+		u32 p = le32_to_cpu(in[i]);
+
+		dst[i] = (p & 0xff) << 16 | (p & 0xff00) | (p >> 16 & 0xff);
+	}
+}
+
+static void ferry_compose_convert(u32 *dst, u32 format, const void *src, unsigned int pixels)
+{
+	switch (format) {
+	case DRM_FORMAT_RGB565:
+		ferry_compose_convert_rgb565(dst, src, pixels);
+		break;
+	case DRM_FORMAT_XRGB2101010:
+		ferry_compose_convert_xrgb2101010(dst, src, pixels);
+		break;
+	case DRM_FORMAT_XBGR8888:
+	case DRM_FORMAT_ABGR8888:
+		ferry_compose_convert_xbgr8888(dst, src, pixels);
+		break;
+	default:
+		memcpy(dst, src, pixels * FERRY_DISPI_CPP);
+	}
+}
+
+/**
+ * ferry_compose_has_format - check if the display reads pixels of a format as they are
+ * @format: DRM_FORMAT_*
+ *
+ * Return: true for the format of the scanout buffer; alpha is ignored.
+ */
+bool ferry_compose_has_format(u32 format)
+{
+	return format == DRM_FORMAT_XRGB8888 || format == DRM_FORMAT_ARGB8888;
+}
+
+static void __iomem *ferry_compose_vaddr(const struct ferry_compose *compose, int x, int y)
+{
+	const struct ferry_scanout *scanout = compose->scanout;
+
+	return ferry_bar_vaddr(scanout->bar, compose->offset +
+					     (u64)y * ferry_scanout_pitch(scanout) +
+					     (u64)x * FERRY_DISPI_CPP);
+}
+
+static void ferry_compose_apply_lut(const struct ferry_compose *compose, u32 *line,
+				    unsigned int pixels)
+{
+	unsigned int i;
+
+	if (!compose->has_lut)
+		return;
+
+	for (i = 0; i < pixels; i++)
+		line[i] = (line[i] & 0xff000000) |
+			  compose->lut[0][line[i] >> 16 & 0xff] << 16 |
+			  compose->lut[1][line[i] >> 8 & 0xff] << 8 |
+			  compose->lut[2][line[i] & 0xff];
+}
+
+static u32 ferry_compose_blend_channel(u32 above, u32 below, unsigned int shift)
+{
+	u32 alpha = 255 - (above >> 24);
+	u32 value = above >> shift & 0xff;
+
+	value += DIV_ROUND_CLOSEST(alpha * (below >> shift & 0xff), 255);
+	/* The image may have values above its alpha. */
+	return min(value, 255U) << shift;
+}
+
+static u32 ferry_compose_blend(u32 above, u32 below)
+{
+	return ferry_compose_blend_channel(above, below, 16) |
+	       ferry_compose_blend_channel(above, below, 8) |
+	       ferry_compose_blend_channel(above, below, 0);
+}
+
+/* Blend the cursor into a line of the screen that begins at @x, and keep what it covers. */
+static void ferry_compose_add_cursor(struct ferry_compose *compose, u32 *line, int x, int y,
+				     int pixels)
+{
+	struct ferry_compose_cursor *cursor = compose->cursor;
+	const struct drm_rect *rect = &cursor->rect;
+	unsigned int at;
+	int i;
+
+	if (y < rect->y1 || y >= rect->y2)
+		return;
+
+	for (i = max(x, rect->x1); i < min(x + pixels, rect->x2); i++) {
+		at = (y - rect->y1) * drm_rect_width(rect) + i - rect->x1;
+		cursor->under[at] = line[i - x];
+		line[i - x] = ferry_compose_blend(cursor->pixels[at], line[i - x]);
+	}
+}
+
+/**
+ * ferry_compose_rect - copy a rectangle of a framebuffer to the scanout buffer
+ * @compose: the state, with &ferry_scanout.lock held
+ * @fb: the framebuffer
+ * @data: its pixels
+ * @clip: the rectangle, in pixels of the framebuffer
+ * @left: column of the framebuffer that is the first one of the screen
+ * @top: line of the framebuffer that is the first one of the screen
+ */
+void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuffer *fb,
+			const struct iosys_map *data, const struct drm_rect *clip,
+			int left, int top)
+{
+	unsigned int dst_pitch = ferry_scanout_pitch(compose->scanout);
+	unsigned int pixels = drm_rect_width(clip), cpp = fb->format->cpp[0];
+	struct drm_rect screen = *clip, covered = compose->cursor->rect;
+	struct iosys_map dst;
+	int y;
+
+	lockdep_assert_held(&compose->scanout->lock);
+
+	drm_rect_translate(&screen, -left, -top);
+	if (!compose->has_lut && ferry_compose_has_format(fb->format->format) &&
+	    !drm_rect_intersect(&covered, &screen)) {
+		iosys_map_set_vaddr_iomem(&dst, ferry_compose_vaddr(compose, screen.x1, screen.y1));
+		drm_fb_memcpy(&dst, &dst_pitch, data, fb, clip);
+		return;
+	}
+
+	for (y = screen.y1; y < screen.y2; y++) {
+		size_t offset = (size_t)(y + top) * fb->pitches[0] + clip->x1 * cpp;
+		const void *src = compose->raw;
+
+		if (data->is_iomem)
+			memcpy_fromio(compose->raw, data->vaddr_iomem + offset, pixels * cpp);
+		else
+			src = data->vaddr + offset;
+		ferry_compose_convert(compose->line, fb->format->format, src, pixels);
+		ferry_compose_apply_lut(compose, compose->line, pixels);
+		ferry_compose_add_cursor(compose, compose->line, screen.x1, y, pixels);
+		memcpy_toio(ferry_compose_vaddr(compose, screen.x1, y), compose->line,
+			    pixels * FERRY_DISPI_CPP);
+	}
+}
+
+/* Show again what the cursor has covered, except where the next cursor is. */
+static void ferry_compose_restore(struct ferry_compose *compose)
+{
+	const struct ferry_compose_cursor *cursor = compose->cursor;
+	const struct drm_rect *rect = &cursor->rect, *next = &compose->next->rect;
+	int width = drm_rect_width(rect), y, left, right;
+	const u32 *under;
+
+	for (y = rect->y1; y < rect->y2; y++) {
+		under = cursor->under + (y - rect->y1) * width;
+		left = width;
+		right = 0;
+		if (y >= next->y1 && y < next->y2) {
+			left = clamp(next->x1 - rect->x1, 0, width);
+			right = clamp(rect->x2 - next->x2, 0, width - left);
+		}
+		memcpy_toio(ferry_compose_vaddr(compose, rect->x1, y), under,
+			    left * FERRY_DISPI_CPP);
+		memcpy_toio(ferry_compose_vaddr(compose, rect->x2 - right, y),
+			    under + width - right, right * FERRY_DISPI_CPP);
+	}
+}
+
+/* Blend the next cursor into the scanout buffer, which still has the present one. */
+static void ferry_compose_draw_next(struct ferry_compose *compose)
+{
+	const struct drm_rect *old = &compose->cursor->rect;
+	struct ferry_compose_cursor *next = compose->next;
+	int width = drm_rect_width(&next->rect), x, y, i;
+	u32 *under, *line = compose->line;
+
+	for (y = next->rect.y1; y < next->rect.y2; y++) {
+		i = (y - next->rect.y1) * width;
+		under = next->under + i;
+		memcpy_fromio(under, ferry_compose_vaddr(compose, next->rect.x1, y),
+			      width * FERRY_DISPI_CPP);
+		if (y >= old->y1 && y < old->y2)
+			for (x = max(old->x1, next->rect.x1); x < min(old->x2, next->rect.x2); x++)
+				under[x - next->rect.x1] =
+					compose->cursor->under[(y - old->y1) * drm_rect_width(old) +
+							      x - old->x1];
+		for (x = 0; x < width; x++)
+			line[x] = ferry_compose_blend(next->pixels[i + x], under[x]);
+		memcpy_toio(ferry_compose_vaddr(compose, next->rect.x1, y), line,
+			    width * FERRY_DISPI_CPP);
+	}
+}
+
+/**
+ * ferry_compose_set_cursor - show, change, move or hide the cursor
+ * @compose: the state, with &ferry_scanout.lock held
+ * @fb: the cursor's framebuffer, in ARGB8888; NULL to hide the cursor
+ * @data: its pixels, or NULL if the image has not changed since the last call
+ * @src: the visible part, in pixels of the framebuffer
+ * @dst: the same part in pixels of the screen; not larger than FERRY_COMPOSE_CURSOR_SIZE
+ *
+ * The new cursor is drawn before the old one is removed, so that the cursor does not flicker.
+ */
+void ferry_compose_set_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
+			      const struct iosys_map *data, const struct drm_rect *src,
+			      const struct drm_rect *dst)
+{
+	struct ferry_compose_cursor *next = compose->next;
+	int width, y;
+
+	lockdep_assert_held(&compose->scanout->lock);
+
+	next->rect = (struct drm_rect) {};
+	if (fb) {
+		next->rect = *dst;
+		width = drm_rect_width(dst);
+		for (y = 0; y < drm_rect_height(dst); y++)
+			iosys_map_memcpy_from(next->pixels + y * width, data,
+					      (size_t)(src->y1 + y) * fb->pitches[0] +
+					      src->x1 * FERRY_DISPI_CPP, width * FERRY_DISPI_CPP);
+		ferry_compose_apply_lut(compose, next->pixels, width * drm_rect_height(dst));
+	}
+
+	/* A framebuffer that is scanned out directly has no cursor in it. */
+	if (compose->scanout->buffer) {
+		ferry_compose_draw_next(compose);
+		ferry_compose_restore(compose);
+	}
+	swap(compose->cursor, compose->next);
+}
+
+/**
+ * ferry_compose_reset_cursor - forget the cursor, after a modeset
+ * @compose: the state; the scanout buffer is black
+ */
+void ferry_compose_reset_cursor(struct ferry_compose *compose)
+{
+	mutex_lock(&compose->scanout->lock);
+	compose->cursor->rect = (struct drm_rect) {};
+	mutex_unlock(&compose->scanout->lock);
+}
+
+/**
+ * ferry_compose_needs_lut - check if a gamma table changes any pixel
+ * @blob: property blob with FERRY_COMPOSE_LUT_SIZE entries, or NULL
+ *
+ * Clients that have used a gamma table, and X servers, leave an identity table behind.
+ *
+ * Return: true if frames must be copied because of the table.
+ */
+bool ferry_compose_needs_lut(const struct drm_property_blob *blob)
+{
+	const struct drm_color_lut *lut = blob ? blob->data : NULL;
+	unsigned int i;
+
+	for (i = 0; lut && i < FERRY_COMPOSE_LUT_SIZE; i++)
+		if (drm_color_lut_extract(lut[i].red, 8) != i ||
+		    drm_color_lut_extract(lut[i].green, 8) != i ||
+		    drm_color_lut_extract(lut[i].blue, 8) != i)
+			return true;
+
+	return false;
+}
+
+/**
+ * ferry_compose_set_lut - set the gamma table
+ * @compose: the state, with &ferry_scanout.lock held
+ * @blob: property blob with FERRY_COMPOSE_LUT_SIZE entries, or NULL
+ */
+void ferry_compose_set_lut(struct ferry_compose *compose, const struct drm_property_blob *blob)
+{
+	const struct drm_color_lut *lut;
+	unsigned int i;
+
+	lockdep_assert_held(&compose->scanout->lock);
+
+	compose->has_lut = ferry_compose_needs_lut(blob);
+	for (i = 0; compose->has_lut && i < FERRY_COMPOSE_LUT_SIZE; i++) {
+		lut = (const struct drm_color_lut *)blob->data + i;
+		compose->lut[0][i] = drm_color_lut_extract(lut->red, 8);
+		compose->lut[1][i] = drm_color_lut_extract(lut->green, 8);
+		compose->lut[2][i] = drm_color_lut_extract(lut->blue, 8);
+	}
+}
+
+/**
+ * ferry_compose_init - allocate what composition needs
+ * @ferry: the device
+ * @compose: the state; embedded in &struct ferry_kms
+ * @width: width of the widest mode
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_compose_init(struct ferry_device *ferry, struct ferry_compose *compose, u32 width)
+{
+	compose->scanout = &ferry->kms->scanout;
+	compose->cursor = drmm_kzalloc(&ferry->drm, sizeof(*compose->cursor), GFP_KERNEL);
+	compose->next = drmm_kzalloc(&ferry->drm, sizeof(*compose->next), GFP_KERNEL);
+	compose->raw = drmm_kmalloc(&ferry->drm, width * FERRY_DISPI_CPP, GFP_KERNEL);
+	compose->line = drmm_kmalloc(&ferry->drm, width * FERRY_DISPI_CPP, GFP_KERNEL);
+
+	if (!compose->cursor || !compose->next || !compose->raw || !compose->line)
+		return -ENOMEM;
+	return 0;
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry cursor plane
+ * Category: Display
+ * Description: The cursor, gamma tables, checksums of frames and asynchronous page flips
+ */
+#include <fcntl.h>
+
+#include <drm_fourcc.h>
+#include <xf86drmMode.h>
+
+#include "igt.h"
+
+#include "igt_ferry.h"
+#include "kms_picture.h"
+#include "kms_pipe.h"
+#include "screen.h"
+
+IGT_TEST_DESCRIPTION(
+	"The cursor, gamma tables, checksums of frames and asynchronous page flips");
+
+/**
+ * SUBTEST: cursor
+ * Description: the cursor is blended into the picture wherever it is, and leaves no trace
+ */
+static void test_cursor(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	int w = kms->mode.hdisplay, h = kms->mode.vdisplay;
+	const int places[][2] = {
+		{ 100, 100 }, { 110, 90 },	 { 300, 200 },	{ -20, 40 },
+		{ -63, -63 }, { w - 10, h - 5 }, { w - 1, 30 }, { 60, h - 1 },
+		{ 0, 0 },     { w, h },		 { 500, -64 },	{ 200, 100 },
+	};
+	char expected[ARRAY_SIZE(places)][128], plain[128];
+	uint32_t cursor = cursor_create(kms, CURSOR_MAX);
+	struct fb fb, ref;
+	uint64_t bytes;
+
+	screen_require();
+	layout_init(&ref, kms, &flipped_layout, 1);
+	show_flipped(kms, &ref, plain);
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+		expect_cursor(kms, &ref, places[i][0], places[i][1],
+			      CURSOR_MAX);
+		screen_picture(expected[i], sizeof(expected[i]));
+	}
+
+	layout_init(&fb, kms, &flipped_layout, 1);
+	show_flipped(kms, &fb, expected[ARRAY_SIZE(places) - 1]);
+	igt_assert(!strcmp(plain, expected[ARRAY_SIZE(places) - 1]));
+	expect_cursor(kms, &ref, 200, 100, CURSOR_MAX);
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, places[0][0],
+					places[0][1]),
+		      0);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_MAX,
+				       CURSOR_MAX),
+		      0);
+	for (unsigned int i = 0; i + 1 < ARRAY_SIZE(places); i++) {
+		igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc,
+						places[i][0], places[i][1]),
+			      0);
+		check_picture(expected[i], "cursor");
+		if (i & 1)
+			continue;
+		/* a frame with the cursor in it */
+		flip(kms, &fb);
+		check_picture(expected[i], "cursor and a new frame");
+	}
+
+	/* moving copies no frame */
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 10, 10), 0);
+	bytes = igt_ferry_stat(kms->fd, "copied_bytes");
+	for (int i = 0; i < 100; i++)
+		igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 10 + i,
+						10 + i),
+			      0);
+	igt_assert_eq_u64(igt_ferry_stat(kms->fd, "copied_bytes"), bytes);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);
+	check_picture(plain, "the cursor is hidden");
+	flip(kms, &fb);
+	check_picture(plain, "a frame without a cursor");
+	igt_assert(pinned(&fb));
+	gem_close(kms->fd, cursor);
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&ref);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: cursor-invalid
+ * Description: cursors that are too large or that have no BO are refused, and small ones are not
+ */
+static void test_cursor_invalid(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	uint32_t large = ferry_bo_create(kms->fd, 256 * 256 * 4,
+					 FERRY_PLACEMENT_BOTH, 0, 0, 0);
+	uint64_t max = 0;
+	struct fb fb;
+
+	igt_assert_eq(drmGetCap(kms->fd, DRM_CAP_CURSOR_WIDTH, &max), 0);
+	igt_assert_eq_u64(max, CURSOR_MAX);
+	igt_assert_eq(drmGetCap(kms->fd, DRM_CAP_CURSOR_HEIGHT, &max), 0);
+	igt_assert_eq_u64(max, CURSOR_MAX);
+	fb_init(&fb, kms, &fb_aperture, &kms->mode);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	for (int size = 1; size <= 256; size += size < 70 ? 1 : 93) {
+		int err =
+			drmModeSetCursor(kms->fd, kms->crtc, large, size, size);
+
+		igt_assert_f(err == (size > CURSOR_MAX ? -EINVAL : 0),
+			     "size %d: %s\n", size, strerror(-err));
+	}
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, large, 65, 1),
+		      -EINVAL);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, large, 1, 65),
+		      -EINVAL);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0x7fffffff, 64, 64),
+		      -ENOENT);
+	for (int bit = 0; bit < 31; bit++) {
+		igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 1 << bit,
+						-(1 << bit)),
+			      0);
+		igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, -(1 << bit),
+						1 << bit),
+			      0);
+	}
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);
+	off(kms);
+	fb_fini(&fb);
+	gem_close(kms->fd, large);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: gamma
+ * Description: a gamma table changes the picture, and not the framebuffer
+ */
+static void test_gamma(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	uint16_t table[256], same[256];
+	char expected[128], plain[128];
+	struct fb fb, ref;
+
+	screen_require();
+	for (int i = 0; i < 256; i++) {
+		table[i] = (255 - i) * 0x101;
+		same[i] = i * 0x101;
+	}
+	layout_init(&ref, kms, &flipped_layout, 1);
+	for (uint32_t i = 0; i < ref.bo.size / 4; i++)
+		((uint32_t *)ref.bo.map)[i] ^= 0xffffff;
+	show_flipped(kms, &ref, expected);
+	layout_init(&fb, kms, &flipped_layout, 1);
+	show_flipped(kms, &fb, plain);
+	igt_assert_eq(drmModeCrtcSetGamma(kms->fd, kms->crtc, 256, table, table,
+					  table),
+		      0);
+	check_picture(expected, "inverted");
+	igt_assert_eq(drmModeCrtcSetGamma(kms->fd, kms->crtc, 256, same, same,
+					  same),
+		      0);
+	check_picture(plain, "identity");
+	flip(kms, &fb);
+	igt_assert(pinned(&fb));
+	igt_assert_eq(drmModeCrtcSetGamma(kms->fd, kms->crtc, 255, same, same,
+					  same),
+		      -EINVAL);
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&ref);
+	errno = 0;
+}
+
+/* Read the checksum of a frame that begins after the call. */
+static uint32_t read_crc(int fd)
+{
+	int dir = igt_debugfs_dir(fd), file;
+	unsigned int frame, crc = 0;
+	char line[64];
+
+	igt_assert_lte(0, dir);
+	file = openat(dir, "crtc-0/crc/control", O_WRONLY);
+	igt_assert_lte(0, file);
+	igt_assert_eq(write(file, "auto", 4), 4);
+	igt_assert_eq(write(file, "nothing", 7), -1);
+	igt_assert_eq(errno, EINVAL);
+	close(file);
+	file = openat(dir, "crtc-0/crc/data", O_RDONLY);
+	igt_assert_lte(0, file);
+	for (int i = 0; i < 2; i++) {
+		ssize_t bytes = read(file, line, sizeof(line) - 1);
+
+		igt_assert_lt(0, bytes);
+		line[bytes] = '\0';
+		igt_assert_eq(sscanf(line, "%x %x", &frame, &crc), 2);
+	}
+	close(file);
+	close(dir);
+	errno = 0;
+	return crc;
+}
+
+/**
+ * SUBTEST: crc
+ * Description: frames with the same picture have the same checksum, however they are shown, and others have another one
+ */
+static void test_crc(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	uint32_t cursor = cursor_create(kms, CURSOR_MAX), first, with_cursor;
+	struct fb fb, copied, ref;
+
+	layout_init(&fb, kms, &flipped_layout, 1);
+	layout_init(&copied, kms, &system_layout, 1);
+	layout_init(&ref, kms, &flipped_layout, 1);
+	expect_cursor(kms, &ref, 70, 80, CURSOR_MAX);
+	igt_assert_eq(show(kms, &ref, &kms->mode), 0);
+	with_cursor = read_crc(kms->fd);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	igt_assert(pinned(&fb));
+	first = read_crc(kms->fd);
+	igt_assert(first != with_cursor);
+	flip(kms, &copied);
+	igt_assert(!pinned(&copied));
+	igt_assert_eq_u32(read_crc(kms->fd), first);
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 70, 80), 0);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_MAX,
+				       CURSOR_MAX),
+		      0);
+	igt_assert_eq_u32(read_crc(kms->fd), with_cursor);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);
+	igt_assert_eq_u32(read_crc(kms->fd), first);
+	gem_close(kms->fd, cursor);
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&copied);
+	fb_fini(&ref);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: async-flip
+ * Description: asynchronous page flips end without waiting for a vblank
+ */
+static void test_async_flip(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	const unsigned int count = 200;
+	struct timespec start = {};
+	unsigned int events;
+	struct fb fb[2];
+	uint64_t cap = 0;
+	double seconds;
+
+	igt_assert_eq(drmGetCap(kms->fd, DRM_CAP_ASYNC_PAGE_FLIP, &cap), 0);
+	igt_assert_eq_u64(cap, 1);
+	for (int i = 0; i < 2; i++)
+		fb_init(&fb[i], kms, &fb_aperture, &kms->mode);
+	igt_assert_eq(show(kms, &fb[0], &kms->mode), 0);
+	igt_nsec_elapsed(&start);
+	for (unsigned int i = 1; i <= count; i++) {
+		events = 0;
+		igt_assert_eq(drmModePageFlip(kms->fd, kms->crtc, fb[i & 1].id,
+					      DRM_MODE_PAGE_FLIP_ASYNC |
+						      DRM_MODE_PAGE_FLIP_EVENT,
+					      &events),
+			      0);
+		wait_flips(kms->fd, &events, 1);
+	}
+	seconds = igt_nsec_elapsed(&start) / 1e9;
+	igt_info("%u flips in %.3f s\n", count, seconds);
+	/* at 75 Hz these are 2.7 s */
+	igt_assert(seconds < count / (2.0 * kms->mode.vrefresh) ||
+		   igt_ferry_slower() > 1);
+	off(kms);
+	for (int i = 0; i < 2; i++)
+		fb_fini(&fb[i]);
+	errno = 0;
+}
+
+static const struct igt_ferry_test tests[] = {
+	{ "cursor",
+	  "the cursor is blended into the picture wherever it is, and leaves no trace",
+	  test_cursor },
+	{ "cursor-invalid",
+	  "cursors that are too large or that have no BO are refused, and small ones are not",
+	  test_cursor_invalid },
+	{ "gamma", "a gamma table changes the picture, and not the framebuffer",
+	  test_gamma },
+	{ "crc",
+	  "frames with the same picture have the same checksum, however they are shown, and others have another one",
+	  test_crc },
+	{ "async-flip",
+	  "asynchronous page flips end without waiting for a vblank",
+	  test_async_flip },
+	{}
+};
+
+igt_main
+{
+	int fd = -1;
+
+	igt_fixture fd = kms_open();
+
+	__igt_ferry_run_tests(tests, display_begin, fd);
+
+	igt_fixture igt_ferry_clean(-1);
+}
