@@ -52,9 +52,6 @@ static void set_range(uint64_t first, uint64_t end)
 	}
 }
 
-/* Part of the buddy allocator: see IGT_FERRY_INJECT_MINOR. */
-#define BUDDY "split_block"
-
 /* Find a function of the kernel. Returns false if there is none of this name. */
 static bool find_function(const char *function, uint64_t *first, uint64_t *end)
 {
@@ -82,7 +79,7 @@ static bool find_function(const char *function, uint64_t *first, uint64_t *end)
 
 /**
  * igt_ferry_inject_spare - let no call fail that has @function in its stack
- * @function: name of a function of the kernel
+ * @function: name of a function of the kernel; replaces the one before
  */
 void igt_ferry_inject_spare(const char *function)
 {
@@ -183,7 +180,7 @@ void igt_ferry_inject_init(void)
 				    settings[k].value);
 	}
 	igt_install_exit_handler(faults_off);
-	igt_ferry_inject_spare(BUDDY);
+	igt_ferry_inject_spare(IGT_FERRY_INJECT_BUDDY);
 	errno = 0;
 }
 

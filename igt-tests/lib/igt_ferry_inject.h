@@ -13,9 +13,10 @@
 /*
  * Two functions of the kernel do not survive a failure, whatever a driver does. If
  * the buddy allocator has no memory to split a block, it frees the block that is
- * still in its tree of free ones: it is spared always. If the DRM core has none for
- * the device of a minor, it puts a reference to an error pointer: spare it by name.
+ * still in its tree of free ones: igt_ferry_inject_init() spares it. If the DRM core
+ * has none for the device of a minor, it puts a reference to an error pointer.
  */
+#define IGT_FERRY_INJECT_BUDDY "split_block"
 #define IGT_FERRY_INJECT_MINOR "drm_sysfs_minor_alloc"
 
 void igt_ferry_inject_init(void);
