@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,6 +128,23 @@ static inline uint64_t move_bo(int fd, uint32_t handle, uint32_t placement)
 	if (drmIoctl(fd, DRM_IOCTL_FERRY_MIGRATE, &args))
 		die("cannot move a BO to placement %u", placement);
 	return now_ns() - start;
+}
+
+/*
+ * Run the program again without address randomization. A mapping below 2 MiB needs one
+ * page table or two, new or shared with other mappings, by its address: the number of
+ * instructions of a fault must not depend on chance.
+ */
+static inline void fix_addresses(char **argv)
+{
+	int old = personality(0xffffffff);
+
+	if (old < 0 || old & ADDR_NO_RANDOMIZE)
+		return;
+	if (personality(old | ADDR_NO_RANDOMIZE) < 0)
+		return;
+	execv("/proc/self/exe", argv);
+	die("cannot run the program again");
 }
 
 #endif

@@ -17,7 +17,7 @@ pci=
 rounds=12
 bin=$(dirname "$0")
 kmod=$bin
-rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate evict copy"
+rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate evict cycle copy"
 while getopts p:r:b:k:R: opt; do
 	case $opt in
 	p) pci=$OPTARG ;;
@@ -33,6 +33,7 @@ touch_size=$((32 << 20))
 cost_sizes="$((4 << 10)) $((16 << 10)) $((64 << 10)) $((256 << 10)) $((1 << 20))
 	$((2 << 20)) $((4 << 20)) $((8 << 20)) $((32 << 20))" # and the whole aperture
 migrate_sizes="$((4 << 10)) $((64 << 10)) $((1 << 20)) $((32 << 20))"
+cycle_sizes="$((4 << 10)) $((64 << 10)) $((1 << 20)) $((8 << 20))"
 
 fail() { echo "bench: $*" >&2; exit 1; }
 say() { echo "bench: $*" >&2; }
@@ -148,11 +149,28 @@ cost() { # subject, path
 	done
 }
 
+# Create, map, write, unmap, close
+cycle() { # subject, path
+	wants cycle || return
+	memtype=
+	for size in $cycle_sizes; do
+		sample bo-cycle "$1" "$size" "$bin/bench-cycle" "$1" "$2" "$size"
+	done
+}
+
+skip_cycle() { # subject, reason
+	wants cycle || return
+	for size in $cycle_sizes; do
+		skip bo-cycle "$1" "$size" "$2"
+	done
+}
+
 skip_all() { # subject, reason
 	for row in touch-aperture touch-4k remap-after-move; do
 		wants $row && skip $row "$1" $touch_size "$2"
 	done
 	wants migrate && skip_migrate "$1" "$2"
+	skip_cycle "$1" "$2"
 }
 
 with_ferry() {
@@ -176,6 +194,8 @@ with_ferry() {
 			sample migrate ferry "$size" "$bin/bench-migrate" ferry "$path" "$size" "$bar_size"
 		done
 	fi
+	cycle ferry "$path"
+	cycle ferry-aperture "$path"
 	! wants evict || evict_rows "$path"
 }
 
@@ -210,6 +230,7 @@ with_bochs() {
 	elif wants remap-after-move; then
 		skip remap-after-move bochs $touch_size "on this kernel bochs keeps buffers in system memory only"
 	fi
+	cycle bochs "$path" | sed "s/\$/ buffers=$helper/"
 	wants migrate || return
 	if [ $helper = shmem ]; then
 		skip_migrate bochs "on this kernel bochs keeps buffers in system memory only"
@@ -239,6 +260,12 @@ kernel_copy() {
 	fi
 }
 
+vgem_node() {
+	modprobe vgem 2>/dev/null
+	set -- /sys/devices/*/vgem/drm/card* # platform or, since 6.14, faux
+	[ -e "$1" ] && echo "/dev/dri/${1##*/}"
+}
+
 # Peers of touch-system; they need no device.
 touch_system_peers() {
 	wants touch-system || return
@@ -248,12 +275,21 @@ touch_system_peers() {
 	echo $((had_hugepages + (touch_size >> 21))) >$hugepages
 	touch touch-system memfd-huge -
 	echo "$had_hugepages" >$hugepages
-	modprobe vgem 2>/dev/null
-	set -- /sys/devices/*/vgem/drm/card* # platform or, since 6.14, faux
-	if [ -e "$1" ]; then
-		touch touch-system vgem "/dev/dri/${1##*/}"
+	if vgem=$(vgem_node); then
+		touch touch-system vgem "$vgem"
 	else
 		skip touch-system vgem $touch_size "there is no vgem"
+	fi
+}
+
+# Peers of bo-cycle; they need no device.
+cycle_peers() {
+	wants cycle || return
+	cycle anonymous -
+	if vgem=$(vgem_node); then
+		cycle vgem "$vgem"
+	else
+		skip_cycle vgem "there is no vgem"
 	fi
 }
 
@@ -265,6 +301,7 @@ without_driver() {
 	cost resource0_wc "$dev/resource${bar}_wc"
 	echo 0 >"$dev/enable"
 	touch_system_peers
+	cycle_peers
 	wants migrate || wants copy || return
 	if ! insmod "$kmod/ferry_bench.ko" pci="$pci" bar="$bar" 2>"$tmp/err"; then
 		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"

@@ -60,6 +60,10 @@ ROWS = {
         "ms", "copy", ()),
     "bo-memory": Row(
         "evict", "growth of the kernel's slabs for a BO of 4 KiB", "B", "", ()),
+    "bo-cycle": Row(
+        "cycle",
+        "the life of a buffer: create, mmap(), first write to each page, munmap(), close",
+        "ms", "anonymous", ("bochs", "vgem")),
     "copy-to-aperture": Row(
         "copy", "ways of the kernel to copy 1 MiB to the BAR, by the addresses of both sides",
         "MiB/s", "memcpy-apart", ("memcpy_io-apart",)),
@@ -85,6 +89,7 @@ SUBJECTS = {
     "bochs": "a dumb buffer of the stock bochs driver",
     "vgem": "a dumb buffer of the vgem driver",
     "resource0_wc": "the sysfs file of the BAR",
+    "anonymous": "private anonymous memory, which is mapped and unmapped only",
     "memfd": "a memfd with pages of 4 KiB",
     "memfd-huge": "a memfd with reserved pages of 2 MiB",
     "memcpy": "memcpy() in the kernel",

@@ -33,7 +33,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
-#include <sys/personality.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
@@ -371,23 +370,6 @@ static void bench_remap(struct memory *mem, const char *row,
 	touch(p, mem->size);
 	ns = now_ns() - start;
 	report(row, "", subject, mem->size, ns, faults, bar_start);
-}
-
-/*
- * Run the program again without address randomization. A mapping below 2 MiB needs one
- * page table or two, new or shared with other mappings, by its address: the number of
- * instructions of a fault must not depend on chance.
- */
-static void fix_addresses(char **argv)
-{
-	int old = personality(0xffffffff);
-
-	if (old < 0 || old & ADDR_NO_RANDOMIZE)
-		return;
-	if (personality(old | ADDR_NO_RANDOMIZE) < 0)
-		return;
-	execv("/proc/self/exe", argv);
-	die("cannot run the program again");
 }
 
 int main(int argc, char **argv)
