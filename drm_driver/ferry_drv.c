@@ -5,6 +5,7 @@
 #include <linux/pci.h>
 #include <linux/pm.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_fbdev_ttm.h>
@@ -74,6 +75,11 @@ static const struct file_operations ferry_drv_fops = {
 	.fop_flags = FOP_UNSIGNED_OFFSET,
 };
 
+/* The version of ferry: scripts/version compares it with those of the library and packages. */
+#define FERRY_DRV_MAJOR 1
+#define FERRY_DRV_MINOR 0
+#define FERRY_DRV_PATCHLEVEL 0
+
 /* The members of struct drm_driver that do not depend on &render_node */
 #define FERRY_DRV_COMMON \
 	.open = ferry_client_open, \
@@ -88,8 +94,9 @@ static const struct file_operations ferry_drv_fops = {
 	.name = "ferry", \
 	.desc = "buffer objects in a PCI aperture", \
 	FERRY_DRIVER_DATE \
-	.major = 1, \
-	.minor = 1
+	.major = FERRY_DRV_MAJOR, \
+	.minor = FERRY_DRV_MINOR, \
+	.patchlevel = FERRY_DRV_PATCHLEVEL
 
 #define FERRY_DRV_FEATURES \
 	(DRIVER_GEM | DRIVER_MODESET | DRIVER_ATOMIC | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE)
@@ -317,4 +324,6 @@ module_exit(ferry_drv_exit);
 
 MODULE_DESCRIPTION("DRM driver for PCI memory apertures");
 MODULE_AUTHOR("The ferry developers");
+MODULE_VERSION(__stringify(FERRY_DRV_MAJOR) "." __stringify(FERRY_DRV_MINOR) "."
+	       __stringify(FERRY_DRV_PATCHLEVEL));
 MODULE_LICENSE("Dual MIT/GPL");

@@ -57,6 +57,7 @@ machine()
 	mkdir -p "$dev/drm/card0" "$dev/drm/renderD128" "$1/sys/bus/pci/drivers/ferry" "$1/sys/module/ferry" \
 		"$1/proc/sys/kernel" "$1/dev/dri" "$1/sys/kernel/debug/dri/0" "$1/lib/modules/6.12.1"
 	ln -s ../../drivers/ferry "$dev/driver"
+	"$ferryctl" --version | cut -d' ' -f2 > "$1/sys/module/ferry/version"
 	echo 0x1234 > "$dev/vendor"
 	echo 0x1111 > "$dev/device"
 	echo 0x030000 > "$dev/class"
@@ -244,6 +245,11 @@ problem 0000:00:04.0 'unload the driver' sh -c "rm $dev/driver; echo 'c0000000-f
   fd000000-fdffffff : 0000:00:04.0
     fd000000-fd7fffff : thief' > proc/iomem"
 grep -q "claimed by 'thief'" out || fail "the claim has no name: $(cat out)"
+rm -rf p
+machine p
+echo 0.9.0 > p/sys/module/ferry/version
+run 0 doctor --root p --json
+check warning module 'same release'
 rm -rf p
 machine p
 sed -i 's/^effective .*/effective uncached-minus\nreason something else mapped the BAR first/' p/sys/kernel/debug/dri/0/ferry_aperture

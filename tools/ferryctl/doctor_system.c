@@ -75,10 +75,21 @@ static bool is_in(const char *list, const char *release)
 
 void doctor_check_module(struct doctor *doctor)
 {
-	char release[128];
+	char release[128], version[32];
 
 	if (file_exists("/sys/module/ferry")) {
-		doctor_say(doctor, DOCTOR_OK, "module", NULL, "it is loaded");
+		file_line(version, sizeof(version),
+			  "/sys/module/ferry/version");
+		if (!strcmp(version, FERRYCTL_VERSION))
+			doctor_say(doctor, DOCTOR_OK, "module", NULL,
+				   "it is loaded, version %s", version);
+		else
+			doctor_say(
+				doctor, DOCTOR_WARNING, "module",
+				"install both from the same release; then unload ferry and load it again, or reboot",
+				"version %s of the module is loaded, and this is ferryctl %s",
+				*version ? version : "without a number",
+				FERRYCTL_VERSION);
 		return;
 	}
 	file_line(release, sizeof(release), RELEASE);
