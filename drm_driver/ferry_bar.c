@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/io.h>
+#include <linux/kernel.h>
+#include <linux/kstrtox.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
@@ -15,6 +17,7 @@
 
 #include "ferry_bar.h"
 #include "ferry_device.h"
+#include "ferry_param.h"
 #include "ferry_pat.h"
 
 /**
@@ -38,10 +41,15 @@
  * space of the device if it still decodes its memory.
  */
 
-static int aperture_bar = -1;
-module_param(aperture_bar, int, 0444);
+static char *aperture_bar = "auto";
+module_param(aperture_bar, charp, 0444);
 MODULE_PARM_DESC(aperture_bar,
-		 "PCI BAR to use as the aperture, 0-5 (default -1: the largest prefetchable memory BAR)");
+		 "PCI BAR to use as the aperture, 0-5 (default auto: the largest prefetchable memory BAR)");
+
+static char *aperture_range = "all";
+module_param(aperture_range, charp, 0444);
+MODULE_PARM_DESC(aperture_range,
+		 "part of the BAR to use as the aperture, OFFSET+SIZE with the suffixes K, M and G, if the rest is no memory (default all)");
 
 static char *aperture_memtype = "auto";
 module_param(aperture_memtype, charp, 0444);
@@ -57,15 +65,17 @@ static int ferry_bar_pick(struct ferry_device *ferry)
 {
 	struct drm_device *drm = &ferry->drm;
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
+	char value[FERRY_PARAM_MAX] = "auto";
 	int index, best = -ENODEV;
 
-	if (aperture_bar >= 0) {
-		if (aperture_bar < PCI_STD_NUM_BARS &&
-		    (pci_resource_flags(pdev, aperture_bar) & IORESOURCE_MEM) &&
-		    pci_resource_len(pdev, aperture_bar))
-			return aperture_bar;
-		drm_err(drm, "BAR %d, named by aperture_bar=, is not a memory BAR of this device\n",
-			aperture_bar);
+	ferry_param_get(aperture_bar, pci_name(pdev), value, sizeof(value));
+	if (strcmp(value, "auto")) {
+		if (!kstrtoint(value, 10, &index) && index >= 0 && index < PCI_STD_NUM_BARS &&
+		    (pci_resource_flags(pdev, index) & IORESOURCE_MEM) &&
+		    pci_resource_len(pdev, index))
+			return index;
+		drm_err(drm, "BAR %s, named by aperture_bar=, is not a memory BAR of this device\n",
+			value);
 		return -EINVAL;
 	}
 
@@ -120,6 +130,61 @@ int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_
 	return -EINVAL;
 }
 EXPORT_SYMBOL_IF_KUNIT(ferry_bar_requests);
+
+/* Parse OFFSET+SIZE: whole pages inside a BAR of @bar_size bytes, and enough of them. */
+VISIBLE_IF_KUNIT
+int ferry_bar_parse_range(const char *param, u64 bar_size, u64 *offset, u64 *size)
+{
+	char *end;
+
+	*offset = memparse(param, &end);
+	if (end == param || *end != '+')
+		return -EINVAL;
+
+	param = end + 1;
+	*size = memparse(param, &end);
+	if (end == param || *end)
+		return -EINVAL;
+	if (!PAGE_ALIGNED(*offset) || !PAGE_ALIGNED(*size) || *size < FERRY_BAR_MIN)
+		return -EINVAL;
+	if (*offset > bar_size || *size > bar_size - *offset)
+		return -EINVAL;
+
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(ferry_bar_parse_range);
+
+/* Apply the parameter aperture_range to the BAR that was chosen. */
+static int ferry_bar_choose_range(struct ferry_device *ferry, int index)
+{
+	struct pci_dev *pdev = to_pci_dev(ferry->drm.dev);
+	char value[FERRY_PARAM_MAX] = "all";
+	struct ferry_bar *bar = &ferry->bar;
+	u64 offset, size;
+	int ret;
+
+	ferry_param_get(aperture_range, pci_name(pdev), value, sizeof(value));
+	if (!strcmp(value, "all"))
+		return 0;
+
+	ret = ferry_bar_parse_range(value, pci_resource_len(pdev, index), &offset, &size);
+	if (ret) {
+		drm_err(&ferry->drm, "aperture_range=%s is not OFFSET+SIZE in whole pages, of at least %u KiB, inside BAR %d of %llu KiB\n",
+			value, FERRY_BAR_MIN / SZ_1K, index,
+			(u64)pci_resource_len(pdev, index) / SZ_1K);
+		return ret;
+	}
+	if (ferry->kms) {
+		drm_err(&ferry->drm, "aperture_range=%s is for devices without a display: the display reads its picture from the begin of the BAR\n",
+			value);
+		return -EINVAL;
+	}
+
+	bar->part = true;
+	bar->base += offset;
+	bar->size = size;
+	return 0;
+}
 
 /* Map the aperture with a memory type, and read back which type became effective. */
 static int ferry_bar_map(struct ferry_bar *bar, enum drm_ferry_memtype request)
@@ -249,9 +314,14 @@ static bool ferry_bar_is_firmware_name(const char *name)
 static int ferry_bar_check_claims(struct ferry_device *ferry, int index)
 {
 	const struct resource *res = pci_resource_n(to_pci_dev(ferry->drm.dev), index);
+	const struct ferry_bar *bar = &ferry->bar;
 	const struct resource *child;
 
 	for (child = res->child; child; child = child->sibling) {
+		/* Others may have claimed the registers beside the aperture. */
+		if (bar->part &&
+		    (child->end < bar->base || child->start >= bar->base + bar->size))
+			continue;
 		if (!ferry_bar_is_firmware_name(child->name)) {
 			drm_err(&ferry->drm, "BAR %d %pR is in use by another driver\n", index,
 				res);
@@ -282,9 +352,11 @@ int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory)
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
 	struct ferry_bar *bar = &ferry->bar;
 	int index, ret;
+	char memtype[FERRY_PARAM_MAX] = "auto";
 	u64 size;
 
-	ret = ferry_bar_requests(ferry, aperture_memtype, host_memory, bar->requests);
+	ferry_param_get(aperture_memtype, pci_name(pdev), memtype, sizeof(memtype));
+	ret = ferry_bar_requests(ferry, memtype, host_memory, bar->requests);
 	if (ret)
 		return ret;
 
@@ -305,19 +377,19 @@ int ferry_bar_choose(struct ferry_device *ferry, u64 limit, bool host_memory)
 		return -ENODEV;
 	}
 
+	bar->index = index;
+	bar->base = pci_resource_start(pdev, index);
+	bar->size = size;
+	ret = ferry_bar_choose_range(ferry, index);
+	if (ret)
+		return ret;
+
 	ret = ferry_bar_check_claims(ferry, index);
 	if (ret)
 		return ret;
 
 	/* Registered before the jobs and TTM, whose cleanup may still access the aperture. */
-	ret = drmm_add_action(drm, ferry_bar_fini_last, bar);
-	if (ret)
-		return ret;
-
-	bar->index = index;
-	bar->base = pci_resource_start(pdev, index);
-	bar->size = size;
-	return 0;
+	return drmm_add_action(drm, ferry_bar_fini_last, bar);
 }
 
 /*
@@ -330,8 +402,11 @@ static int ferry_bar_claim(struct ferry_device *ferry)
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
 	struct ferry_bar *bar = &ferry->bar;
 
-	bar->claim = request_mem_region(pci_resource_start(pdev, bar->index),
-					pci_resource_len(pdev, bar->index), "ferry");
+	if (bar->part)
+		bar->claim = request_mem_region(bar->base, bar->size, "ferry");
+	else
+		bar->claim = request_mem_region(pci_resource_start(pdev, bar->index),
+						pci_resource_len(pdev, bar->index), "ferry");
 	if (bar->claim)
 		return 0;
 

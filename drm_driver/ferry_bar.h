@@ -14,7 +14,7 @@ struct resource;
 /**
  * struct ferry_bar - the memory BAR, claimed and mapped once
  *
- * @index, @base, @size, @requests and @firmware are constant from ferry_bar_choose(), and
+ * @index, @part, @base, @size, @requests and @firmware are constant from ferry_bar_choose(), and
  * the other fields from ferry_bar_init(), until the BAR is unmapped. The driver's remove
  * callback moves all BOs out of the aperture before that, see ferry_evict_final().
  */
@@ -27,6 +27,8 @@ struct ferry_bar {
 	u64 size;
 	/** @index: index of the PCI BAR */
 	int index;
+	/** @part: ferry uses and claims only a part of the BAR, see the parameter aperture_range */
+	bool part;
 	/** @requests: memory types to request, in order of preference */
 	enum drm_ferry_memtype requests[2];
 	/** @firmware: the firmware's framebuffer held the BAR when the device was probed */
@@ -54,6 +56,7 @@ const char *ferry_bar_reason(const struct ferry_bar *bar);
 #if IS_ENABLED(CONFIG_KUNIT)
 int ferry_bar_requests(struct ferry_device *ferry, const char *param, bool host_memory,
 		       enum drm_ferry_memtype requests[2]);
+int ferry_bar_parse_range(const char *param, u64 bar_size, u64 *offset, u64 *size);
 #endif
 
 /**

@@ -28,6 +28,7 @@
 #include "ferry_ivshmem.h"
 #include "ferry_job.h"
 #include "ferry_kms.h"
+#include "ferry_param.h"
 #include "ferry_pm.h"
 #include "ferry_shrinker.h"
 #include "ferry_tt.h"
@@ -118,14 +119,17 @@ static const struct drm_driver ferry_drv_render_driver = {
  */
 static const struct drm_driver *ferry_drv_choose(struct pci_dev *pdev, bool display)
 {
-	if (!strcmp(render_node, "on"))
+	char value[FERRY_PARAM_MAX] = "auto";
+
+	ferry_param_get(render_node, pci_name(pdev), value, sizeof(value));
+	if (!strcmp(value, "on"))
 		return &ferry_drv_render_driver;
-	if (!strcmp(render_node, "off"))
+	if (!strcmp(value, "off"))
 		return &ferry_drv_driver;
-	if (!strcmp(render_node, "auto"))
+	if (!strcmp(value, "auto"))
 		return display ? &ferry_drv_driver : &ferry_drv_render_driver;
 
-	pci_err(pdev, "render_node=%s is none of auto, on and off\n", render_node);
+	pci_err(pdev, "render_node=%s is none of auto, on and off\n", value);
 	return ERR_PTR(-EINVAL);
 }
 

@@ -32,12 +32,28 @@ make_base() {
 	touch "$clean/$suite.base/ready"
 }
 
+# A tree to work in is a layer above a clean tree, in build/debian/SUITE.NAME: what a command in the tree
+# writes is in upper/ there, and what is written to upper/ before is in the tree.
+
+# fresh SUITE NAME - begin a tree to work in.
+fresh() {
+	local tree=$clean/$1.$2
+	rm -rf "$tree"
+	mkdir -p "$tree"/{upper/etc/apt/apt.conf.d,upper/srv,work,root}
+	ln -s "../$1.base" "$tree/base"
+	cp --remove-destination /etc/resolv.conf "$tree/upper/etc/"
+	install -D -m 644 -t "$tree/upper${keyring%/*}" "$keyring"
+	apt_proxy | sed 's/^--aptopt=//' > "$tree/upper/etc/apt/apt.conf.d/proxy"
+}
+
 # enter TREE COMMAND... - run a command in a tree, in namespaces of its own.
 enter() {
 	# shellcheck disable=SC2016  # for the inner shell
 	unshare --mount --pid --fork --kill-child sh -c '
 		tree=$1
 		shift
+		mount -t overlay -o "lowerdir=$(readlink -f "$tree/base"),upperdir=$tree/upper,workdir=$tree/work" none "$tree/root" || exit 1
+		tree=$tree/root
 		mount -t proc proc "$tree/proc" && mount -t tmpfs none "$tree/dev" || exit 1
 		for f in null zero full random urandom tty; do
 			touch "$tree/dev/$f" && mount --bind "/dev/$f" "$tree/dev/$f" || exit 1
@@ -47,13 +63,3 @@ enter() {
 		exec chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
 			DEBIAN_FRONTEND=noninteractive "$@"' sh "$@"
 }
-
-# fresh SUITE [NAME] - make a copy of the clean tree, SUITE.NAME (SUITE.work), to work in.
-fresh() {
-	local tree=$clean/$1.${2:-work}
-	rm -rf "$tree"
-	cp -a --reflink=auto "$clean/$1.base" "$tree"
-	cp --remove-destination /etc/resolv.conf "$tree/etc/"
-	apt_proxy | sed 's/^--aptopt=//' > "$tree/etc/apt/apt.conf.d/proxy"
-}
-

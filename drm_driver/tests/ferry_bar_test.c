@@ -7,6 +7,7 @@
 
 #include "../ferry_bar.h"
 #include "../ferry_device.h"
+#include "../ferry_param.h"
 #include "ferry_kunit_helpers.h"
 
 struct ferry_bar_request {
@@ -80,7 +81,84 @@ static void ferry_bar_test_addresses(struct kunit *test)
 	}
 }
 
+static void ferry_bar_test_parse_range(struct kunit *test)
+{
+	static const struct {
+		const char *param;
+		u64 bar_size;
+		int ret;
+		u64 offset;
+		u64 size;
+	} cases[] = {
+		{ "0+1M", SZ_1M, 0, 0, SZ_1M },
+		{ "1M+15M", SZ_16M, 0, SZ_1M, SZ_16M - SZ_1M },
+		{ "0x1000+0x100000", SZ_16M, 0, SZ_4K, SZ_1M },
+		{ "4G+4G", 2ull * SZ_4G, 0, SZ_4G, SZ_4G },
+		{ "1M+16M", SZ_16M, -EINVAL },
+		{ "17M+1M", SZ_16M, -EINVAL },
+		{ "0+1023K", SZ_16M, -EINVAL },
+		{ "1+1M", SZ_16M, -EINVAL },
+		{ "0+1048577", SZ_16M, -EINVAL },
+		{ "0+", SZ_16M, -EINVAL },
+		{ "+1M", SZ_16M, -EINVAL },
+		{ "1M", SZ_16M, -EINVAL },
+		{ "1M,1M", SZ_16M, -EINVAL },
+		{ "0+1M+1M", SZ_16M, -EINVAL },
+		{ "0xfffffffffffff000+1M", SZ_16M, -EINVAL },
+		{ "1M+0xfffffffffff00000", SZ_16M, -EINVAL },
+		{ "", SZ_16M, -EINVAL },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		u64 offset = 0, size = 0;
+		int ret = ferry_bar_parse_range(cases[i].param, cases[i].bar_size, &offset, &size);
+
+		KUNIT_EXPECT_EQ_MSG(test, ret, cases[i].ret, "'%s'", cases[i].param);
+		if (ret)
+			continue;
+		KUNIT_EXPECT_EQ_MSG(test, offset, cases[i].offset, "'%s'", cases[i].param);
+		KUNIT_EXPECT_EQ_MSG(test, size, cases[i].size, "'%s'", cases[i].param);
+	}
+}
+
+/* The value of a parameter for one device. */
+static void ferry_bar_test_param(struct kunit *test)
+{
+	static const char device[] = "0000:05:00.0";
+	static const struct {
+		const char *list;
+		const char *value;
+	} cases[] = {
+		{ "", "default" },
+		{ "2", "2" },
+		{ "2@0000:05:00.0", "2" },
+		{ "2@0000:05:00.1", "default" },
+		{ "2@0000:05:00", "default" },
+		{ "2@", "default" },
+		{ "1,2@0000:05:00.0", "2" },
+		{ "2@0000:05:00.0,1", "2" },
+		{ "3@0000:06:00.0,1,4@0000:07:00.0", "1" },
+		{ "1M+15M@0000:05:00.0,all", "1M+15M" },
+		{ "1,", "1" },
+		{ ",1", "1" },
+		{ "@0000:05:00.0", "" },
+		{ "0123456789012345678901234567890123456789012345678901234567890123456789",
+		  "01234567890123456789012345678901234567890123456" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		char value[FERRY_PARAM_MAX] = "default";
+
+		ferry_param_get(cases[i].list, device, value, sizeof(value));
+		KUNIT_EXPECT_STREQ_MSG(test, value, cases[i].value, "'%s'", cases[i].list);
+	}
+}
+
 static struct kunit_case ferry_bar_tests[] = {
+	KUNIT_CASE(ferry_bar_test_parse_range),
+	KUNIT_CASE(ferry_bar_test_param),
 	KUNIT_CASE_PARAM(ferry_bar_test_requests, ferry_bar_request_gen_params),
 	KUNIT_CASE(ferry_bar_test_addresses),
 	{ }

@@ -14,112 +14,10 @@
 #include "igt_ferry.h"
 #include "igt_ferry_footprint.h"
 #include "igt_ferry_module.h"
+#include "igt_ferry_pci.h"
 
 IGT_TEST_DESCRIPTION(
 	"Probing: BARs and devices that ferry cannot use, ids added at run time, and two devices");
-
-static bool no_driver(const char *device)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", device);
-	return access(path, F_OK) != 0;
-}
-
-/**
- * struct bars - the memory BARs of a PCI device
- * @best: number of the largest prefetchable one, or -1
- * @best_size: its bytes
- * @none: mask of those that are not memory at all
- */
-struct bars {
-	int best;
-	uint64_t best_size;
-	unsigned int none;
-};
-
-static void bars_get(const char *device, struct bars *bars)
-{
-	const unsigned long long memory = 0x200, prefetch = 0x2000;
-	unsigned long long start, end, flags;
-	char path[PATH_MAX];
-	FILE *file;
-
-	*bars = (struct bars){ .best = -1 };
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource",
-		 device);
-	file = fopen(path, "r");
-	for (int i = 0; file && i < 6; i++) {
-		if (fscanf(file, "%llx %llx %llx", &start, &end, &flags) != 3)
-			break;
-		if (!(flags & memory))
-			bars->none |= 1u << i;
-		else if (flags & prefetch &&
-			 end - start + 1 > bars->best_size) {
-			bars->best = i;
-			bars->best_size = end - start + 1;
-		}
-	}
-	if (file)
-		fclose(file);
-}
-
-/* Check if a BAR of a device without a driver is memory: the first word keeps what is written. */
-static bool bar_stores(const char *device, int bar)
-{
-	volatile uint32_t *word;
-	char path[PATH_MAX];
-	uint32_t old;
-	bool stores;
-	int file;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", device);
-	igt_ferry_write_file(path, "1");
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%d",
-		 device, bar);
-	file = open(path, O_RDWR | O_CLOEXEC);
-	igt_assert_fd(file);
-	word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-	close(file);
-	igt_assert(word != MAP_FAILED);
-	old = *word;
-	*word = 0x5a0ff1ce;
-	stores = *word == 0x5a0ff1ce;
-	*word = old;
-	munmap((void *)word, PAGE);
-	return stores;
-}
-
-enum bar_kind { WITHOUT_BAR, WITH_BAR, WITH_MEMORY, WITH_DEAD_BAR };
-
-/* Find a device without a driver, with or without a BAR that ferry could use. */
-static bool find_device(enum bar_kind kind, char *device, size_t size)
-{
-	DIR *dir = opendir("/sys/bus/pci/devices");
-	struct dirent *entry;
-	bool found = false;
-
-	igt_assert(dir);
-	while (!found && (entry = readdir(dir))) {
-		struct bars bars;
-
-		if (entry->d_name[0] == '.' || !no_driver(entry->d_name) ||
-		    !strcmp(entry->d_name, igt_ferry_module_slot()))
-			continue;
-		bars_get(entry->d_name, &bars);
-		if (kind == WITHOUT_BAR)
-			found = bars.best < 0;
-		else
-			found = bars.best_size >= 1 << 20 &&
-				(kind == WITH_BAR ||
-				 bar_stores(entry->d_name, bars.best) ==
-					 (kind == WITH_MEMORY));
-		if (found)
-			snprintf(device, size, "%s", entry->d_name);
-	}
-	closedir(dir);
-	return found;
-}
 
 /**
  * SUBTEST: no-memory
@@ -135,7 +33,8 @@ static void test_no_memory(int fd)
 	vmalloc = igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]");
 	iomem = igt_ferry_count_lines("/proc/iomem", "ferry");
 	igt_require_f(
-		find_device(WITHOUT_BAR, device, sizeof(device)),
+		igt_ferry_pci_find(IGT_FERRY_PCI_WITHOUT_BAR, device,
+				   sizeof(device)),
 		"every PCI device has a driver or a prefetchable memory BAR\n");
 	igt_info("trying %s\n", device);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
@@ -145,30 +44,11 @@ static void test_no_memory(int fd)
 	igt_ferry_write_file(path, "\n");
 	igt_assert_f(err < 0,
 		     "ferry is bound to a device without a memory BAR\n");
-	igt_assert(no_driver(device));
+	igt_assert(igt_ferry_pci_has_no_driver(device));
 	igt_assert_eq_u64(igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]"),
 			  vmalloc);
 	igt_assert_eq_u64(igt_ferry_count_lines("/proc/iomem", "ferry"), iomem);
 	igt_ferry_module_check_works();
-}
-
-/* Open the card of a PCI device; return -1 if there is none. */
-static int open_device(const char *device)
-{
-	for (int i = 0; i < 16; i++) {
-		char path[64], its_slot[64];
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		igt_ferry_pci_slot(fd, its_slot, sizeof(its_slot));
-		if (!strcmp(its_slot, device))
-			return fd;
-		close(fd);
-	}
-	return -1;
 }
 
 /* Read the vendor and device id of a PCI device. */
@@ -197,15 +77,17 @@ static void check_no_display(bool with_memory)
 	unsigned long iomem = igt_ferry_count_lines("/proc/iomem", "ferry");
 	unsigned int vendor = 0, product = 0;
 	char device[NAME_MAX + 1], id[128];
-	struct bars bars;
+	struct igt_ferry_pci_bars bars;
 	int kmsg;
 
-	igt_require_f(find_device(with_memory ? WITH_BAR : WITHOUT_BAR, device,
-				  sizeof(device)),
+	igt_require_f(igt_ferry_pci_find(with_memory ?
+						 IGT_FERRY_PCI_WITH_BAR :
+						 IGT_FERRY_PCI_WITHOUT_BAR,
+					 device, sizeof(device)),
 		      "every PCI device %s has a driver\n",
 		      with_memory ? "with 1 MiB of prefetchable memory" :
 				    "without prefetchable memory");
-	bars_get(device, &bars);
+	igt_ferry_pci_get_bars(device, &bars);
 	read_id(device, &vendor, &product);
 	snprintf(id, sizeof(id), "%04x %04x ffffffff ffffffff 0 0 " DISPLAY,
 		 vendor, product);
@@ -216,7 +98,7 @@ static void check_no_display(bool with_memory)
 	id[strlen("vvvv pppp")] = '\0';
 	igt_assert_eq(
 		igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/remove_id", id), 0);
-	igt_assert(no_driver(device));
+	igt_assert(igt_ferry_pci_has_no_driver(device));
 	igt_assert(igt_ferry_kmsg_has(
 		kmsg, bars.none & 1u << DISPLAY_BAR ?
 			      "BAR 2 with the display registers is missing" :
@@ -246,10 +128,10 @@ static void test_no_display(int fd)
 static void test_bar_in_use(int fd)
 {
 	unsigned int tried = 0;
-	struct bars bars;
+	struct igt_ferry_pci_bars bars;
 
 	close(fd);
-	bars_get(igt_ferry_module_slot(), &bars);
+	igt_ferry_pci_get_bars(igt_ferry_module_slot(), &bars);
 	for (int bar = 0; bar < 6; bar++) {
 		char options[128];
 		int kmsg;
@@ -284,12 +166,12 @@ static void test_bar_in_use(int fd)
  */
 static void test_firmware_claim(int fd)
 {
-	struct bars bars;
+	struct igt_ferry_pci_bars bars;
 	char options[128];
 	int kmsg;
 
 	close(fd);
-	bars_get(igt_ferry_module_slot(), &bars);
+	igt_ferry_pci_get_bars(igt_ferry_module_slot(), &bars);
 	igt_ferry_module_unbind_consoles();
 	igt_ferry_module_must_unbind();
 	snprintf(options, sizeof(options), "pci=%s bar=%d claim=1 name=efifb",
@@ -324,7 +206,8 @@ static void test_dead_bar(int fd)
 	vmalloc = igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]");
 	iomem = igt_ferry_count_lines("/proc/iomem", "ferry");
 	igt_require_f(
-		find_device(WITH_DEAD_BAR, device, sizeof(device)),
+		igt_ferry_pci_find(IGT_FERRY_PCI_WITH_DEAD_BAR, device,
+				   sizeof(device)),
 		"no PCI device without a driver has a prefetchable BAR without memory: "
 		"add one, such as QEMU's pci-testdev,membar=16M\n");
 	igt_info("trying %s\n", device);
@@ -337,7 +220,7 @@ static void test_dead_bar(int fd)
 	if (!err)
 		igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/unbind", device);
 	igt_assert_eq(err, -EIO);
-	igt_assert(no_driver(device));
+	igt_assert(igt_ferry_pci_has_no_driver(device));
 	igt_assert(igt_ferry_kmsg_has(kmsg, "aperture_bar= can name another"));
 	close(kmsg);
 	igt_assert_eq_u64(igt_ferry_count_lines("/proc/vmallocinfo", "[ferry]"),
@@ -367,7 +250,7 @@ static void test_other_driver(int fd)
 	err = igt_kmod_load("bochs", "");
 	igt_require_f(!err, "this kernel has no bochs: %s\n", strerror(-err));
 	igt_install_exit_handler(drop_bochs);
-	igt_require_f(!no_driver(igt_ferry_module_slot()),
+	igt_require_f(!igt_ferry_pci_has_no_driver(igt_ferry_module_slot()),
 		      "bochs does not drive this device\n");
 	kmsg = igt_ferry_kmsg_open();
 	igt_ferry_module_load("");
@@ -375,7 +258,7 @@ static void test_other_driver(int fd)
 	igt_assert(igt_ferry_kmsg_has(
 		kmsg, "ferry could drive this device, but bochs"));
 	close(kmsg);
-	igt_assert(!no_driver(igt_ferry_module_slot()));
+	igt_assert(!igt_ferry_pci_has_no_driver(igt_ferry_module_slot()));
 	igt_ferry_footprint_check_none();
 	drop_bochs(0);
 	igt_assert(!igt_kmod_is_loaded("bochs"));
@@ -393,22 +276,23 @@ static void test_new_id(int fd)
 	char device[NAME_MAX + 1], id[128];
 	unsigned int vendor = 0, product = 0;
 	struct drm_ferry_device_query query;
-	struct bars bars;
+	struct igt_ferry_pci_bars bars;
 
 	close(fd);
 	igt_require_f(
-		find_device(WITH_MEMORY, device, sizeof(device)),
+		igt_ferry_pci_find(IGT_FERRY_PCI_WITH_MEMORY, device,
+				   sizeof(device)),
 		"no PCI device without a driver has 1 MiB of prefetchable memory: "
 		"add one, such as QEMU's nvme,serial=1,cmb_size_mb=16\n");
 	read_id(device, &vendor, &product);
 	snprintf(id, sizeof(id), "%04x %04x", vendor, product);
-	bars_get(device, &bars);
+	igt_ferry_pci_get_bars(device, &bars);
 
 	igt_assert_eq(igt_ferry_write_file(IGT_FERRY_DRIVER_DIR "/new_id", id),
 		      0);
-	igt_assert(!no_driver(device));
+	igt_assert(!igt_ferry_pci_has_no_driver(device));
 	igt_assert_lt(cards, igt_ferry_count_entries("/dev/dri"));
-	fd = open_device(device);
+	fd = igt_ferry_pci_open(device);
 	igt_assert_fd(fd);
 	igt_assert(igt_ferry_is_device(fd));
 	ferry_device_query(fd, &query);
@@ -460,7 +344,7 @@ static void test_two_devices(int fd)
 		struct igt_ferry_bo bo;
 		uint64_t evictions;
 
-		fd = open_device(devices[i]);
+		fd = igt_ferry_pci_open(devices[i]);
 		igt_assert_fd(fd);
 		igt_ferry_bo_init(&bo, fd, 300 * PAGE, igt_ferry_movable_kinds);
 		igt_ferry_bo_fill(&bo);
@@ -469,7 +353,7 @@ static void test_two_devices(int fd)
 		*stop = false;
 		work_beside(fd, stop);
 		for (int n = 0; n < 5; n++) {
-			int client = open_device(devices[!i]);
+			int client = igt_ferry_pci_open(devices[!i]);
 
 			igt_assert_fd(client);
 			igt_ferry_module_exercise(client);
@@ -507,10 +391,10 @@ static void test_two_devices(int fd)
 static void test_aperture_bar(int fd)
 {
 	char option[32];
-	struct bars bars;
+	struct igt_ferry_pci_bars bars;
 
 	close(fd);
-	bars_get(igt_ferry_module_slot(), &bars);
+	igt_ferry_pci_get_bars(igt_ferry_module_slot(), &bars);
 	igt_assert(bars.best >= 0);
 	igt_ferry_module_unload();
 	snprintf(option, sizeof(option), "aperture_bar=%d", bars.best);

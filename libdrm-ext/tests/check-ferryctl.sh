@@ -240,7 +240,7 @@ problem 0000:00:04.0 'hands it to ferry' ln -sfn ../../drivers/bochs-drm $dev/dr
 problem 0000:00:04.0 'kernel log' rm -r $dev/drm
 problem 0000:00:04.0 udevadm rm dev/dri/renderD128
 problem 0000:00:04.0 '1 MiB' sh -c "rm $dev/driver; echo 0xfd000000 0xfd00ffff 0x42208 > $dev/resource"
-problem 0000:00:04.0 'no address' sh -c "rm $dev/driver; echo 0 0 0 > $dev/resource"
+problem 0000:00:04.0 'Above 4G Decoding' sh -c "rm $dev/driver; echo 0 0 0 > $dev/resource"
 problem 0000:00:04.0 'unload the driver' sh -c "rm $dev/driver; echo 'c0000000-febfffff : PCI Bus 0000:00
   fd000000-fdffffff : 0000:00:04.0
     fd000000-fd7fffff : thief' > proc/iomem"

@@ -210,7 +210,7 @@ static void check_free(struct doctor *doctor, const struct device *dev)
 	if (dev->bar < 0 || !dev->bar_start)
 		doctor_say(
 			doctor, DOCTOR_PROBLEM, dev->address,
-			"look for its address in the kernel log; the firmware or the kernel gave its BAR no address",
+			"enable 'Above 4G Decoding' in the firmware's setup, or boot with pci=realloc, so that its BAR gets an address; the kernel log has the reason",
 			"it has no prefetchable memory BAR with an address");
 	else if (dev->bar_size < APERTURE_MIN)
 		doctor_say(doctor, DOCTOR_PROBLEM, dev->address,

@@ -13,7 +13,7 @@
  *
  * pci= and bar=: map the BAR uncached while the module is loaded, without claiming it, as a
  * driver or the console of the firmware might do. With claim=1, claim the BAR without
- * mapping it, as another driver does; name= is the name of the claim.
+ * mapping it, as another driver does, or size= bytes of it; name= is the name of the claim.
  *
  * delay=FUNCTION and ms=N: delay each return of a function of the kernel by N milliseconds, so
  * that what another thread can do in between is no longer a matter of chance. The CPU does
@@ -66,6 +66,10 @@ MODULE_PARM_DESC(bar, "number of the BAR");
 static bool claim;
 module_param(claim, bool, 0444);
 MODULE_PARM_DESC(claim, "claim the BAR instead of mapping it");
+
+static unsigned long size;
+module_param(size, ulong, 0444);
+MODULE_PARM_DESC(size, "bytes of the BAR to claim, from its begin (default 0: all)");
 
 static char *delay;
 module_param(delay, charp, 0444);
@@ -278,7 +282,7 @@ static int ferry_break_map(void)
 
 	if (claim)
 		ferry_break_claimed = request_mem_region(pci_resource_start(pdev, bar),
-							 pci_resource_len(pdev, bar),
+							 size ?: pci_resource_len(pdev, bar),
 							 name);
 	else
 		ferry_break_mem = ioremap(pci_resource_start(pdev, bar),
