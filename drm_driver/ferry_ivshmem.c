@@ -8,6 +8,7 @@
 
 #include "ferry_compat.h"
 #include "ferry_ivshmem.h"
+#include "ferry_param.h"
 
 /**
  * DOC: ivshmem
@@ -29,24 +30,18 @@ VISIBLE_IF_KUNIT
 int ferry_ivshmem_match(const char *param, const char *name)
 {
 	static const char purpose[] = "memory";
-	const size_t purpose_len = sizeof(purpose) - 1;
+	struct ferry_param_entry entry;
 	int found = 0;
 
 	while (*param) {
-		const char *address = param + purpose_len;
-		size_t len = strcspn(param, ",");
-
-		if (strncmp(param, purpose, purpose_len))
+		param += ferry_param_parse(param, &entry);
+		if (entry.value_len != sizeof(purpose) - 1 ||
+		    strncmp(entry.value, purpose, entry.value_len))
 			return -EINVAL;
-		if (len == purpose_len)
-			found = 1;
-		else if (*address != '@' || len == purpose_len + 1)
+		if (entry.address && !entry.address_len)
 			return -EINVAL;
-		else if (len - purpose_len - 1 == strlen(name) &&
-			 !strncmp(address + 1, name, strlen(name)))
+		if (!entry.address || ferry_param_is_for(&entry, name))
 			found = 1;
-
-		param += len;
 		if (*param && !*++param)
 			return -EINVAL;
 	}

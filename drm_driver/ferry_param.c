@@ -16,6 +16,38 @@
  */
 
 /**
+ * ferry_param_parse - parse the first entry of a list
+ * @list: the rest of the parameter
+ * @entry: filled in
+ *
+ * Return: bytes of the entry, without the comma after it.
+ */
+size_t ferry_param_parse(const char *list, struct ferry_param_entry *entry)
+{
+	size_t len = strcspn(list, ",");
+
+	*entry = (struct ferry_param_entry) { .value = list, .value_len = strcspn(list, "@,") };
+	if (entry->value_len < len) {
+		entry->address = list + entry->value_len + 1;
+		entry->address_len = len - entry->value_len - 1;
+	}
+	return len;
+}
+
+/**
+ * ferry_param_is_for - check if an entry names a device
+ * @entry: the entry
+ * @device: PCI address of the device
+ *
+ * Return: true if its address is that of the device.
+ */
+bool ferry_param_is_for(const struct ferry_param_entry *entry, const char *device)
+{
+	return entry->address && entry->address_len == strlen(device) &&
+	       !strncmp(entry->address, device, entry->address_len);
+}
+
+/**
  * ferry_param_get - get the value of a module parameter for one device
  * @list: the parameter
  * @device: PCI address of the device
@@ -25,21 +57,15 @@
  */
 void ferry_param_get(const char *list, const char *device, char *value, size_t size)
 {
+	struct ferry_param_entry entry;
 	bool named = false;
 
 	while (*list) {
-		size_t len = strcspn(list, ",");
-		size_t value_len = strcspn(list, "@,");
-		const char *address = list + value_len + 1;
-		bool all = value_len == len;
-		bool mine = !all && len - value_len - 1 == strlen(device) &&
-			    !strncmp(address, device, strlen(device));
-
-		if (mine || (all && !named)) {
-			strscpy(value, list, min(value_len + 1, size));
-			named = mine;
+		list += ferry_param_parse(list, &entry);
+		if (ferry_param_is_for(&entry, device) || (!entry.address && !named)) {
+			strscpy(value, entry.value, min(entry.value_len + 1, size));
+			named = entry.address;
 		}
-		list += len;
 		if (*list)
 			list++;
 	}
