@@ -250,7 +250,7 @@ static void ferry_compose_draw_next(struct ferry_compose *compose)
  * ferry_compose_set_cursor - show, change, move or hide the cursor
  * @compose: the state, with &ferry_scanout.lock held
  * @fb: the cursor's framebuffer, in ARGB8888; NULL to hide the cursor
- * @data: its pixels, or NULL if the image has not changed since the last call
+ * @data: its pixels
  * @src: the visible part, in pixels of the framebuffer
  * @dst: the same part in pixels of the screen; not larger than FERRY_COMPOSE_CURSOR_SIZE
  *

@@ -72,12 +72,6 @@ static int ferry_cursor_plane_prepare_fb(struct drm_plane *plane, struct drm_pla
 	return ret;
 }
 
-static void ferry_cursor_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	if (state->fb)
-		ferry_plane_unmap(plane, state);
-}
-
 static void ferry_cursor_plane_draw(struct drm_plane *plane, struct drm_plane_state *state)
 {
 	struct ferry_kms *kms = to_ferry_device(plane->dev)->kms;
@@ -149,7 +143,7 @@ static void ferry_cursor_plane_async_update(struct drm_plane *plane,
 
 static const struct drm_plane_helper_funcs ferry_cursor_plane_helper_funcs = {
 	.prepare_fb = ferry_cursor_plane_prepare_fb,
-	.cleanup_fb = ferry_cursor_plane_cleanup_fb,
+	.cleanup_fb = ferry_plane_unmap,
 	.atomic_check = ferry_cursor_plane_atomic_check,
 	.atomic_update = ferry_cursor_plane_atomic_update,
 	.atomic_async_check = ferry_cursor_plane_async_check,

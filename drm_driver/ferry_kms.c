@@ -216,9 +216,9 @@ static const struct drm_crtc_funcs ferry_kms_crtc_funcs = {
 /* Device */
 
 /*
- * What the device reads itself needs no copy. The console's worker, which has no file, warns
- * about every error, and can do nothing else: removing the device or a lack of memory is
- * no reason for a warning.
+ * A framebuffer that the device scans out itself needs no copy. The worker of the console, which
+ * passes no file, warns about each error. A removed device or a lack of memory is no reason to
+ * warn, so return 0 to it.
  */
 static int ferry_kms_fb_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 			      unsigned int flags, unsigned int color,
@@ -249,7 +249,7 @@ static const struct drm_framebuffer_funcs ferry_kms_fb_funcs = {
 	.dirty = ferry_kms_fb_dirty,
 };
 
-/* What the display cannot read is copied, so every framebuffer inside its BO is accepted. */
+/* Framebuffers that the display cannot scan out are copied, so accept any that fits its BO. */
 static struct drm_framebuffer *
 ferry_kms_fb_create(FERRY_FB_CREATE_ARGS)
 {

@@ -235,6 +235,7 @@ static int ferry_plane_wait(struct ferry_kms *kms)
 	return ret;
 }
 
+/* Undo ferry_plane_prepare(); the state need not be prepared. */
 static void ferry_plane_release(struct drm_plane *plane, struct drm_plane_state *state)
 {
 	struct ferry_plane_state *plane_state = to_ferry_plane_state(state);
@@ -381,12 +382,6 @@ static int ferry_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_stat
 	return ret;
 }
 
-static void ferry_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	if (state->fb)
-		ferry_plane_release(plane, state);
-}
-
 static void ferry_plane_copy(struct ferry_device *ferry, struct drm_plane_state *old_state,
 			     struct drm_plane_state *state)
 {
@@ -473,8 +468,7 @@ static void ferry_plane_blank(struct drm_plane *plane)
 		ferry_scanout_off(to_ferry_device(plane->dev));
 		drm_dev_exit(idx);
 	}
-	if (plane->state->fb)
-		ferry_plane_release(plane, plane->state);
+	ferry_plane_release(plane, plane->state);
 }
 
 /* Undo ferry_plane_blank(). */
@@ -549,8 +543,7 @@ void ferry_plane_undo_reserve(struct drm_plane *plane, struct ferry_atomic_commi
 
 	if (!state)
 		return;
-	if (state->fb)
-		ferry_plane_release(plane, state);
+	ferry_plane_release(plane, state);
 	ferry_plane_unblank(plane);
 }
 
@@ -564,7 +557,7 @@ static int ferry_plane_get_scanout_buffer(struct drm_plane *plane,
 
 static const struct drm_plane_helper_funcs ferry_plane_helper_funcs = {
 	.prepare_fb = ferry_plane_prepare_fb,
-	.cleanup_fb = ferry_plane_cleanup_fb,
+	.cleanup_fb = ferry_plane_release,
 	.atomic_check = ferry_plane_atomic_check,
 	.atomic_update = ferry_plane_atomic_update,
 	.get_scanout_buffer = ferry_plane_get_scanout_buffer,
