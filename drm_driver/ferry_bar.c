@@ -175,7 +175,7 @@ static int ferry_bar_choose_range(struct ferry_device *ferry, int index)
 		return ret;
 	}
 	if (ferry->kms) {
-		drm_err(&ferry->drm, "aperture_range=%s is for devices without a display: the display reads its picture from the begin of the BAR\n",
+		drm_err(&ferry->drm, "aperture_range=%s is for devices without a display: the display reads its picture from the start of the BAR\n",
 			value);
 		return -EINVAL;
 	}
@@ -402,11 +402,8 @@ static int ferry_bar_claim(struct ferry_device *ferry)
 	struct pci_dev *pdev = to_pci_dev(drm->dev);
 	struct ferry_bar *bar = &ferry->bar;
 
-	if (bar->part)
-		bar->claim = request_mem_region(bar->base, bar->size, "ferry");
-	else
-		bar->claim = request_mem_region(pci_resource_start(pdev, bar->index),
-						pci_resource_len(pdev, bar->index), "ferry");
+	bar->claim = request_mem_region(bar->base, bar->part ? bar->size :
+					pci_resource_len(pdev, bar->index), "ferry");
 	if (bar->claim)
 		return 0;
 

@@ -249,7 +249,7 @@ static void test_invalid(int fd)
 
 /**
  * SUBTEST: display
- * Description: A display refuses aperture_range, because it reads its picture from the begin of the BAR
+ * Description: A display refuses aperture_range, because it reads its picture from the start of the BAR
  */
 static void test_display(int fd)
 {
@@ -307,7 +307,7 @@ static const struct igt_ferry_test tests[] = {
 	  "Probe of the device that a wrong value is for fails with EINVAL and a message, and other devices work",
 	  test_invalid },
 	{ "display",
-	  "A display refuses aperture_range, because it reads its picture from the begin of the BAR",
+	  "A display refuses aperture_range, because it reads its picture from the start of the BAR",
 	  test_display },
 	{ "per-device",
 	  "A value with an address is for that device only, and takes precedence",
