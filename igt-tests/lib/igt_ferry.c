@@ -11,34 +11,29 @@
 
 #include "igt_ferry.h"
 
-bool igt_ferry_is_device(int fd)
+static bool is_driver(int fd, const char *driver)
 {
 	drmVersionPtr version = drmGetVersion(fd);
-	bool match = version && !strcmp(version->name, "ferry");
+	bool match = version && !strcmp(version->name, driver);
 
 	drmFreeVersion(version);
 	return match;
 }
 
+bool igt_ferry_is_device(int fd)
+{
+	return is_driver(fd, "ferry");
+}
+
 /* To find a device, IGT itself would load every driver that it knows. */
 bool igt_ferry_is_present(void)
 {
-	char path[64];
+	int fd = igt_ferry_open_driver("ferry", -1);
 
-	for (int i = 0; i < 16; i++) {
-		bool match;
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		match = igt_ferry_is_device(fd);
-		close(fd);
-		if (match)
-			return true;
-	}
-	return false;
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
 }
 
 /**
@@ -234,7 +229,6 @@ int igt_ferry_open_driver(const char *driver, int except)
 	if (except >= 0)
 		igt_ferry_pci_slot(except, slot, sizeof(slot));
 	for (int i = 0; i < 16; i++) {
-		drmVersion *version;
 		bool found;
 		int fd;
 
@@ -242,9 +236,7 @@ int igt_ferry_open_driver(const char *driver, int except)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		version = drmGetVersion(fd);
-		found = version && !strcmp(version->name, driver);
-		drmFreeVersion(version);
+		found = is_driver(fd, driver);
 		if (found && except >= 0) {
 			igt_ferry_pci_slot(fd, other, sizeof(other));
 			found = strcmp(slot, other);

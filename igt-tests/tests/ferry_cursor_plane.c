@@ -302,11 +302,5 @@ static const struct igt_ferry_test tests[] = {
 
 igt_main
 {
-	int fd = -1;
-
-	igt_fixture fd = kms_open();
-
-	__igt_ferry_run_tests(tests, display_begin, fd);
-
-	igt_fixture igt_ferry_clean(-1);
+	__kms_run_tests(tests, display_begin);
 }

@@ -241,15 +241,21 @@ static inline void kms_require_vga(int fd)
 		      "not a VGA device: vm/run --device VGA\n");
 }
 
-static inline void kms_run_tests(const struct igt_ferry_test *tests)
+static inline void __kms_run_tests(const struct igt_ferry_test *tests,
+				   int (*begin)(int keep))
 {
 	int fd = -1;
 
 	igt_fixture fd = kms_open();
 
-	__igt_ferry_run_tests(tests, kms_begin, fd);
+	__igt_ferry_run_tests(tests, begin, fd);
 
 	igt_fixture igt_ferry_clean(-1);
+}
+
+static inline void kms_run_tests(const struct igt_ferry_test *tests)
+{
+	__kms_run_tests(tests, kms_begin);
 }
 
 #endif /* KMS_PIPE_H */
