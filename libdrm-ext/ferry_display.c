@@ -93,7 +93,7 @@ static int ferry_display_find(struct ferry_display *display, uint32_t width,
 	return err;
 }
 
-/* The kernel knows the pitch and the place that suit the device. */
+/* The kernel chooses a pitch and a placement that suit the device. */
 static int ferry_display_buffer(struct ferry_display *display, unsigned int i)
 {
 	struct drm_mode_create_dumb dumb = {
@@ -235,7 +235,7 @@ ferry_public int ferry_display_flip(struct ferry_display *display)
 
 	state = ferry_cancel_disable();
 	pthread_mutex_lock(&display->lock);
-	/* Of a call that reached the timeout. */
+	/* An earlier call can have returned -ETIME before its flip was done. */
 	err = ferry_flip_wait(display);
 	if (!err)
 		err = drmModePageFlip(dev->fd, display->crtc,
@@ -278,6 +278,5 @@ ferry_public int ferry_display_damage(struct ferry_display *display, uint32_t x,
 		err = drmModeDirtyFB(display->dev->fd,
 				     display->fbs[display->shown], &clip, 1);
 	pthread_mutex_unlock(&display->lock);
-	/* The driver has no such call if the screen is read from the buffer itself. */
-	return err == -ENOSYS ? 0 : err;
+	return err;
 }
