@@ -108,7 +108,7 @@ static void test_modes_legacy(int fd)
 		igt_ferry_bo_check(&fb.bo);
 		igt_assert(pinned(&fb));
 		off(kms);
-		igt_assert(!pinned(&fb));
+		check_unpinned(&fb);
 		fb_fini(&fb);
 		tried++;
 	}
@@ -244,7 +244,7 @@ static void test_modeset_atomic(int fd)
 					  DRM_MODE_ATOMIC_ALLOW_MODESET, NULL),
 		      0);
 	drmModeAtomicFree(req);
-	igt_assert(!pinned(&fb));
+	check_unpinned(&fb);
 	igt_ferry_bo_check(&fb.bo);
 	drmModeDestroyPropertyBlob(kms->fd, blob);
 	fb_fini(&fb);
@@ -358,7 +358,7 @@ static void test_page_flip(int fd)
 	}
 	off(kms);
 	for (int i = 0; i < 2; i++) {
-		igt_assert(!pinned(&fb[i]));
+		check_unpinned(&fb[i]);
 		igt_ferry_bo_check(&fb[i].bo);
 		fb_fini(&fb[i]);
 	}

@@ -89,7 +89,7 @@ static void test_master_drop(int fd)
 	igt_assert_eq(show(&second, &other, &second.mode), 0);
 	flip(&second, &other);
 	igt_assert(pinned(&other));
-	igt_assert(!pinned(&first));
+	check_unpinned(&first);
 	igt_assert_eq(drmDropMaster(second.fd), 0);
 	igt_assert_eq(drmSetMaster(fd), 0);
 	igt_assert_eq(show(kms, &first, &kms->mode), 0);
@@ -136,7 +136,7 @@ static void test_lease(int fd)
 	igt_ferry_bo_check(&fb.bo);
 	drmModeFreeConnector(lessee.connector);
 	off(kms);
-	igt_assert(!pinned(&fb));
+	check_unpinned(&fb);
 	fb_fini(&fb);
 	close(leased);
 	errno = 0;

@@ -176,7 +176,7 @@ static void test_rmfb_shown(int fd)
 		igt_assert_eq(show(kms, &fb, &kms->mode), 0);
 		igt_assert(pinned(&fb));
 		igt_assert_eq(drmModeRmFB(kms->fd, fb.id), 0);
-		igt_assert(!pinned(&fb));
+		check_unpinned(&fb);
 		ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM);
 		igt_ferry_bo_fini(&fb.bo);
 	}

@@ -138,7 +138,7 @@ static void test_buffer(int fd)
 
 	set_cursor(kms, cursor, 10, 10);
 	igt_assert_eq_u64(igt_ferry_stat(fd, "scanout_bytes"), frame);
-	igt_assert(!pinned(&fb));
+	check_unpinned(&fb);
 	set_cursor(kms, 0, 0, 0);
 	igt_ferry_wait_stat(fd, "scanout_bytes", 0);
 	igt_assert(pinned(&fb));

@@ -155,6 +155,19 @@ static inline bool pinned(const struct fb *fb)
 	return query.pinned;
 }
 
+/*
+ * Check that @fb is no longer pinned, now or soon: a commit ends and sends its event before a
+ * worker gives back the framebuffer that it replaced.
+ */
+static inline void check_unpinned(const struct fb *fb)
+{
+	struct timespec start = {};
+
+	while (pinned(fb) && igt_seconds_elapsed(&start) < 10)
+		usleep(1000);
+	igt_assert(!pinned(fb));
+}
+
 static inline void flip_done(int fd, unsigned int frame, unsigned int sec,
 			     unsigned int usec, void *data)
 {
