@@ -3,6 +3,8 @@
 #include <linux/errno.h>
 #include <linux/iosys-map.h>
 
+#include <kunit/visibility.h>
+
 #include <drm/drm_fourcc.h>
 #include <drm/drm_panic.h>
 
@@ -43,3 +45,4 @@ int ferry_panic_get_buffer(const struct ferry_bar *bar, struct ferry_dispi *disp
 	iosys_map_set_vaddr_iomem(&buffer->map[0], ferry_bar_vaddr(bar, frame.offset));
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_panic_get_buffer);
