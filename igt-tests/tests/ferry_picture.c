@@ -105,12 +105,32 @@ static void test_small_pitch(int fd)
 	check_picture(kms, &mode);
 }
 
+/**
+ * SUBTEST: io-ports
+ * Description: The same on a VGA device whose registers are behind I/O ports
+ */
+static void test_io_ports(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	char slot[64], path[128];
+
+	igt_ferry_pci_slot(fd, slot, sizeof(slot));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2", slot);
+	igt_require_f(
+		access(path, F_OK),
+		"the device has a register BAR: " WANTED ",mmio=off\n");
+	check_picture(kms, &kms->mode);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "large-aperture",
 	  "In an aperture of 64 MiB the screen shows a framebuffer from its first to its last pixel, and nothing else",
 	  test_large_aperture },
 	{ "small-pitch", "The same for a framebuffer with a pitch of 256 bytes",
 	  test_small_pitch },
+	{ "io-ports",
+	  "The same on a VGA device whose registers are behind I/O ports",
+	  test_io_ports },
 	{}
 };
 
