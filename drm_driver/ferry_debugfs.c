@@ -83,6 +83,22 @@ static int ferry_debugfs_aperture(struct seq_file *m, void *unused)
 	return 0;
 }
 
+static int ferry_debugfs_dumb(struct seq_file *m, void *unused)
+{
+	struct ferry_kms *kms = ferry_debugfs_device(m)->kms;
+	const struct ferry_dumb *dumb;
+
+	if (!kms)
+		return 0;
+
+	dumb = &kms->dumb;
+	seq_printf(m, "placement %s\nchosen_by %s\naperture_read_ns %llu\nsystem_read_ns %llu\n",
+		   dumb->system ? "system" : "aperture",
+		   dumb->auto_placement ? "measurement" : "parameter",
+		   dumb->aperture_ns, dumb->system_ns);
+	return 0;
+}
+
 static void ferry_debugfs_show_bo(struct seq_file *m, struct ferry_bo *bo)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
@@ -136,6 +152,7 @@ static int ferry_debugfs_caching(struct seq_file *m, void *unused)
 static const struct drm_debugfs_info ferry_debugfs_files[] = {
 	{ "ferry_stats", ferry_debugfs_stats },
 	{ "ferry_aperture", ferry_debugfs_aperture },
+	{ "ferry_dumb", ferry_debugfs_dumb },
 	{ "ferry_bos", ferry_debugfs_bos },
 	{ "ferry_caching", ferry_debugfs_caching },
 };

@@ -20,6 +20,7 @@
 #include "ferry_connector.h"
 #include "ferry_crc.h"
 #include "ferry_dispi.h"
+#include "ferry_dumb.h"
 #include "ferry_scanout.h"
 #include "ferry_shrinker.h"
 #include "ferry_tt.h"
@@ -93,6 +94,8 @@ struct ferry_kms {
 	struct ferry_scanout scanout;
 	/** @crc: checksums of frames */
 	struct ferry_crc crc;
+	/** @dumb: where dumb buffers are placed */
+	struct ferry_dumb dumb;
 	/** @compose: copies frames that cannot be scanned out */
 	struct ferry_compose compose;
 };

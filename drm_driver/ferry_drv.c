@@ -19,6 +19,7 @@
 #include "ferry_compat.h"
 #include "ferry_debugfs.h"
 #include "ferry_device.h"
+#include "ferry_dumb.h"
 #include "ferry_evict.h"
 #include "ferry_fault.h"
 #include "ferry_fdinfo.h"
@@ -89,7 +90,7 @@ static const struct file_operations ferry_drv_fops = {
 	.num_ioctls = ARRAY_SIZE(ferry_drv_ioctls), \
 	.fops = &ferry_drv_fops, \
 	.gem_prime_import = ferry_import_dma_buf, \
-	.dumb_create = ferry_gem_dumb_create, \
+	.dumb_create = ferry_dumb_create, \
 	.show_fdinfo = ferry_fdinfo_show, \
 	DRM_FBDEV_TTM_DRIVER_OPS, \
 	.name = "ferry", \

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-#include <linux/math64.h>
 #include <linux/mm.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include <drm/drm_gem.h>
-#include <drm/drm_mode.h>
 #include <drm/drm_utils.h>
 #include <drm/ferry_drm.h>
 #include <drm/ttm/ttm_bo.h>
@@ -258,47 +255,4 @@ EXPORT_SYMBOL_IF_KUNIT(ferry_gem_madvise);
 u64 ferry_gem_max_size(struct ferry_device *ferry)
 {
 	return max((u64)totalram_pages() << PAGE_SHIFT, ferry->bar.size);
-}
-
-/**
- * ferry_gem_dumb_create - create a dumb buffer
- * @file: the client
- * @drm: the device
- * @args: in: width, height and bits per pixel; out: pitch, size and handle
- *
- * The BO is in cached system memory until it is scanned out.
- *
- * Return: 0, -EINVAL for a size that no BO can have, or as ferry_gem_create().
- */
-int ferry_gem_dumb_create(struct drm_file *file, struct drm_device *drm,
-			  struct drm_mode_create_dumb *args)
-{
-	struct drm_ferry_bo_create create = {
-		.allowed_placements = DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE,
-		.flags = DRM_FERRY_BO_CONTIGUOUS,
-	};
-	struct ferry_device *ferry = to_ferry_device(drm);
-	struct ferry_bo *bo;
-	u64 pitch, size;
-	int ret;
-
-	if (args->flags)
-		return -EINVAL;
-
-	/* Whole cache lines. The product of two 32-bit factors does not overflow. */
-	pitch = ALIGN(DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8), 64);
-	if (pitch > U32_MAX || check_mul_overflow(pitch, (u64)args->height, &size) ||
-	    !size || size > ferry_gem_max_size(ferry))
-		return -EINVAL;
-
-	create.size = size;
-	bo = ferry_gem_create(ferry, NULL, &create);
-	if (IS_ERR(bo))
-		return PTR_ERR(bo);
-
-	args->pitch = pitch;
-	args->size = PAGE_ALIGN(size);
-	ret = drm_gem_handle_create(file, &bo->base.base, &args->handle);
-	ferry_bo_put(bo);
-	return ret;
 }

@@ -8,7 +8,6 @@ struct drm_device;
 struct drm_ferry_bo_create;
 struct drm_ferry_bo_query;
 struct drm_file;
-struct drm_mode_create_dumb;
 struct ferry_bo;
 struct ferry_client;
 struct ferry_device;
@@ -20,7 +19,5 @@ int ferry_gem_query(struct ferry_bo *bo, struct drm_ferry_bo_query *args);
 int ferry_gem_wait(struct ferry_bo *bo, s64 timeout_ns);
 int ferry_gem_madvise(struct ferry_bo *bo, u32 madv, u32 *retained);
 u64 ferry_gem_max_size(struct ferry_device *ferry);
-int ferry_gem_dumb_create(struct drm_file *file, struct drm_device *drm,
-			  struct drm_mode_create_dumb *args);
 
 #endif /* _FERRY_GEM_H_ */

@@ -20,6 +20,7 @@
 #include "ferry_cursor_plane.h"
 #include "ferry_connector.h"
 #include "ferry_device.h"
+#include "ferry_dumb.h"
 #include "ferry_dispi.h"
 #include "ferry_kms.h"
 #include "ferry_plane.h"
@@ -346,9 +347,14 @@ void ferry_kms_off(struct ferry_device *ferry)
 int ferry_kms_start(struct ferry_device *ferry)
 {
 	struct ferry_kms *kms = ferry->kms;
+	int ret;
 
 	ferry_dispi_reset(&kms->dispi);
-	return ferry_scanout_init(ferry, &kms->dispi);
+	ret = ferry_scanout_init(ferry, &kms->dispi);
+	if (ret)
+		return ret;
+
+	return ferry_dumb_measure(ferry);
 }
 
 /**
@@ -435,14 +441,18 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 
 /**
  * ferry_kms_init - initialize the display
- * @ferry: the device, with its display found and its aperture mapped
+ * @ferry: the device, with its display found
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -EINVAL for a module parameter with an unknown value, or -ENOMEM.
  */
 int ferry_kms_init(struct ferry_device *ferry)
 {
 	struct drm_device *drm = &ferry->drm;
 	int ret;
+
+	ret = ferry_dumb_choose(ferry);
+	if (ret)
+		return ret;
 
 	ret = drmm_mode_config_init(drm);
 	if (ret)
@@ -454,7 +464,6 @@ int ferry_kms_init(struct ferry_device *ferry)
 	drm->mode_config.cursor_height = FERRY_COMPOSE_CURSOR_SIZE;
 	drm->mode_config.preferred_depth = 24;
 	drm->mode_config.async_page_flip = true;
-	drm->mode_config.prefer_shadow = 1;
 	drm->mode_config.funcs = &ferry_kms_mode_config_funcs;
 	drm->mode_config.helper_private = &ferry_kms_mode_config_helper_funcs;
 

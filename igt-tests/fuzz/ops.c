@@ -14,8 +14,9 @@ int op_look(const struct call *call)
 {
 	static const char *const names[] = { "ferry_bos",      "ferry_stats",
 					     "ferry_aperture", "ferry_caching",
-					     "framebuffer",    "state",
-					     "clients",	       "gem_names" };
+					     "ferry_dumb",     "framebuffer",
+					     "state",	       "clients",
+					     "gem_names" };
 	char path[64], bytes[4096];
 	int fd, ret;
 
