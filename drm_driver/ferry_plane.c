@@ -213,7 +213,7 @@ static void ferry_plane_move_to_system(struct ferry_device *ferry, struct ferry_
 	};
 	struct ferry_placement_call call = { .uninterruptible = true };
 
-	if (bo->allowed_placements & DRM_FERRY_PLACEMENT_SYSTEM)
+	if (bo->allowed_placements == (DRM_FERRY_PLACEMENT_SYSTEM | DRM_FERRY_PLACEMENT_APERTURE))
 		ferry_placement_move_all(ferry, &target, 1, &call);
 }
 

@@ -14,6 +14,7 @@
 #include "ferry_placement.h"
 #include "ferry_prime.h"
 #include "ferry_shrinker.h"
+#include "ferry_tt.h"
 #include "ferry_vram_mgr.h"
 
 /**
@@ -61,6 +62,7 @@ int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	struct ferry_bo *bo = gem_to_ferry_bo(obj);
 	struct ferry_device *ferry = to_ferry_device(obj->dev);
 	struct ttm_operation_ctx ctx = {};
+	void *vaddr;
 	int ret;
 
 	dma_resv_assert_held(obj->resv);
@@ -78,9 +80,10 @@ int ferry_prime_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 		ret = ferry_prime_to_system(bo);
 		if (ret)
 			return ret;
-		ret = ttm_bo_vmap(&bo->base, map);
-		if (ret)
-			return ret;
+		vaddr = ferry_tt_map(bo);
+		if (!vaddr)
+			return -ENOMEM;
+		iosys_map_set_vaddr(map, vaddr);
 	}
 
 	ferry_placement_pin(bo);
@@ -98,9 +101,7 @@ void ferry_prime_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 
 	dma_resv_assert_held(obj->resv);
 
-	if (map->is_iomem)
-		iosys_map_clear(map);
-	else
-		ttm_bo_vunmap(&bo->base, map);
+	/* The mapping of system pages stays, see ferry_tt_map(). */
+	iosys_map_clear(map);
 	ferry_placement_unpin(bo);
 }

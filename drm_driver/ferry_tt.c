@@ -3,6 +3,7 @@
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include <drm/drm_gem.h>
 #include <drm/drm_managed.h>
@@ -43,6 +44,8 @@ struct ferry_tt {
 	struct ttm_tt base;
 	/** @kept_by: BO in the aperture that keeps the pages when TTM drops them, or NULL */
 	struct ferry_bo *kept_by;
+	/** @vaddr: kernel address of the pages, or NULL while they are not mapped */
+	void *vaddr;
 	/** @huge: a bit for each 2 MiB that one PMD can map; valid while populated */
 	unsigned long huge[];
 };
@@ -230,6 +233,8 @@ void ferry_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt)
 		return;
 	}
 
+	vunmap(to_ferry_tt(tt)->vaddr);
+	to_ferry_tt(tt)->vaddr = NULL;
 	ttm_pool_free(&ttm->pool, tt);
 	ferry_tt_count_pages(ferry, tt, true);
 }
@@ -252,6 +257,28 @@ void ferry_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt)
 	ferry_tt_count_array(ttm, tt, true);
 	ttm_tt_fini(tt);
 	kvfree(to_ferry_tt(tt));
+}
+
+/**
+ * ferry_tt_map - map the system pages of a BO into kernel addresses
+ * @bo: the BO, reserved, in system memory and populated
+ *
+ * The mapping stays until the pages are freed: a framebuffer that is copied is mapped again for
+ * each frame, which would take longer than to copy a small part of it.
+ *
+ * Return: the address of the first page, or NULL if memory is short.
+ */
+void *ferry_tt_map(struct ferry_bo *bo)
+{
+	struct ttm_tt *ttm = bo->base.ttm;
+	struct ferry_tt *tt = to_ferry_tt(ttm);
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	if (!tt->vaddr)
+		tt->vaddr = vmap(ttm->pages, ttm->num_pages, 0,
+				 ttm_io_prot(&bo->base, bo->base.resource, PAGE_KERNEL));
+	return tt->vaddr;
 }
 
 /**

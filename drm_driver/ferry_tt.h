@@ -54,6 +54,7 @@ int ferry_tt_populate(struct ferry_device *ferry, struct ttm_tt *tt,
 		      struct ttm_operation_ctx *ctx);
 void ferry_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt);
 void ferry_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt);
+void *ferry_tt_map(struct ferry_bo *bo);
 bool ferry_tt_is_huge(struct ttm_tt *tt, pgoff_t page);
 void ferry_tt_set_keep(struct ferry_bo *bo, bool keep);
 bool ferry_tt_drop_kept(struct ferry_bo *bo);
