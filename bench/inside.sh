@@ -17,7 +17,7 @@ pci=
 rounds=12
 bin=$(dirname "$0")
 kmod=$bin
-rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate evict cycle copy"
+rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate evict cycle display copy"
 while getopts p:r:b:k:R: opt; do
 	case $opt in
 	p) pci=$OPTARG ;;
@@ -33,6 +33,7 @@ touch_size=$((32 << 20))
 cost_sizes="$((4 << 10)) $((16 << 10)) $((64 << 10)) $((256 << 10)) $((1 << 20))
 	$((2 << 20)) $((4 << 20)) $((8 << 20)) $((32 << 20))" # and the whole aperture
 migrate_sizes="$((4 << 10)) $((64 << 10)) $((1 << 20)) $((32 << 20))"
+display_modes="1280x800 1920x1080"
 cycle_sizes="$((4 << 10)) $((64 << 10)) $((1 << 20)) $((8 << 20))"
 
 fail() { echo "bench: $*" >&2; exit 1; }
@@ -165,12 +166,34 @@ skip_cycle() { # subject, reason
 	done
 }
 
+# Frames and lines of text on the screen
+display() { # subject, path
+	wants display || return
+	memtype=
+	for mode in $display_modes; do
+		sample flip "$1" 0 "$bin/bench-frames" flip "$1" "$2" "$mode"
+	done
+	for square in 64 0; do
+		sample damage "$1" 0 "$bin/bench-frames" damage "$1" "$2" "${display_modes%% *}" $square
+	done
+	# The console takes the display over with the first output.
+	sample scroll "$1" 0 "$bin/bench-frames" scroll "$1" /dev/tty1 1000
+}
+
+skip_display() { # subject, reason
+	wants display || return
+	for row in flip damage scroll; do
+		skip $row "$1" 0 "$2"
+	done
+}
+
 skip_all() { # subject, reason
 	for row in touch-aperture touch-4k remap-after-move; do
 		wants $row && skip $row "$1" $touch_size "$2"
 	done
 	wants migrate && skip_migrate "$1" "$2"
 	skip_cycle "$1" "$2"
+	skip_display "$1" "$2"
 }
 
 with_ferry() {
@@ -196,6 +219,7 @@ with_ferry() {
 	fi
 	cycle ferry "$path"
 	cycle ferry-aperture "$path"
+	display ferry "$(node card)"
 	! wants evict || evict_rows "$path"
 }
 
@@ -231,6 +255,7 @@ with_bochs() {
 		skip remap-after-move bochs $touch_size "on this kernel bochs keeps buffers in system memory only"
 	fi
 	cycle bochs "$path" | sed "s/\$/ buffers=$helper/"
+	display bochs "$path" | sed "s/\$/ buffers=$helper/"
 	wants migrate || return
 	if [ $helper = shmem ]; then
 		skip_migrate bochs "on this kernel bochs keeps buffers in system memory only"
@@ -302,6 +327,9 @@ without_driver() {
 	echo 0 >"$dev/enable"
 	touch_system_peers
 	cycle_peers
+	wants display && for mode in $display_modes; do
+		sample flip draw 0 "$bin/bench-frames" draw draw - "$mode"
+	done
 	wants migrate || wants copy || return
 	if ! insmod "$kmod/ferry_bench.ko" pci="$pci" bar="$bar" 2>"$tmp/err"; then
 		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"

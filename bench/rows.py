@@ -64,6 +64,21 @@ ROWS = {
         "cycle",
         "the life of a buffer: create, mmap(), first write to each page, munmap(), close",
         "ms", "anonymous", ("bochs", "vgem")),
+    "flip": Row(
+        "display",
+        "processor time of a frame: a program draws it whole and flips between two buffers",
+        "ms", "draw", ("bochs",)),
+    "flip-driver": Row(
+        "display", "the part of it that is not the program's drawing", "ms", "", ("bochs",)),
+    "damage": Row(
+        "display",
+        "processor time of a frame in one buffer, which the driver copies: 64x64 pixels or all of it "
+        "are drawn and marked as dirty", "ms", "", ("bochs",)),
+    "damage-driver": Row(
+        "display", "the part of it that is not the program's drawing", "ms", "", ("bochs",)),
+    "scroll": Row(
+        "display", "processor time of a line on the text console, of 1000", "ms", "",
+        ("bochs",)),
     "copy-to-aperture": Row(
         "copy", "ways of the kernel to copy 1 MiB to the BAR, by the addresses of both sides",
         "MiB/s", "memcpy-apart", ("memcpy_io-apart",)),
@@ -89,6 +104,7 @@ SUBJECTS = {
     "bochs": "a dumb buffer of the stock bochs driver",
     "vgem": "a dumb buffer of the vgem driver",
     "resource0_wc": "the sysfs file of the BAR",
+    "draw": "the drawing of a frame in anonymous memory",
     "anonymous": "private anonymous memory, which is mapped and unmapped only",
     "memfd": "a memfd with pages of 4 KiB",
     "memfd-huge": "a memfd with reserved pages of 2 MiB",
