@@ -252,6 +252,10 @@ static void undo_modeset(void)
 	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, SYSTEM), 0);
 }
 
+/*
+ * Also after a failure: the framebuffer can be in the aperture then, because memory for it is
+ * reserved before the commit begins. It is not pinned any more, or it could not be moved.
+ */
 static void before_modeset(void)
 {
 	igt_assert_eq(__ferry_bo_migrate(at.fd, at.handle, SYSTEM), 0);
@@ -407,7 +411,7 @@ static const struct path paths[] = {
 	{ "add-fb", begin_display, .op = op_add_fb, .undo = undo_add_fb,
 	  .lost = lost_fb },
 	{ "modeset", begin_modeset, before_modeset, op_modeset, undo_modeset,
-	  .lost = undo_modeset },
+	  .failed = before_modeset, .lost = undo_modeset },
 	{ "suspend", begin_suspend, before_suspend, op_suspend,
 	  .check = check_bos, .moves_others = true },
 	{}

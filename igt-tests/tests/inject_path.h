@@ -46,6 +46,7 @@ static struct {
  * @none: the operation may have no call that can fail: a BO in the aperture needs no
  * pages
  * @errors: allowed errors, besides ENOMEM and EFAULT
+ * @failed: called after each failure, before the state of the device is compared
  */
 struct path {
 	const char *name;
@@ -58,6 +59,7 @@ struct path {
 	bool moves_others;
 	bool none;
 	int errors[4];
+	void (*failed)(void);
 };
 
 static inline bool may_fail_with(const struct path *path, int err)
@@ -106,6 +108,8 @@ static inline void run_path(const struct path *path)
 			failed++;
 			if (err == -EFAULT && path->lost)
 				path->lost();
+			if (path->failed)
+				path->failed();
 			if (!path->moves_others)
 				igt_ferry_state_check(at.fd, &before, 10,
 						      "%s: failure %u (%s)",
