@@ -175,12 +175,25 @@ static void test_gamma(int fd)
 	errno = 0;
 }
 
+/* Read an entry of crtc-0/crc/data, and return the checksum in it. */
+static uint32_t read_entry(int file)
+{
+	unsigned int frame, crc;
+	char line[64];
+	ssize_t bytes;
+
+	bytes = read(file, line, sizeof(line) - 1);
+	igt_assert_lt(0, bytes);
+	line[bytes] = '\0';
+	igt_assert_eq(sscanf(line, "%x %x", &frame, &crc), 2);
+	return crc;
+}
+
 /* Read the checksum of a frame that begins after the call. */
 static uint32_t read_crc(int fd)
 {
 	int dir = igt_debugfs_dir(fd), file;
-	unsigned int frame, crc = 0;
-	char line[64];
+	uint32_t crc = 0;
 
 	igt_assert_lte(0, dir);
 	file = openat(dir, "crtc-0/crc/control", O_WRONLY);
@@ -191,13 +204,8 @@ static uint32_t read_crc(int fd)
 	close(file);
 	file = openat(dir, "crtc-0/crc/data", O_RDONLY);
 	igt_assert_lte(0, file);
-	for (int i = 0; i < 2; i++) {
-		ssize_t bytes = read(file, line, sizeof(line) - 1);
-
-		igt_assert_lt(0, bytes);
-		line[bytes] = '\0';
-		igt_assert_eq(sscanf(line, "%x %x", &frame, &crc), 2);
-	}
+	for (int i = 0; i < 2; i++)
+		crc = read_entry(file);
 	close(file);
 	close(dir);
 	errno = 0;
@@ -239,6 +247,39 @@ static void test_crc(int fd)
 	fb_fini(&fb);
 	fb_fini(&copied);
 	fb_fini(&ref);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: crc-modeset
+ * Description: debugfs names the source, and a client that reads checksums gets them again after a modeset
+ */
+static void test_crc_modeset(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	int dir = igt_debugfs_dir(fd), file;
+	char sources[64];
+	uint32_t before;
+	struct fb fb;
+
+	igt_assert_lt(0, igt_debugfs_simple_read(dir, "crtc-0/crc/control",
+						 sources, sizeof(sources)));
+	igt_assert(strstr(sources, "auto"));
+	layout_init(&fb, kms, &flipped_layout, 1);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	before = read_crc(kms->fd);
+	file = openat(dir, "crtc-0/crc/data", O_RDONLY);
+	igt_assert_lte(0, file);
+	igt_assert_eq_u32(read_entry(file), before);
+	off(kms);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	/* the first entries can be those of frames before the modeset */
+	for (int i = 0; i < 200; i++)
+		igt_assert_eq_u32(read_entry(file), before);
+	close(file);
+	close(dir);
+	off(kms);
+	fb_fini(&fb);
 	errno = 0;
 }
 
@@ -294,6 +335,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "crc",
 	  "frames with the same picture have the same checksum, however they are shown, and others have another one",
 	  test_crc },
+	{ "crc-modeset",
+	  "debugfs names the source, and a client that reads checksums gets them again after a modeset",
+	  test_crc_modeset },
 	{ "async-flip",
 	  "asynchronous page flips end without waiting for a vblank",
 	  test_async_flip },
