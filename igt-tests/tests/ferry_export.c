@@ -21,7 +21,7 @@ IGT_TEST_DESCRIPTION(
 
 /* Both devices below one switch, and each below a root port */
 #define NEAR                                                            \
-	"vm/run --kernel 7.x --device pcie-root-port,id=root "          \
+	"vm/run --device pcie-root-port,id=root "                       \
 	"--device x3130-upstream,bus=root,id=up "                       \
 	"--device xio3130-downstream,bus=up,id=down1,chassis=1,slot=1 " \
 	"--device xio3130-downstream,bus=up,id=down2,chassis=2,slot=2 " \
@@ -155,14 +155,14 @@ static void unload_at_exit(int sig __attribute__((unused)))
 }
 
 /* Open the importer, or skip. */
-static int open_edu(const char *options)
+static int open_edu(const char *options, const char *machine)
 {
 	unload_edu();
 	errno = 0;
 	igt_ferry_test_module_load("ferry_edu", options);
 	edu_file = open("/dev/ferry_edu", O_RDWR | O_CLOEXEC);
-	igt_require_f(edu_file >= 0,
-		      "no edu device with a DMA engine: " FAR "\n");
+	igt_require_f(edu_file >= 0, "no edu device with a DMA engine: %s\n",
+		      machine);
 	return edu_file;
 }
 
@@ -182,9 +182,10 @@ struct shared {
 	int file;
 };
 
-static void share(struct shared *shared, int fd, uint32_t flags)
+static void share_in(const char *machine, struct shared *shared, int fd,
+		     uint32_t flags)
 {
-	shared->file = open_edu("");
+	shared->file = open_edu("", machine);
 	igt_ferry_bo_init(&shared->bo, fd, SIZE, &aperture);
 	igt_ferry_bo_fill(&shared->bo);
 	igt_assert_eq(drmPrimeHandleToFD(fd, shared->bo.handle,
@@ -192,6 +193,11 @@ static void share(struct shared *shared, int fd, uint32_t flags)
 					 &shared->prime),
 		      0);
 	igt_assert_eq(try_attach(shared->file, shared->prime, flags), 0);
+}
+
+static void share(struct shared *shared, int fd, uint32_t flags)
+{
+	share_in(FAR, shared, fd, flags);
 }
 
 static void unshare(struct shared *shared)
@@ -203,9 +209,13 @@ static void unshare(struct shared *shared)
 	errno = 0;
 }
 
-/* Skip if the importer does not reach the aperture. */
-static void require_near(struct shared *shared)
+/* The same with an importer that reaches the aperture, or skip. */
+static void share_near(struct shared *shared, int fd, uint32_t flags)
 {
+	igt_require_f(
+		!system("grep -qw pci_p2pdma_distance_many /proc/kallsyms"),
+		"this kernel has no peer-to-peer DMA (CONFIG_PCI_P2PDMA): use Linux 7.x\n");
+	share_in(NEAR, shared, fd, flags);
 	igt_require_f(edu_reaches(shared->file),
 		      "needs peer-to-peer DMA below one switch: " NEAR "\n");
 }
@@ -329,8 +339,7 @@ static void test_near(int fd)
 	struct igt_ferry_bar bar;
 	struct shared s;
 
-	share(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
-	require_near(&s);
+	share_near(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
 	igt_ferry_bar_get(fd, &bar);
 	igt_ferry_stats(fd, names, before, 2);
 	address = edu_map(s.file);
@@ -363,8 +372,7 @@ static void test_near_scattered(int fd)
 	struct igt_ferry_bo fill[16], bo;
 	struct shared s;
 
-	share(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
-	require_near(&s);
+	share_near(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
 	edu(s.file, FERRY_EDU_DETACH);
 	close(s.prime);
 	igt_ferry_bo_fini(&s.bo);
@@ -416,9 +424,8 @@ static void test_near_mask(int fd)
 {
 	struct shared s;
 
-	share(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
-	require_near(&s);
-	s.file = open_edu("mask_bits=31");
+	share_near(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
+	s.file = open_edu("mask_bits=31", FAR);
 	igt_assert_eq(try_attach(s.file, s.prime,
 				 FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER),
 		      0);
@@ -441,9 +448,8 @@ static void test_near_moves_ignored(int fd)
 	unsigned int count;
 	struct shared s;
 
-	share(&s, fd,
-	      FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER | FERRY_EDU_IGNORE);
-	require_near(&s);
+	share_near(&s, fd,
+		   FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER | FERRY_EDU_IGNORE);
 	edu_map(s.file);
 	igt_ferry_fill(expected, 5, 1, s.bo.id, s.bo.gen);
 	ferry_bo_migrate(fd, s.bo.handle, SYSTEM);
@@ -484,8 +490,7 @@ static void test_near_pin(int fd)
 {
 	struct shared s;
 
-	share(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
-	require_near(&s);
+	share_near(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
 	edu(s.file, FERRY_EDU_PIN);
 	igt_assert_eq_u32(ferry_bo_placement(fd, s.bo.handle), APERTURE);
 	igt_assert_eq(__ferry_bo_migrate(fd, s.bo.handle, SYSTEM), -EBUSY);
@@ -506,8 +511,7 @@ static void test_near_pin_unplug(int fd)
 	struct shared s;
 	int kmsg;
 
-	share(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
-	require_near(&s);
+	share_near(&s, fd, FERRY_EDU_DYNAMIC | FERRY_EDU_PEER2PEER);
 	kmsg = igt_ferry_kmsg_open();
 	edu(s.file, FERRY_EDU_PIN);
 	edu_map(s.file);
@@ -570,7 +574,7 @@ static void test_aperture_only(int fd)
 	static const struct igt_ferry_kind only = { "only", APERTURE, APERTURE,
 						    0, 0 };
 	struct igt_ferry_bo bo;
-	int file = open_edu(""), prime;
+	int file = open_edu("", FAR), prime;
 
 	igt_ferry_bo_init(&bo, fd, SIZE, &only);
 	igt_ferry_bo_fill(&bo);
