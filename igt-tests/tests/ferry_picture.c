@@ -116,9 +116,8 @@ static void test_io_ports(int fd)
 
 	igt_ferry_pci_slot(fd, slot, sizeof(slot));
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2", slot);
-	igt_require_f(
-		access(path, F_OK),
-		"the device has a register BAR: " WANTED ",mmio=off\n");
+	igt_require_f(access(path, F_OK),
+		      "the device has a register BAR: " WANTED ",mmio=off\n");
 	check_picture(kms, &kms->mode);
 }
 
