@@ -31,6 +31,16 @@ static const struct layout aperture_layout = {
 	0
 };
 
+/* A framebuffer that has to be copied, and that is in several pieces if it has to be */
+static const struct layout pieces_layout = {
+	"aperture-only, not contiguous",
+	{ "aperture", DRM_FERRY_PLACEMENT_APERTURE, APERTURE,
+	  DRM_FERRY_CACHING_CACHED, 0 },
+	DRM_FORMAT_RGB565,
+	0,
+	0
+};
+
 /* Show two framebuffers of a mode. */
 static void check_mode(struct kms *kms, const drmModeModeInfo *mode)
 {
@@ -332,6 +342,103 @@ static void test_scattered(int fd)
 	errno = 0;
 }
 
+/**
+ * SUBTEST: pieces
+ * Description: an aperture-only BO in several pieces that would have to be copied is not shown, with ENOSPC, and the old picture stays
+ */
+static void test_pieces(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	unsigned int count;
+	char expected[128];
+	struct fb fb, pieces;
+	uint32_t *handles;
+
+	screen_require();
+	layout_init(&fb, kms, &flipped_layout, 1);
+	show_flipped(kms, &fb, expected);
+	count = igt_ferry_aperture_fill(kms->fd, FILL_SIZE, &handles);
+	for (unsigned int i = 0; i < count; i += 2)
+		gem_close(fd, handles[i]);
+	layout_init(&pieces, kms, &pieces_layout, 2);
+	igt_assert_eq(show(kms, &pieces, &kms->mode), -ENOSPC);
+	check_picture(expected, "a modeset with a BO in pieces");
+	flip(kms, &fb);
+	for (unsigned int i = 1; i < count; i += 2)
+		gem_close(fd, handles[i]);
+	free(handles);
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&pieces);
+	errno = 0;
+}
+
+/*
+ * Its framebuffer has 2 MiB, up to the last pixel. The display reads the last line up to the
+ * pitch, which is 848 bytes more.
+ */
+#define SHORT_SIZE (2ul << 20)
+#define SHORT_PITCH 4196
+static const drmModeModeInfo short_mode = {
+	.clock = 19968,
+	.hdisplay = 512,
+	.hsync_start = 528,
+	.hsync_end = 544,
+	.htotal = 640,
+	.vdisplay = 500,
+	.vsync_start = 504,
+	.vsync_end = 508,
+	.vtotal = 520,
+	.name = "512x500",
+};
+
+static void short_init(struct fb *fb, struct kms *kms)
+{
+	igt_ferry_bo_init(&fb->bo, kms->fd, SHORT_SIZE, &fb_aperture);
+	for (uint32_t y = 0; y < short_mode.vdisplay; y++)
+		for (uint32_t x = 0; x < short_mode.hdisplay; x++)
+			put_pixel((uint8_t *)fb->bo.map + y * SHORT_PITCH +
+					  x * 4,
+				  DRM_FORMAT_XRGB8888, pixel(x, y, 1));
+	igt_assert_eq(fb_add(kms->fd, fb->bo.handle, short_mode.hdisplay,
+			     short_mode.vdisplay, SHORT_PITCH, &fb->id),
+		      0);
+}
+
+/**
+ * SUBTEST: short-last-line
+ * Description: a BO that ends before the last pitch of its framebuffer is not scanned out at the end of the aperture
+ */
+static void test_short_last_line(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	struct drm_ferry_device_query device;
+	char first[128], now[128];
+	struct fb fb[32];
+	unsigned int count;
+
+	screen_require();
+	igt_assert_lt_u64(SHORT_SIZE,
+			  (uint64_t)SHORT_PITCH * short_mode.vdisplay);
+	ferry_device_query(fd, &device);
+	count = device.aperture_size / SHORT_SIZE;
+	if (count > ARRAY_SIZE(fb))
+		count = ARRAY_SIZE(fb);
+	/* one of them is at the end of the aperture */
+	for (unsigned int i = 0; i < count; i++)
+		short_init(&fb[i], kms);
+	for (unsigned int i = 0; i < count; i++) {
+		igt_assert_eq(show(kms, &fb[i], &short_mode), 0);
+		screen_picture(i ? now : first, sizeof(now));
+		igt_assert_f(!i || !strcmp(first, now),
+			     "framebuffer %u has another picture\n", i);
+	}
+	off(kms);
+	for (unsigned int i = 0; i < count; i++)
+		fb_fini(&fb[i]);
+	errno = 0;
+}
+
 /* Show framebuffers in each way, and look for memory of another client on the screen. */
 static void check_hidden(int fd)
 {
@@ -413,6 +520,12 @@ static const struct igt_ferry_test tests[] = {
 	{ "scattered",
 	  "if the free space is scattered between aperture-only BOs, these are moved and keep their contents",
 	  test_scattered },
+	{ "pieces",
+	  "an aperture-only BO in several pieces that would have to be copied is not shown, with ENOSPC, and the old picture stays",
+	  test_pieces },
+	{ "short-last-line",
+	  "a BO that ends before the last pitch of its framebuffer is not scanned out at the end of the aperture",
+	  test_short_last_line },
 	{ "hidden",
 	  "however a framebuffer is shown, with and without a cursor, the screen shows no memory of another client",
 	  test_hidden },
