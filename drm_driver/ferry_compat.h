@@ -30,6 +30,26 @@
 #include <drm/drm_drv.h>
 #endif
 
+/*
+ * 7.0: the buddy allocator is independent of DRM, and its functions have other names. Linux 6.12
+ * has that from one of its stable releases on.
+ */
+#ifdef FERRY_HAVE_GPU_BUDDY
+#include <linux/gpu_buddy.h>
+#else
+#include <drm/drm_buddy.h>
+#define GPU_BUDDY_CONTIGUOUS_ALLOCATION DRM_BUDDY_CONTIGUOUS_ALLOCATION
+#define GPU_BUDDY_RANGE_ALLOCATION DRM_BUDDY_RANGE_ALLOCATION
+#define gpu_buddy drm_buddy
+#define gpu_buddy_alloc_blocks drm_buddy_alloc_blocks
+#define gpu_buddy_block drm_buddy_block
+#define gpu_buddy_block_offset drm_buddy_block_offset
+#define gpu_buddy_block_size drm_buddy_block_size
+#define gpu_buddy_fini drm_buddy_fini
+#define gpu_buddy_free_list drm_buddy_free_list
+#define gpu_buddy_init drm_buddy_init
+#endif
+
 /* 6.14: struct drm_driver has no member date */
 #ifdef FERRY_HAVE_DRIVER_DATE
 #define FERRY_DRIVER_DATE .date = "20261120",

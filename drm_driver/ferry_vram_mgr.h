@@ -3,11 +3,12 @@
 #define _FERRY_VRAM_MGR_H_
 
 #include <linux/atomic.h>
-#include <linux/gpu_buddy.h>
 #include <linux/mutex.h>
 
 #include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_resource.h>
+
+#include "ferry_compat.h"
 
 struct ferry_bo;
 struct ferry_device;

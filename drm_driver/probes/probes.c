@@ -43,6 +43,16 @@ static __maybe_unused size_t probe_NOTHING(struct drm_gem_object *obj)
 	return obj->ferry_has_no_such_member;
 }
 
+/* 7.0, and stable releases of 6.12: the buddy allocator is independent of DRM */
+static __maybe_unused int probe_GPU_BUDDY(void)
+{
+#if __has_include("linux/gpu_buddy.h")
+	return 0;
+#else
+	return there_is_no_such_header;
+#endif
+}
+
 /* 6.14: memory of devices can be charged to cgroups */
 static __maybe_unused int probe_CGROUP_DMEM(void)
 {
