@@ -8,42 +8,62 @@
 clean=$top/build/debian
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# make_base SUITE - make the clean tree of a release with what builds packages, SUITE.base.
-make_base() {
-	local suite=$1 mirror proxy s suites
-	mkdir -p "$clean"
-	locked "debian-$suite" "$top/build"
-	[ ! -e "$clean/$suite.base/ready" ] || return 0
+# make_tree SUITE DIR VARIANT PACKAGE,... [OPTION...] - make a tree of a release in DIR, unless it is there, with
+# mmdebstrap's VARIANT, these packages, and more options of mmdebstrap.
+make_tree() {
+	local suite=$1 dir=$2 mirror proxy s suites
+	[ ! -e "$dir/ready" ] || return 0
 	"$top/scripts/setup" chroot
 	[ "$(id -u)" = 0 ] || die "making a clean Debian needs root" "run the same command as root"
 	mirror=$(debian_mirror)
 	mapfile -t proxy < <(apt_proxy)
 	suites=("$mirror $suite")
-	[ "$suite" = sid ] || suites+=("$mirror $suite-updates" "${mirror%/debian}/debian-security $suite-security")
+	case $suite in
+	# The lists of a mirror that is a snapshot have expired.
+	sid) set -- "$@" --aptopt='Acquire::Check-Valid-Until "false"' ;;
+	*) suites+=("$mirror $suite-updates" "${mirror%/debian}/debian-security $suite-security") ;;
+	esac
+	rm -rf "$dir"
+	mkdir -p "${dir%/*}"
 	for s in "${suites[@]}"; do
 		echo "deb [signed-by=$keyring] $s main"
-	done > "$clean/$suite.list"
-	rm -rf "$clean/$suite.base"
-	step "making a clean Debian $suite" mmdebstrap --mode=root --variant=buildd --format=directory "${proxy[@]}" \
-		--include=debian-archive-keyring,lintian \
-		--aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
-		--dpkgopt=force-unsafe-io "$suite" "$clean/$suite.base" "$clean/$suite.list" ||
+	done > "$dir.list"
+	step "making a clean Debian $suite" mmdebstrap --mode=root --variant="$3" --format=directory "${proxy[@]}" \
+		--include="debian-archive-keyring,$4" \
+		--aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' "${@:5}" \
+		"$suite" "$dir" "$dir.list" ||
 		die "the Debian $suite could not be made" "see the log above; the Debian mirror must be reachable"
-	touch "$clean/$suite.base/ready"
+	touch "$dir/ready"
+}
+
+# make_base SUITE - make the clean tree of a release with what builds packages, SUITE.base.
+make_base() {
+	locked "debian-$1" "$top/build"
+	make_tree "$1" "$clean/$1.base" buildd lintian --dpkgopt=force-unsafe-io
 }
 
 # A tree to work in is a layer above a clean tree, in build/debian/SUITE.NAME: what a command in the tree
 # writes is in upper/ there, and what is written to upper/ before is in the tree.
 
-# fresh SUITE NAME - begin a tree to work in.
+# fresh SUITE NAME [tmpfs] - begin a tree to work in. With tmpfs it is in memory; the caller is in a mount
+# namespace of its own, and unmounts it.
 fresh() {
 	local tree=$clean/$1.$2
 	rm -rf "$tree"
+	mkdir -p "$tree"
+	[ -z "${3:-}" ] || mount -t tmpfs none "$tree"
 	mkdir -p "$tree"/{upper/etc/apt/apt.conf.d,upper/srv,work,root}
-	ln -s "../$1.base" "$tree/base"
+	ln -s "$clean/$1.base" "$tree/base"
 	cp --remove-destination /etc/resolv.conf "$tree/upper/etc/"
 	install -D -m 644 -t "$tree/upper${keyring%/*}" "$keyring"
 	apt_proxy | sed 's/^--aptopt=//' > "$tree/upper/etc/apt/apt.conf.d/proxy"
+}
+
+# copy_sources DIR - copy what git tracks or would add.
+copy_sources() {
+	mkdir -p "$1"
+	(cd "$top" && git ls-files -z --cached --others --exclude-standard | xargs -0 ls -d 2> /dev/null |
+		tar -cf - --owner=0 --group=0 --no-recursion -T -) | tar -C "$1" -xf -
 }
 
 # enter TREE COMMAND... - run a command in a tree, in namespaces of its own.
