@@ -23,7 +23,7 @@ export PREFIX DESTDIR
 # Anything that is no target.
 .DEFAULT:
 	@echo "make: there is no target '$@'; make help lists them" >&2; exit 2
-.PHONY: all module user igt demo test coverage fuzz bench desktops shell install uninstall dkms deb docs lint clean help
+.PHONY: all module user igt demo test coverage fuzz bench desktops shell install uninstall dkms deb series docs lint clean help
 
 # Headers of KDIR, or the newest supported ones that are installed.
 all: module user igt
@@ -73,6 +73,9 @@ dkms:
 deb:
 	@packaging/deb $(SUITE)
 
+series:
+	@scripts/series --build
+
 docs:
 	@scripts/setup docs
 	@sphinx-build -q -W -n --keep-going Documentation build/docs
@@ -99,6 +102,7 @@ help:
 	@echo "make uninstall  remove what make install installed"
 	@echo "make dkms       let DKMS build the module for each installed kernel"
 	@echo "make deb        build, check and try the Debian packages in a clean Debian 12 and 13 (SUITE=trixie for one)"
+	@echo "make series     write a series of patches for the kernel to build/series/patches; build and check each"
 	@echo "make docs       build the documentation in build/docs"
 	@echo "make lint       check the sources; any warning fails"
 	@echo "make clean      remove everything that was built, with downloads and caches"
