@@ -91,6 +91,23 @@ apt_proxy() {
 		sed -n 's/^\(Acquire::https\{0,1\}::[Pp]roxy "[^"]\{1,\}";\)$/--aptopt=\1/p'
 }
 
+# apt_config DIR - write a configuration of apt to DIR, for the sources.list on the standard input, and
+# print its file name, for APT_CONFIG: apt-cache and apt-get download then use these sources.
+apt_config() {
+	mkdir -p "$1"/{state/lists/partial,cache/archives/partial,etc}
+	: > "$1/status"
+	cat > "$1/etc/sources.list"
+	cat > "$1/apt.conf" <<- EOF
+		Dir::State "$1/state"; Dir::State::status "$1/status";
+		Dir::Cache "$1/cache";
+		Dir::Etc::sourcelist "$1/etc/sources.list";
+		Dir::Etc::sourceparts "/dev/null"; Dir::Etc::preferencesparts "/dev/null";
+		APT::Architecture "amd64"; APT::Architectures { "amd64"; };
+		Acquire::Languages "none"; APT::Sandbox::User "root";
+	EOF
+	echo "$1/apt.conf"
+}
+
 # locked NAME [DIR] - take the lock NAME in DIR and hold it until the script ends. DIR is what
 # the lock is for: build/vm, which several worktrees can share, or build.
 locked() {
