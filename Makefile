@@ -23,7 +23,7 @@ export PREFIX DESTDIR
 # Anything that is no target.
 .DEFAULT:
 	@echo "make: there is no target '$@'; make help lists them" >&2; exit 2
-.PHONY: all module user igt demo test coverage fuzz bench desktops shell install uninstall dkms deb series docs lint clean help
+.PHONY: all module user igt demo test coverage fuzz bench desktops shell install uninstall dkms deb kernels series docs lint clean help
 
 # Headers of KDIR, or the newest supported ones that are installed.
 all: module user igt
@@ -73,6 +73,9 @@ dkms:
 deb:
 	@packaging/deb $(SUITE)
 
+kernels:
+	@scripts/record kernels -- scripts/kernels
+
 series:
 	@scripts/series --build
 
@@ -102,6 +105,7 @@ help:
 	@echo "make uninstall  remove what make install installed"
 	@echo "make dkms       let DKMS build the module for each installed kernel"
 	@echo "make deb        build, check and try the Debian packages in a clean Debian 12 and 13 (SUITE=trixie for one)"
+	@echo "make kernels    build the module for the kernels of Debian 12, 13 and sid; write Documentation/results/kernels.txt"
 	@echo "make series     write a series of patches for the kernel to build/series/patches; build and check each"
 	@echo "make docs       build the documentation in build/docs"
 	@echo "make lint       check the sources; any warning fails"
