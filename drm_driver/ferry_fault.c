@@ -151,6 +151,36 @@ static bool ferry_fault_may_wait_again(struct vm_fault *vmf)
 	return !fatal_signal_pending(current);
 }
 
+/*
+ * Drop mmap_lock. Another thread can then unmap the mapping and close the file, which holds the
+ * device and this module: so hold the file. Returns it, for fput() at the end of the fault.
+ */
+static struct file *ferry_fault_unlock(struct vm_fault *vmf)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+
+	mmap_read_unlock(vmf->vma->vm_mm);
+	return file;
+}
+
+/* As ttm_bo_vm_reserve(), which can also drop mmap_lock. */
+static vm_fault_t ferry_fault_reserve(struct vm_fault *vmf, struct ferry_bo *bo)
+{
+	struct file *file;
+	vm_fault_t ret;
+
+	if (dma_resv_trylock(bo->base.base.resv))
+		return 0;
+
+	file = get_file(vmf->vma->vm_file);
+	ret = ttm_bo_vm_reserve(&bo->base, vmf);
+	/* If a signal ended the wait, the kernel repeats the fault. */
+	if (ret && signal_pending(current) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+		ferry_fault_may_wait_again(vmf);
+	fput(file);
+	return ret;
+}
+
 static long ferry_fault_wait_idle(struct vm_fault *vmf, struct dma_resv *resv)
 {
 	long ret;
@@ -170,6 +200,7 @@ static long ferry_fault_wait_idle(struct vm_fault *vmf, struct dma_resv *resv)
  */
 static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *obj)
 {
+	struct file *file;
 	long ret;
 
 	if (ferry_bo_is_idle(gem_to_ferry_bo(obj), DMA_RESV_USAGE_KERNEL))
@@ -178,10 +209,11 @@ static vm_fault_t ferry_fault_wait(struct vm_fault *vmf, struct drm_gem_object *
 	if (fault_flag_allow_retry_first(vmf->flags)) {
 		if (!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT)) {
 			drm_gem_object_get(obj);
-			mmap_read_unlock(vmf->vma->vm_mm);
+			file = ferry_fault_unlock(vmf);
 			dma_resv_unlock(obj->resv);
 			ferry_fault_wait_idle(vmf, obj->resv);
 			drm_gem_object_put(obj);
+			fput(file);
 		} else {
 			dma_resv_unlock(obj->resv);
 		}
@@ -215,6 +247,7 @@ static bool ferry_fault_populates_long(struct ferry_bo *bo)
 static vm_fault_t ferry_fault_populate_unlocked(struct vm_fault *vmf, struct ferry_bo *bo)
 {
 	struct ferry_pte_map none = {};
+	struct file *file;
 	vm_fault_t ret;
 
 	if (!ferry_fault_populates_long(bo) || !fault_flag_allow_retry_first(vmf->flags) ||
@@ -222,7 +255,7 @@ static vm_fault_t ferry_fault_populate_unlocked(struct vm_fault *vmf, struct fer
 		return 0;
 
 	drm_gem_object_get(&bo->base.base);
-	mmap_read_unlock(vmf->vma->vm_mm);
+	file = ferry_fault_unlock(vmf);
 	ret = ferry_fault_populate(bo);
 	if (ret == VM_FAULT_OOM)
 		ferry_fault_count(ferry_bo_device(bo), &none, 0, ret);
@@ -230,6 +263,7 @@ static vm_fault_t ferry_fault_populate_unlocked(struct vm_fault *vmf, struct fer
 	ferry_bo_put(bo);
 	if (ret == VM_FAULT_OOM)
 		schedule_timeout_killable(FERRY_FAULT_OOM_JIFFIES);
+	fput(file);
 
 	return VM_FAULT_RETRY;
 }
@@ -240,11 +274,14 @@ static vm_fault_t ferry_fault_populate_unlocked(struct vm_fault *vmf, struct fer
  */
 static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
 {
+	struct file *file;
+
 	if (!fault_flag_allow_retry_first(vmf->flags) || (vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
 		return VM_FAULT_OOM;
 
-	mmap_read_unlock(vmf->vma->vm_mm);
+	file = ferry_fault_unlock(vmf);
 	schedule_timeout_killable(FERRY_FAULT_OOM_JIFFIES);
+	fput(file);
 	return VM_FAULT_RETRY;
 }
 
@@ -267,13 +304,9 @@ static vm_fault_t ferry_fault(struct vm_fault *vmf)
 	struct ferry_bo *bo = gem_to_ferry_bo(obj);
 	vm_fault_t ret;
 
-	ret = ttm_bo_vm_reserve(&bo->base, vmf);
-	if (ret) {
-		/* If a signal ended the wait, the kernel repeats the fault. */
-		if (signal_pending(current) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
-			ferry_fault_may_wait_again(vmf);
+	ret = ferry_fault_reserve(vmf, bo);
+	if (ret)
 		return ret;
-	}
 
 	ret = ferry_fault_wait(vmf, obj);
 	if (ret)

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: ferry unload
+ * Category: Core
+ * Description: The module is unloaded as soon as nothing refers to it, while a
+ * task still has to return to its code
+ *
+ * Each subtest stops a thread on CPU 1 in code of ferry, or in a function that
+ * ferry has called: another thread with a real-time priority takes the CPU.
+ * Meanwhile the main thread drops the last reference and unloads the module. If
+ * the module's code is freed then, the thread executes freed memory when it
+ * goes on, and the kernel reports a page fault.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include "igt.h"
+#include "igt_kmod.h"
+
+#include "igt_ferry.h"
+#include "igt_ferry_module.h"
+
+IGT_TEST_DESCRIPTION("The module is unloaded as soon as nothing refers to it, "
+		     "while a task still has to return to its code");
+
+#define CPU 1
+#define LIMIT "/sys/module/ferry/parameters/system_memory"
+
+/**
+ * struct task - a thread on CPU 1
+ * @thread: the thread
+ * @run: what it does
+ * @map: mapping that @run accesses
+ * @file: file that @run uses
+ * @tid: its thread id, or 0 before it runs
+ * @go: it may call @run
+ * @err: 0, or the errno that @run has returned
+ */
+struct task {
+	pthread_t thread;
+	int (*run)(const struct task *task);
+	const void *map;
+	int file;
+	volatile pid_t tid;
+	volatile bool go;
+	volatile int err;
+};
+
+static volatile bool unloaded;
+/* How long it takes to unload a module that nothing uses */
+static unsigned int unload_ms;
+
+static void *task_thread(void *arg)
+{
+	struct task *task = arg;
+
+	task->tid = syscall(SYS_gettid);
+	while (!task->go)
+		usleep(1000);
+	task->err = task->run(task);
+	return NULL;
+}
+
+/*
+ * Of two threads on the CPU, one with the policy SCHED_IDLE runs only if the other one sleeps, for
+ * a second at least. Threads of the kernel, which unloading needs, run as well.
+ */
+static void task_start(struct task *task, bool idle)
+{
+	struct sched_param param = {};
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(CPU, &cpus);
+	igt_assert_eq(pthread_create(&task->thread, NULL, task_thread, task),
+		      0);
+	igt_assert_eq(pthread_setaffinity_np(task->thread, sizeof(cpus), &cpus),
+		      0);
+	while (!task->tid)
+		usleep(1000);
+	if (idle)
+		igt_assert_eq(sched_setscheduler(task->tid, SCHED_IDLE, &param),
+			      0);
+}
+
+/* Wait until a thread is running ("R") or asleep in the kernel ("D"), for a few seconds at most. */
+static void wait_state(const struct task *task, char state)
+{
+	struct timespec start = {};
+	char path[64], now = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", task->tid);
+	while (now != state && igt_seconds_elapsed(&start) < 5) {
+		FILE *file = fopen(path, "r");
+
+		if (!file)
+			break;
+		igt_assert_eq(fscanf(file, "%*d (%*[^)]) %c", &now), 1);
+		fclose(file);
+	}
+}
+
+static int hog(const struct task *task)
+{
+	struct timespec start = {};
+
+	(void)task;
+	/* longer than it takes to unload the module, with half of the processors */
+	while (!unloaded &&
+	       igt_nsec_elapsed(&start) / 1000000 < 1000 + 10 * unload_ms)
+		;
+	return 0;
+}
+
+static int access_from_kernel(const struct task *task)
+{
+	return write(task->file, task->map, 1) < 0 ? errno : 0;
+}
+
+/* Unload the module, however long it is in use. Return how long that took. */
+static unsigned int unload(void)
+{
+	struct timespec start = {};
+	unsigned int refused = 0, ms;
+
+	igt_nsec_elapsed(&start);
+	while (igt_kmod_unload("ferry", 0)) {
+		igt_assert_lt(refused++, 3000);
+		usleep(10000);
+	}
+	unloaded = true;
+	ms = igt_nsec_elapsed(&start) / 1000000;
+	igt_info("unloaded after %u ms and %u refusals\n", ms, refused);
+	return ms;
+}
+
+static int begin_unload(int fd)
+{
+	igt_require_f(sysconf(_SC_NPROCESSORS_ONLN) > CPU,
+		      "one processor only: vm/run --cpus 2\n");
+	close(fd);
+	igt_ferry_module_unbind_consoles();
+	igt_ferry_module_must_unbind();
+	unload_ms = unload();
+	unloaded = false;
+	igt_ferry_module_load("");
+	igt_ferry_module_unbind_consoles();
+	return igt_ferry_module_open();
+}
+
+/*
+ * A BO without pages, for which there is no memory as long as another BO has
+ * its pages. The device is unbound, so that unloading the module is quick.
+ */
+static void *map_without_memory(int fd)
+{
+	const size_t limit =
+		(igt_ferry_field("/proc/meminfo", "MemTotal") << 10) / 100 &
+		-PAGE;
+	const size_t first = limit / 4 * 3 & -PAGE, second = limit / 2 & -PAGE;
+	uint32_t handle;
+	void *map;
+
+	handle = ferry_bo_create(fd, first, SYSTEM, 0, 0, 0);
+	map = ferry_bo_mmap(fd, handle, first);
+	igt_ferry_access(map, first);
+	munmap(map, first);
+	handle = ferry_bo_create(fd, second, SYSTEM, 0, 0, 0);
+	map = ferry_bo_mmap(fd, handle, second);
+	igt_ferry_must_write_file(LIMIT, "1");
+	igt_ferry_module_must_unbind();
+	return map;
+}
+
+static void unmap_without_memory(const void *map)
+{
+	const size_t limit =
+		(igt_ferry_field("/proc/meminfo", "MemTotal") << 10) / 100 &
+		-PAGE;
+
+	igt_assert_eq(munmap((void *)map, limit / 2 & -PAGE), 0);
+}
+
+static void load_again(void)
+{
+	igt_ferry_module_load("");
+	igt_ferry_module_check_works();
+}
+
+/**
+ * SUBTEST: fault-waits
+ * Description: A page fault that waits without mmap_lock keeps the module,
+ * although its mapping is gone and its file is closed
+ */
+static void test_fault_waits(int fd)
+{
+	struct task fault = { .run = access_from_kernel };
+	struct task taker = { .run = hog };
+	int pipes[2];
+
+	fd = begin_unload(fd);
+	igt_assert_eq(pipe2(pipes, O_CLOEXEC), 0);
+	fault.map = map_without_memory(fd);
+	fault.file = pipes[1];
+	task_start(&fault, true);
+	task_start(&taker, false);
+
+	/* the fault waits 100 ms for memory */
+	fault.go = true;
+	wait_state(&fault, 'D');
+	taker.go = true;
+	unmap_without_memory(fault.map);
+	close(fd);
+	unload();
+	pthread_join(fault.thread, NULL);
+	pthread_join(taker.thread, NULL);
+	igt_assert_eq(fault.err, EFAULT);
+	close(pipes[0]);
+	close(pipes[1]);
+	load_again();
+	errno = 0;
+}
+
+static const struct igt_ferry_test tests[] = {
+	{ "fault-waits",
+	  "A page fault that waits without mmap_lock keeps the module, although its "
+	  "mapping is gone and its file is closed",
+	  test_fault_waits },
+	{}
+};
+
+igt_main
+{
+	int fd = -1;
+
+	igt_fixture fd = igt_ferry_open();
+
+	igt_ferry_module_run_tests(fd, tests);
+}
