@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/err.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -469,20 +470,26 @@ static void ferry_fault_queue_populate(struct vm_area_struct *vma)
 		ferry_fault_work_free(work);
 }
 
-/* Returns the GEM object that owns the fake offset @pgoff, with a reference, or NULL. */
-static struct drm_gem_object *ferry_fault_lookup(struct drm_device *drm, unsigned long pgoff)
+/*
+ * Returns the GEM object that owns the fake offset @pgoff, with a reference, or an error pointer. A
+ * client with a handle proves that the creation has ended: TTM frees an object whose creation fails
+ * whatever references there are.
+ */
+static struct drm_gem_object *ferry_fault_lookup(struct drm_file *file, unsigned long pgoff)
 {
-	struct drm_vma_offset_manager *mgr = drm->vma_offset_manager;
-	struct drm_gem_object *obj = NULL;
+	struct drm_vma_offset_manager *mgr = file->minor->dev->vma_offset_manager;
+	struct drm_gem_object *obj = ERR_PTR(-EINVAL);
 	struct drm_vma_offset_node *node;
 
 	drm_vma_offset_lock_lookup(mgr);
 	node = drm_vma_offset_lookup_locked(mgr, pgoff, 1);
-	if (node) {
+	if (node && !drm_vma_node_is_allowed(node, file)) {
+		obj = ERR_PTR(-EACCES);
+	} else if (node) {
 		obj = container_of(node, struct drm_gem_object, vma_node);
 		/* The final release of the object may have begun, and wait for this lock. */
 		if (!kref_get_unless_zero(&obj->refcount))
-			obj = NULL;
+			obj = ERR_PTR(-EINVAL);
 	}
 	drm_vma_offset_unlock_lookup(mgr);
 
@@ -506,15 +513,13 @@ unsigned long ferry_fault_get_unmapped_area(struct file *filp, unsigned long add
 					    unsigned long len, unsigned long pgoff,
 					    unsigned long flags)
 {
-	struct drm_file *file = filp->private_data;
 	unsigned long plain = pgoff & ~(FERRY_FAULT_POPULATE >> PAGE_SHIFT);
-	struct drm_device *drm = file->minor->dev;
 	unsigned long offset, padded;
 	struct drm_gem_object *obj;
 
 	if (!addr && len >= PMD_SIZE) {
-		obj = ferry_fault_lookup(drm, plain);
-		if (obj) {
+		obj = ferry_fault_lookup(filp->private_data, plain);
+		if (!IS_ERR(obj)) {
 			offset = (plain - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT;
 			drm_gem_object_put(obj);
 
@@ -559,26 +564,22 @@ int ferry_fault_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 int ferry_fault_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct drm_file *file = filp->private_data;
-	struct drm_device *drm = file->minor->dev;
 	bool populate = vma->vm_pgoff & (FERRY_FAULT_POPULATE >> PAGE_SHIFT);
 	struct drm_gem_object *obj;
 	u64 first;
 	int ret;
 
-	if (drm_dev_is_unplugged(drm))
+	if (drm_dev_is_unplugged(file->minor->dev))
 		return -ENODEV;
 
 	/* To zap mappings, TTM looks for them at the plain offset of the BO. */
 	vma->vm_pgoff &= ~(FERRY_FAULT_POPULATE >> PAGE_SHIFT);
-	obj = ferry_fault_lookup(drm, vma->vm_pgoff);
-	if (!obj)
-		return -EINVAL;
+	obj = ferry_fault_lookup(file, vma->vm_pgoff);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
 
 	first = (u64)(vma->vm_pgoff - drm_vma_node_start(&obj->vma_node)) << PAGE_SHIFT;
-	if (drm_vma_node_is_allowed(&obj->vma_node, file))
-		ret = drm_gem_mmap_obj(obj, obj->size - first, vma);
-	else
-		ret = -EACCES;
+	ret = drm_gem_mmap_obj(obj, obj->size - first, vma);
 	if (!ret && populate && !obj->import_attach)
 		ferry_fault_queue_populate(vma);
 

@@ -6,11 +6,15 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_module.h"
+#include "small_memory.h"
 
 IGT_TEST_DESCRIPTION(
 	"Handles of BOs, and what is freed when they, their file or their process go");
@@ -225,6 +229,79 @@ static void test_handle_not_told(int fd)
 	igt_assert_eq_u64(igt_ferry_aperture_free(fd), room);
 }
 
+struct offset_guesser {
+	int fd;
+	size_t size;
+	uint64_t offset;
+	volatile pid_t tid;
+	volatile bool stop;
+	volatile unsigned long hits;
+	unsigned long guesses;
+	int err;
+};
+
+static void *offset_guesser_thread(void *arg)
+{
+	struct offset_guesser *guesser = arg;
+
+	guesser->tid = syscall(SYS_gettid);
+	while (!guesser->stop) {
+		if (mmap(NULL, guesser->size, PROT_READ, MAP_SHARED,
+			 guesser->fd, guesser->offset) != MAP_FAILED)
+			guesser->err = EEXIST;
+		else if (errno == EACCES)
+			guesser->hits++;
+		else if (errno != EINVAL)
+			guesser->err = errno;
+		guesser->guesses++;
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: guessed-offset
+ * Description: a client that guesses the fake offset of a BO finds it from its first handle on: before that its creation may still fail
+ *
+ * If the kernel detects that freed memory was changed, as the sanitizer kernel does, or any one
+ * with slub_debug=FZP, a reference to a BO whose creation has failed is a splat.
+ */
+static void test_guessed_offset(int fd)
+{
+	struct offset_guesser guesser = { .size = 4 << 20 };
+	pthread_t thread;
+	uint32_t handle;
+
+	igt_ferry_module_begin(fd);
+	guesser.fd = igt_ferry_reopen(fd, O_RDWR);
+	/* the next BO of the same size has the same offset */
+	handle = ferry_bo_create(fd, guesser.size, SYSTEM, 0, 0, 0);
+	guesser.offset = ferry_bo_mmap_offset(fd, handle);
+	gem_close(fd, handle);
+	/* there is no memory for its page array, which is allocated after the offset */
+	set_limit(0);
+	igt_assert_eq(pthread_create(&thread, NULL, offset_guesser_thread,
+				     &guesser),
+		      0);
+	while (!guesser.tid)
+		usleep(1000);
+	/* the driver checks in mmap() whether the client has a handle */
+	igt_ferry_break_delay("drm_vma_node_is_allowed", 50, guesser.tid, 20);
+	for (int i = 0; i < 5000 && guesser.hits < 20; i++)
+		igt_assert_eq(__ferry_bo_create(fd, guesser.size, SYSTEM, 0, 0,
+						0, &handle),
+			      -ENOMEM);
+	guesser.stop = true;
+	pthread_join(thread, NULL);
+	igt_ferry_break_unload();
+	set_limit(75);
+	igt_info("%lu of %lu guesses found a BO that was being created\n",
+		 guesser.hits, guesser.guesses);
+	igt_assert_eq(guesser.err, 0);
+	igt_assert_lt_u64(0, guesser.hits);
+	close(guesser.fd);
+	errno = 0;
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "handle-lifecycle",
 	  "a handle is valid from BO_CREATE to GEM_CLOSE, in its own file only",
@@ -242,6 +319,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "handle-not-told",
 	  "a BO whose handle could not be copied to user space is complete, is freed with its file, and is not visible to other files",
 	  test_handle_not_told },
+	{ "guessed-offset",
+	  "a client that guesses the fake offset of a BO finds it from its first handle on: before that its creation may still fail",
+	  test_guessed_offset },
 	{}
 };
 
