@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 #include <linux/aperture.h>
+#include <linux/atomic.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pm.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <linux/stringify.h>
+#include <linux/wait_bit.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_fbdev_ttm.h>
 #include <drm/drm_file.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_ioctl.h>
+#include <drm/drm_managed.h>
 #include <drm/ferry_drm.h>
 
 #include "ferry_bar.h"
@@ -134,6 +138,34 @@ static const struct drm_driver *ferry_drv_choose(struct pci_dev *pdev, bool disp
 	return ERR_PTR(-EINVAL);
 }
 
+/* Number of DRM devices that are not released; the release runs code of this module. */
+static atomic_t ferry_drv_devices = ATOMIC_INIT(0);
+
+static void ferry_drv_release(struct drm_device *drm, void *unused)
+{
+	if (atomic_dec_and_test(&ferry_drv_devices))
+		wake_up_var(&ferry_drv_devices);
+}
+
+/* Allocate a device, and count it until it is released: drmm releases last what was added first. */
+static struct ferry_device *ferry_drv_alloc(struct pci_dev *pdev, const struct drm_driver *driver)
+{
+	struct ferry_device *ferry;
+	int ret;
+
+	ferry = devm_drm_dev_alloc(&pdev->dev, driver, struct ferry_device, drm);
+	if (IS_ERR(ferry))
+		return ferry;
+
+	atomic_inc(&ferry_drv_devices);
+	ret = drmm_add_action_or_reset(&ferry->drm, ferry_drv_release, NULL);
+	if (ret)
+		return ERR_PTR(ret);
+
+	pci_set_drvdata(pdev, ferry);
+	return ferry;
+}
+
 /* Initialize what does not need access to the BAR. */
 static int ferry_drv_init_parts(struct ferry_device *ferry, bool host_memory)
 {
@@ -196,10 +228,9 @@ static int ferry_drv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		return ret;
 
-	ferry = devm_drm_dev_alloc(&pdev->dev, driver, struct ferry_device, drm);
+	ferry = ferry_drv_alloc(pdev, driver);
 	if (IS_ERR(ferry))
 		return PTR_ERR(ferry);
-	pci_set_drvdata(pdev, ferry);
 
 	if (display) {
 		ret = ferry_kms_probe(ferry);
@@ -321,9 +352,21 @@ static int __init ferry_drv_init(void)
 }
 module_init(ferry_drv_init);
 
+/*
+ * The kernel calls this when the last reference to the module was dropped, and frees its code
+ * when this returns. Two kinds of tasks can still be about to execute the code:
+ *
+ * - fbdev emulation drops its reference before that to the framebuffer, whose release can release
+ *   a DRM device that is unbound. So wait until all devices are released.
+ * - a task that has dropped a reference itself, as by fput() in a page fault or at the end of a
+ *   job, or that has released the last device, and was preempted before it returned from this
+ *   module. synchronize_rcu() does not wait for preempted tasks, synchronize_rcu_tasks() does.
+ */
 static void __exit ferry_drv_exit(void)
 {
 	pci_unregister_driver(&ferry_drv_pci_driver);
+	wait_var_event(&ferry_drv_devices, !atomic_read(&ferry_drv_devices));
+	synchronize_rcu_tasks();
 }
 module_exit(ferry_drv_exit);
 

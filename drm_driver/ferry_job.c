@@ -79,7 +79,10 @@ static void ferry_job_release(struct dma_fence *fence)
 
 	static_assert(offsetof(struct ferry_job, fence) == 0);
 	kvfree_rcu(job, fence.rcu);
-	/* Until here the fence's ops, which are in this module, could be called. */
+	/*
+	 * Until here the fence's ops, which are in this module, could be called. From here to the
+	 * end of this function ferry_drv_exit() keeps the code.
+	 */
 	module_put(THIS_MODULE);
 }
 

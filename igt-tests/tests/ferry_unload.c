@@ -12,6 +12,7 @@
  * goes on, and the kernel reports a page fault.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -27,6 +28,7 @@ IGT_TEST_DESCRIPTION("The module is unloaded as soon as nothing refers to it, "
 
 #define CPU 1
 #define LIMIT "/sys/module/ferry/parameters/system_memory"
+#define PREEMPT "/sys/kernel/debug/sched/preempt"
 
 /**
  * struct task - a thread on CPU 1
@@ -119,6 +121,26 @@ static int access_from_kernel(const struct task *task)
 	return write(task->file, task->map, 1) < 0 ? errno : 0;
 }
 
+static int close_file(const struct task *task)
+{
+	return close(task->file) ? errno : 0;
+}
+
+static void require_preemption(void)
+{
+	char modes[64] = "";
+	int file = open(PREEMPT, O_RDONLY | O_CLOEXEC);
+
+	if (file >= 0) {
+		igt_assert_lt(0, read(file, modes, sizeof(modes) - 1));
+		close(file);
+	}
+	igt_require_f(
+		strstr(modes, "(full)"),
+		"the kernel preempts no kernel code: boot with preempt=full: "
+		"vm/run --append preempt=full\n");
+}
+
 /* Unload the module, however long it is in use. Return how long that took. */
 static unsigned int unload(void)
 {
@@ -148,6 +170,12 @@ static int begin_unload(int fd)
 	igt_ferry_module_load("");
 	igt_ferry_module_unbind_consoles();
 	return igt_ferry_module_open();
+}
+
+/* The kernel delays a thread without preempting it. */
+static unsigned int delay_ms(void)
+{
+	return 200 + 2 * unload_ms < 3000 ? 200 + 2 * unload_ms : 3000;
 }
 
 /*
@@ -223,11 +251,113 @@ static void test_fault_waits(int fd)
 	errno = 0;
 }
 
+/**
+ * SUBTEST: fault-preempted
+ * Description: A page fault that was preempted after it has dropped its reference to the file returns to code that still exists
+ */
+static void test_fault_preempted(int fd)
+{
+	struct task fault = { .run = access_from_kernel };
+	struct task taker = { .run = hog };
+	int pipes[2];
+
+	require_preemption();
+	fd = begin_unload(fd);
+	igt_assert_eq(pipe2(pipes, O_CLOEXEC), 0);
+	fault.map = map_without_memory(fd);
+	fault.file = pipes[1];
+	task_start(&fault, true);
+	task_start(&taker, false);
+	igt_ferry_break_delay("fput", delay_ms(), fault.tid, 1);
+
+	/* the fault waits 100 ms for memory, and then drops its reference to the file */
+	fault.go = true;
+	wait_state(&fault, 'D');
+	wait_state(&fault, 'R');
+	taker.go = true;
+	unmap_without_memory(fault.map);
+	close(fd);
+	unload();
+	pthread_join(fault.thread, NULL);
+	pthread_join(taker.thread, NULL);
+	igt_ferry_break_unload();
+	igt_assert_eq(fault.err, EFAULT);
+	close(pipes[0]);
+	close(pipes[1]);
+	load_again();
+	errno = 0;
+}
+
+static int open_framebuffer(void)
+{
+	char path[PATH_MAX], name[32];
+
+	for (int i = 0; i < 8; i++) {
+		int file;
+
+		snprintf(path, sizeof(path), "/sys/class/graphics/fb%d/name",
+			 i);
+		file = open(path, O_RDONLY | O_CLOEXEC);
+		if (file < 0)
+			continue;
+		memset(name, 0, sizeof(name));
+		igt_assert_lt(0, read(file, name, sizeof(name) - 1));
+		close(file);
+		if (strncmp(name, "ferry", 5))
+			continue;
+		snprintf(path, sizeof(path), "/dev/fb%d", i);
+		return open(path, O_RDWR | O_CLOEXEC);
+	}
+	return -1;
+}
+
+/**
+ * SUBTEST: framebuffer-closed
+ * Description: The last close of /dev/fb0 of an unbound device releases the
+ * device before the module's code is freed
+ */
+static void test_framebuffer_closed(int fd)
+{
+	struct task closer = { .run = close_file };
+	struct task taker = { .run = hog };
+
+	fd = begin_unload(fd);
+	close(fd);
+	closer.file = open_framebuffer();
+	igt_require_f(
+		closer.file >= 0,
+		"no framebuffer device of ferry: vm/run --device bochs-display\n");
+	igt_ferry_module_must_unbind();
+	task_start(&closer, true);
+	task_start(&taker, false);
+	/* fbdev emulation drops the reference to the module before that to the framebuffer */
+	igt_ferry_break_delay("module_put", delay_ms(), closer.tid, 1);
+
+	closer.go = true;
+	wait_state(&closer, 'R');
+	taker.go = true;
+	unload();
+	pthread_join(closer.thread, NULL);
+	pthread_join(taker.thread, NULL);
+	igt_ferry_break_unload();
+	igt_assert_eq(closer.err, 0);
+	load_again();
+	errno = 0;
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "fault-waits",
 	  "A page fault that waits without mmap_lock keeps the module, although its "
 	  "mapping is gone and its file is closed",
 	  test_fault_waits },
+	{ "fault-preempted",
+	  "A page fault that was preempted after it has dropped its reference to "
+	  "the file returns to code that still exists",
+	  test_fault_preempted },
+	{ "framebuffer-closed",
+	  "The last close of /dev/fb0 of an unbound device releases the device "
+	  "before the module's code is freed",
+	  test_framebuffer_closed },
 	{}
 };
 
