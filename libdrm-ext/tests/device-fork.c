@@ -11,6 +11,16 @@
 
 #include "check.h"
 
+/*
+ * The allocator of AddressSanitizer in GCC 12 does nothing at fork(): if another thread was
+ * allocating memory, the child waits for a lock for ever.
+ */
+#ifdef __SANITIZE_ADDRESS__
+#define WITH_ASAN true
+#else
+#define WITH_ASAN false
+#endif
+
 static struct ferry_device *dev;
 static void *mapping;
 
@@ -175,7 +185,8 @@ int main(void)
 	RUN(parent_keeps_its_bo);
 	RUN(calls_in_a_child_are_refused);
 	RUN(child_opens_again);
-	RUN(fork_beside_an_opening_thread);
+	if (!WITH_ASAN)
+		RUN(fork_beside_an_opening_thread);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);
 	return 0;
