@@ -17,7 +17,7 @@ pci=
 rounds=12
 bin=$(dirname "$0")
 kmod=$bin
-rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate evict cycle display copy"
+rows="touch-aperture touch-4k touch-system remap-after-move cost-per-page migrate evict cycle share display copy"
 while getopts p:r:b:k:R: opt; do
 	case $opt in
 	p) pci=$OPTARG ;;
@@ -187,6 +187,24 @@ skip_display() { # subject, reason
 	done
 }
 
+# Export, import, map and read: subject, node of the exporter, node of the importer
+share() {
+	wants share || return
+	memtype=
+	sample share "$1" $touch_size "$bin/bench-share" "$1" "$2" "$3" $touch_size
+}
+
+# Programs that use the library: node
+library_rows() {
+	memtype=
+	wants cycle && for size in $cycle_sizes; do
+		sample bo-cycle ferry-library "$size" "$bin/bench-library" cycle "$1" "$size"
+	done
+	wants copy || return
+	memtype=$(effective_memtype)
+	sample copy-to-aperture ferry-library $((1 << 20)) "$bin/bench-library" copy "$1" $((1 << 20))
+}
+
 skip_all() { # subject, reason
 	for row in touch-aperture touch-4k remap-after-move; do
 		wants $row && skip $row "$1" $touch_size "$2"
@@ -194,6 +212,7 @@ skip_all() { # subject, reason
 	wants migrate && skip_migrate "$1" "$2"
 	skip_cycle "$1" "$2"
 	skip_display "$1" "$2"
+	wants share && skip share "$1" $touch_size "$2"
 }
 
 with_ferry() {
@@ -220,6 +239,12 @@ with_ferry() {
 	cycle ferry "$path"
 	cycle ferry-aperture "$path"
 	display ferry "$(node card)"
+	share ferry "$path" "$path"
+	share ferry-aperture "$path" "$path"
+	if wants share && vgem=$(vgem_node); then
+		share ferry-vgem "$vgem" "$path"
+	fi
+	library_rows "$path"
 	! wants evict || evict_rows "$path"
 }
 
@@ -307,6 +332,16 @@ touch_system_peers() {
 	fi
 }
 
+# The peer of share; it needs no device.
+share_peers() {
+	wants share || return
+	if vgem=$(vgem_node); then
+		share vgem "$vgem" "$vgem"
+	else
+		skip share vgem $touch_size "there is no vgem"
+	fi
+}
+
 # Peers of bo-cycle; they need no device.
 cycle_peers() {
 	wants cycle || return
@@ -330,6 +365,7 @@ without_driver() {
 	wants display && for mode in $display_modes; do
 		sample flip draw 0 "$bin/bench-frames" draw draw - "$mode"
 	done
+	share_peers
 	wants migrate || wants copy || return
 	if ! insmod "$kmod/ferry_bench.ko" pci="$pci" bar="$bar" 2>"$tmp/err"; then
 		skip_migrate memcpy "$(tail -n 1 "$tmp/err")"

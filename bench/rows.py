@@ -79,12 +79,16 @@ ROWS = {
     "scroll": Row(
         "display", "processor time of a line on the text console, of 1000", "ms", "",
         ("bochs",)),
+    "share": Row(
+        "share",
+        "export of a buffer of 32 MiB that was written to, import, mmap(), first read of each page",
+        "ms", "", ("vgem",)),
     "copy-to-aperture": Row(
         "copy", "ways of the kernel to copy 1 MiB to the BAR, by the addresses of both sides",
-        "MiB/s", "memcpy-apart", ("memcpy_io-apart",)),
+        "MiB/s", "memcpy-apart", ("memcpy_io-apart", "words-apart")),
     "copy-to-system": Row(
         "copy", "ways of the kernel to copy 1 MiB from the BAR", "MiB/s", "memcpy-apart",
-        ("memcpy_io-apart",)),
+        ("memcpy_io-apart", "words-apart")),
     "clear": Row(
         "copy", "ways of the kernel to clear 1 MiB of the BAR", "MiB/s", "clear-plain",
         ("clear-words",)),
@@ -97,6 +101,8 @@ SUBJECTS = {
     "ferry-populate": "a BO of ferry, mapped with DRM_FERRY_MMAP_POPULATE",
     "ferry-own": "processor time of the thread that calls the ioctl",
     "ferry-aperture": "a BO of ferry in the aperture",
+    "ferry-library": "a BO of libdrm_ferry, with its cache; copies: ferry_bo_write() or ferry_bo_read()",
+    "ferry-vgem": "a dumb buffer of the vgem driver, imported by ferry",
     "both-moves": "a move of the same BO to the aperture and one to system memory, without eviction",
     "copy": "the same move without an out-sync",
     "fresh": "memcpy with the allocation or the freeing of the system pages, in the kernel",
