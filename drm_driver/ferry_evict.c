@@ -268,6 +268,7 @@ bool ferry_evict_final(struct ferry_device *ferry)
 	ferry_evict_drop_pins(ferry);
 	return ferry_evict_finish(ferry, FERRY_EVICT_SAVE_ALL);
 }
+EXPORT_SYMBOL_IF_KUNIT(ferry_evict_final);
 
 /**
  * ferry_evict_restore - move aperture-only BOs back to the aperture
