@@ -39,8 +39,10 @@ MODULE_PARM_DESC(dumb_placement,
  * reads of cached memory. Uncached reads over a PCI bus take more than 100 times as long.
  */
 #define FERRY_DUMB_SLOW		16
-#define FERRY_DUMB_READ		SZ_16K
+#define FERRY_DUMB_READ		SZ_4K
+/* Rounds of a measurement, and how many more there are while the aperture seems to be slow */
 #define FERRY_DUMB_ROUNDS	5
+#define FERRY_DUMB_MORE_ROUNDS	50
 
 /**
  * ferry_dumb_choose - read the parameter for the placement of dumb buffers
@@ -67,7 +69,8 @@ int ferry_dumb_choose(struct ferry_device *ferry)
  * ferry_dumb_measure - measure how fast the CPU reads the aperture, and choose a placement
  * @ferry: the device, with its aperture mapped
  *
- * The fastest round counts: others include interrupts and other processes.
+ * The fastest round counts: others include interrupts and other processes. On a virtual machine
+ * whose host is busy these can be many.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -85,7 +88,10 @@ int ferry_dumb_measure(struct ferry_device *ferry)
 
 	dumb->aperture_ns = U64_MAX;
 	dumb->system_ns = U64_MAX;
-	for (i = 0; i < FERRY_DUMB_ROUNDS; i++) {
+	for (i = 0; i < FERRY_DUMB_ROUNDS + FERRY_DUMB_MORE_ROUNDS; i++) {
+		if (i >= FERRY_DUMB_ROUNDS && !ferry_dumb_is_slow(dumb))
+			break;
+
 		start = ktime_get_ns();
 		memcpy_fromio(to, ferry_bar_vaddr(&ferry->bar, 0), size);
 		dumb->aperture_ns = min(dumb->aperture_ns, ktime_get_ns() - start);

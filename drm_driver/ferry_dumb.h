@@ -19,9 +19,9 @@ struct ferry_dumb {
 	bool auto_placement;
 	/** @system: dumb buffers stay in system memory, and are copied to the screen */
 	bool system;
-	/** @system_ns: time to read 16 KiB of cached system memory, in ns */
+	/** @system_ns: time to read 4 KiB of cached system memory, in ns */
 	u64 system_ns;
-	/** @aperture_ns: time to read 16 KiB of the aperture, in ns */
+	/** @aperture_ns: time to read 4 KiB of the aperture, in ns */
 	u64 aperture_ns;
 };
 
