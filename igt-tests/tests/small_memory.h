@@ -15,6 +15,7 @@
 #include "igt_aux.h"
 
 #include "igt_ferry.h"
+#include "igt_ferry_module.h"
 
 /* Do not fill the memory of a large machine: that takes long and disturbs other processes. */
 #define SMALL_KIB (1024 * 1024)
@@ -65,13 +66,8 @@ static char old_limit[16];
 
 static inline void restore_limit(int sig)
 {
-	int file = open(LIMIT, O_WRONLY | O_CLOEXEC);
-
 	(void)sig;
-	if (file >= 0 && write(file, old_limit, strlen(old_limit)) < 0)
-		errno = 0;
-	if (file >= 0)
-		close(file);
+	igt_ferry_write_file(LIMIT, old_limit);
 }
 
 /* Set the percent of all memory that BOs may hold, until the end of the program. */
@@ -88,6 +84,24 @@ static inline void set_limit(unsigned int percent)
 	snprintf(text, sizeof(text), "%u", percent);
 	igt_assert_eq(pwrite(file, text, strlen(text), 0), strlen(text));
 	close(file);
+}
+
+#define PAGE_LISTS "/proc/sys/vm/percpu_pagelist_high_fraction"
+
+static inline void restore_page_lists(int sig)
+{
+	(void)sig;
+	igt_ferry_write_file(PAGE_LISTS, "0");
+}
+
+/*
+ * Keep the page allocator's lists per CPU short until the end of the program: by default they grow
+ * to an eighth of memory, do not shrink while the CPU is idle, and do not count as available.
+ */
+static inline void limit_page_lists(void)
+{
+	igt_install_exit_handler(restore_page_lists);
+	igt_ferry_must_write_file(PAGE_LISTS, "1000000");
 }
 
 /*
