@@ -13,6 +13,7 @@
  *
  * The first cycle counts the page faults, and its figure does not count.
  */
+#include "buffers.h"
 #include "common.h"
 
 #include <drm.h>
@@ -32,59 +33,25 @@ struct cycle {
 	uint32_t placement;
 };
 
-static void create_ferry(const struct cycle *cycle, uint32_t *handle,
-			 uint64_t *offset)
-{
-	struct drm_ferry_bo_create create = {
-		.size = cycle->size,
-		.allowed_placements = APERTURE | SYSTEM,
-		.placement = cycle->placement,
-	};
-	struct drm_ferry_bo_mmap_offset map = { 0 };
-
-	if (drmIoctl(cycle->fd, DRM_IOCTL_FERRY_BO_CREATE, &create))
-		die("cannot create a BO of %zu bytes", cycle->size);
-	map.handle = create.handle;
-	if (drmIoctl(cycle->fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &map))
-		die("cannot get the BO's offset");
-	*handle = create.handle;
-	*offset = map.offset;
-}
-
-static void create_dumb(const struct cycle *cycle, uint32_t *handle,
-			uint64_t *offset)
-{
-	struct drm_mode_create_dumb create = {
-		.width = PAGE / 4,
-		.height = cycle->size / PAGE,
-		.bpp = 32,
-	};
-	struct drm_mode_map_dumb map = { 0 };
-
-	if (drmIoctl(cycle->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
-		die("cannot create a dumb buffer of %zu bytes", cycle->size);
-	map.handle = create.handle;
-	if (drmIoctl(cycle->fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
-		die("cannot get the offset of the dumb buffer");
-	*handle = create.handle;
-	*offset = map.offset;
-}
-
 static void run(const struct cycle *cycle)
 {
-	int flags = cycle->fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	struct drm_gem_close close = { 0 };
-	uint64_t offset = 0;
 	volatile uint8_t *p;
 
-	if (cycle->is_ferry)
-		create_ferry(cycle, &close.handle, &offset);
-	else if (cycle->fd >= 0)
-		create_dumb(cycle, &close.handle, &offset);
-	p = mmap(NULL, cycle->size, PROT_READ | PROT_WRITE, flags, cycle->fd,
-		 offset);
-	if (p == MAP_FAILED)
-		die("cannot map %zu bytes", cycle->size);
+	if (cycle->fd < 0) {
+		p = mmap(NULL, cycle->size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			die("cannot map %zu bytes", cycle->size);
+	} else {
+		close.handle =
+			cycle->is_ferry ?
+				buffer_create_ferry(cycle->fd, cycle->size,
+						    cycle->placement) :
+				buffer_create_dumb(cycle->fd, cycle->size);
+		p = buffer_map(cycle->fd, close.handle, cycle->size,
+			       cycle->is_ferry);
+	}
 	for (size_t i = 0; i < cycle->size; i += PAGE)
 		p[i] = 1;
 	munmap((void *)p, cycle->size);

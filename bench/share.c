@@ -13,58 +13,15 @@
  *
  * The first cycle counts the page faults, and its figure does not count.
  */
+#include "buffers.h"
 #include "common.h"
 
-#include <drm.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <xf86drm.h>
 
 #define CYCLES 5
-
-static uint32_t create_ferry(int fd, size_t size, uint32_t placement)
-{
-	struct drm_ferry_bo_create create = {
-		.size = size,
-		.allowed_placements = APERTURE | SYSTEM,
-		.placement = placement,
-	};
-
-	if (drmIoctl(fd, DRM_IOCTL_FERRY_BO_CREATE, &create))
-		die("cannot create a BO of %zu bytes", size);
-	return create.handle;
-}
-
-static uint32_t create_dumb(int fd, size_t size)
-{
-	struct drm_mode_create_dumb create = {
-		.width = PAGE / 4,
-		.height = size / PAGE,
-		.bpp = 32,
-	};
-
-	if (drmIoctl(fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
-		die("cannot create a dumb buffer of %zu bytes", size);
-	return create.handle;
-}
-
-static uint8_t *map(int fd, uint32_t handle, size_t size, bool is_ferry)
-{
-	struct drm_ferry_bo_mmap_offset bo = { .handle = handle };
-	struct drm_mode_map_dumb dumb = { .handle = handle };
-	void *p;
-
-	if (is_ferry && drmIoctl(fd, DRM_IOCTL_FERRY_BO_MMAP_OFFSET, &bo))
-		die("cannot get the BO's offset");
-	if (!is_ferry && drmIoctl(fd, DRM_IOCTL_MODE_MAP_DUMB, &dumb))
-		die("cannot get the offset of the dumb buffer");
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		 is_ferry ? bo.offset : dumb.offset);
-	if (p == MAP_FAILED)
-		die("cannot map %zu bytes", size);
-	return p;
-}
 
 /* The time includes neither the removal of the mapping nor the end of the import. */
 static uint64_t run(int exporter, uint32_t handle, int importer, size_t size,
@@ -80,7 +37,7 @@ static uint64_t run(int exporter, uint32_t handle, int importer, size_t size,
 		die("cannot export the buffer");
 	if (drmPrimeFDToHandle(importer, dmabuf, &close_it.handle))
 		die("cannot import the buffer");
-	p = map(importer, close_it.handle, size, is_ferry);
+	p = buffer_map(importer, close_it.handle, size, is_ferry);
 	for (size_t i = 0; i < size; i += PAGE)
 		(void)p[i];
 	ns = now_ns() - ns;
@@ -115,12 +72,12 @@ int main(int argc, char **argv)
 	if (exporter < 0 || importer < 0)
 		die("cannot open %s and %s", argv[2], argv[3]);
 	if (of_ferry)
-		handle = create_ferry(
+		handle = buffer_create_ferry(
 			exporter, size,
 			strcmp(argv[1], "ferry-aperture") ? SYSTEM : APERTURE);
 	else
-		handle = create_dumb(exporter, size);
-	p = map(exporter, handle, size, of_ferry);
+		handle = buffer_create_dumb(exporter, size);
+	p = buffer_map(exporter, handle, size, of_ferry);
 	for (size_t i = 0; i < size; i += PAGE)
 		p[i] = 1;
 	munmap(p, size);
