@@ -6,7 +6,7 @@
  * task still has to return to its code
  *
  * Each subtest stops a thread on CPU 1 in code of ferry, or in a function that
- * ferry has called: another thread with a real-time priority takes the CPU.
+ * ferry has called: the thread has the policy SCHED_IDLE, and another one takes the CPU.
  * Meanwhile the main thread drops the last reference and unloads the module. If
  * the module's code is freed then, the thread executes freed memory when it
  * goes on, and the kernel reports a page fault.
@@ -178,15 +178,20 @@ static unsigned int delay_ms(void)
 	return 200 + 2 * unload_ms < 3000 ? 200 + 2 * unload_ms : 3000;
 }
 
+/* Bytes of system memory that BOs may have while system_memory is 1 */
+static size_t limit_bytes(void)
+{
+	return (igt_ferry_field("/proc/meminfo", "MemTotal") << 10) / 100 &
+	       -PAGE;
+}
+
 /*
  * A BO without pages, for which there is no memory as long as another BO has
  * its pages. The device is unbound, so that unloading the module is quick.
  */
 static void *map_without_memory(int fd)
 {
-	const size_t limit =
-		(igt_ferry_field("/proc/meminfo", "MemTotal") << 10) / 100 &
-		-PAGE;
+	const size_t limit = limit_bytes();
 	const size_t first = limit / 4 * 3 & -PAGE, second = limit / 2 & -PAGE;
 	uint32_t handle;
 	void *map;
@@ -204,11 +209,7 @@ static void *map_without_memory(int fd)
 
 static void unmap_without_memory(const void *map)
 {
-	const size_t limit =
-		(igt_ferry_field("/proc/meminfo", "MemTotal") << 10) / 100 &
-		-PAGE;
-
-	igt_assert_eq(munmap((void *)map, limit / 2 & -PAGE), 0);
+	igt_assert_eq(munmap((void *)map, limit_bytes() / 2 & -PAGE), 0);
 }
 
 static void load_again(void)
@@ -218,37 +219,66 @@ static void load_again(void)
 }
 
 /**
+ * struct race - a page fault in kernel mode that lacks memory, and a thread that takes its CPU
+ * @fault: the fault
+ * @taker: the other thread
+ * @fd: file of the mapping
+ * @pipes: pipe that the mapping is written to
+ */
+struct race {
+	struct task fault;
+	struct task taker;
+	int fd;
+	int pipes[2];
+};
+
+static void race_begin(struct race *race, int fd)
+{
+	race->fault.run = access_from_kernel;
+	race->taker.run = hog;
+	race->fd = begin_unload(fd);
+	igt_assert_eq(pipe2(race->pipes, O_CLOEXEC), 0);
+	race->fault.map = map_without_memory(race->fd);
+	race->fault.file = race->pipes[1];
+	task_start(&race->fault, true);
+	task_start(&race->taker, false);
+}
+
+/* Drop the last references to the module, and unload it while the fault does not run. */
+static void race_unload(struct race *race)
+{
+	race->taker.go = true;
+	unmap_without_memory(race->fault.map);
+	close(race->fd);
+	unload();
+	pthread_join(race->fault.thread, NULL);
+	pthread_join(race->taker.thread, NULL);
+}
+
+static void race_end(struct race *race)
+{
+	igt_assert_eq(race->fault.err, EFAULT);
+	close(race->pipes[0]);
+	close(race->pipes[1]);
+	load_again();
+	errno = 0;
+}
+
+/**
  * SUBTEST: fault-waits
  * Description: A page fault that waits without mmap_lock keeps the module,
  * although its mapping is gone and its file is closed
  */
 static void test_fault_waits(int fd)
 {
-	struct task fault = { .run = access_from_kernel };
-	struct task taker = { .run = hog };
-	int pipes[2];
+	struct race race = {};
 
-	fd = begin_unload(fd);
-	igt_assert_eq(pipe2(pipes, O_CLOEXEC), 0);
-	fault.map = map_without_memory(fd);
-	fault.file = pipes[1];
-	task_start(&fault, true);
-	task_start(&taker, false);
-
+	race_begin(&race, fd);
 	/* the fault waits 100 ms for memory */
-	fault.go = true;
-	wait_state(&fault, 'D');
-	taker.go = true;
-	unmap_without_memory(fault.map);
-	close(fd);
-	unload();
-	pthread_join(fault.thread, NULL);
-	pthread_join(taker.thread, NULL);
-	igt_assert_eq(fault.err, EFAULT);
-	close(pipes[0]);
-	close(pipes[1]);
-	load_again();
-	errno = 0;
+	race.fault.go = true;
+	wait_state(&race.fault, 'D');
+	race_unload(&race);
+	race_end(&race);
 }
 
 /**
@@ -257,35 +287,18 @@ static void test_fault_waits(int fd)
  */
 static void test_fault_preempted(int fd)
 {
-	struct task fault = { .run = access_from_kernel };
-	struct task taker = { .run = hog };
-	int pipes[2];
+	struct race race = {};
 
 	require_preemption();
-	fd = begin_unload(fd);
-	igt_assert_eq(pipe2(pipes, O_CLOEXEC), 0);
-	fault.map = map_without_memory(fd);
-	fault.file = pipes[1];
-	task_start(&fault, true);
-	task_start(&taker, false);
-	igt_ferry_break_delay("fput", delay_ms(), fault.tid, 1);
-
+	race_begin(&race, fd);
+	igt_ferry_break_delay("fput", delay_ms(), race.fault.tid, 1);
 	/* the fault waits 100 ms for memory, and then drops its reference to the file */
-	fault.go = true;
-	wait_state(&fault, 'D');
-	wait_state(&fault, 'R');
-	taker.go = true;
-	unmap_without_memory(fault.map);
-	close(fd);
-	unload();
-	pthread_join(fault.thread, NULL);
-	pthread_join(taker.thread, NULL);
+	race.fault.go = true;
+	wait_state(&race.fault, 'D');
+	wait_state(&race.fault, 'R');
+	race_unload(&race);
 	igt_ferry_break_unload();
-	igt_assert_eq(fault.err, EFAULT);
-	close(pipes[0]);
-	close(pipes[1]);
-	load_again();
-	errno = 0;
+	race_end(&race);
 }
 
 static int open_framebuffer(void)
