@@ -255,6 +255,42 @@ void igt_ferry_module_start_over(void)
 }
 
 /**
+ * igt_ferry_module_reload - load the module again with other parameters
+ * @fd: a file of the device, which is closed
+ * @options: the parameters
+ *
+ * Return: a file of the device.
+ */
+int igt_ferry_module_reload(int fd, const char *options)
+{
+	close(fd);
+	igt_ferry_module_unload();
+	igt_ferry_module_load(options);
+	return igt_ferry_module_open();
+}
+
+/**
+ * igt_ferry_module_check_refused - check that a parameter keeps the device from being bound
+ * @fd: a file of the device, which is closed
+ * @options: the parameter, with a value that the driver refuses
+ * @message: what the kernel log must say
+ */
+void igt_ferry_module_check_refused(int fd, const char *options,
+				    const char *message)
+{
+	int kmsg;
+
+	close(fd);
+	igt_ferry_module_unload();
+	kmsg = igt_ferry_kmsg_open();
+	igt_ferry_module_load(options);
+	igt_assert(!igt_ferry_module_is_bound());
+	igt_assert(igt_ferry_kmsg_has(kmsg, message));
+	close(kmsg);
+	igt_ferry_module_start_over();
+}
+
+/**
  * igt_ferry_module_cycles - number of times that a test unbinds and rebinds the device
  * @usual: the number, unless FERRY_CYCLES is set in the environment
  */

@@ -36,6 +36,9 @@ void igt_ferry_module_load(const char *options);
 void igt_ferry_module_restore(void);
 void igt_ferry_module_run_tests(int fd, const struct igt_ferry_test *tests);
 void igt_ferry_module_start_over(void);
+int igt_ferry_module_reload(int fd, const char *options);
+void igt_ferry_module_check_refused(int fd, const char *options,
+				    const char *message);
 unsigned int igt_ferry_module_cycles(unsigned int usual);
 void igt_ferry_module_memory(long *available, long *slab);
 

@@ -113,14 +113,6 @@ static void check_shown(int fd, bool system)
 	errno = 0;
 }
 
-static int reload(int fd, const char *options)
-{
-	close(fd);
-	igt_ferry_module_unload();
-	igt_ferry_module_load(options);
-	return igt_ferry_module_open();
-}
-
 /* Bind the device while each of its reads of the aperture takes @ms longer. */
 static int bind_slow(int fd, unsigned int ms)
 {
@@ -141,7 +133,7 @@ static void test_measured(int fd)
 	struct state state;
 	bool slow;
 
-	fd = reload(fd, "");
+	fd = igt_ferry_module_reload(fd, "");
 	get_state(fd, &state);
 	slow = state.aperture_ns > SLOW * state.system_ns;
 	igt_assert(!strcmp(state.chosen_by, "measurement"));
@@ -179,14 +171,14 @@ static void test_parameter(int fd)
 {
 	struct state state;
 
-	fd = reload(fd, "dumb_placement=system");
+	fd = igt_ferry_module_reload(fd, "dumb_placement=system");
 	get_state(fd, &state);
 	igt_assert(!strcmp(state.chosen_by, "parameter"));
 	igt_assert(!strcmp(state.placement, "system"));
 	igt_assert_eq_u64(state.shadow, 0);
 	check_shown(fd, true);
 
-	fd = reload(fd, "dumb_placement=aperture");
+	fd = igt_ferry_module_reload(fd, "dumb_placement=aperture");
 	fd = bind_slow(fd, 20);
 	get_state(fd, &state);
 	igt_assert(!strcmp(state.chosen_by, "parameter"));
@@ -203,18 +195,9 @@ static void test_parameter(int fd)
  */
 static void test_parameter_invalid(int fd)
 {
-	int kmsg;
-
-	close(fd);
-	igt_ferry_module_unload();
-	kmsg = igt_ferry_kmsg_open();
-	igt_ferry_module_load("dumb_placement=vram");
-	igt_assert(!igt_ferry_module_is_bound());
-	igt_assert(igt_ferry_kmsg_has(
-		kmsg,
-		"dumb_placement=vram is none of auto, system and aperture"));
-	close(kmsg);
-	igt_ferry_module_start_over();
+	igt_ferry_module_check_refused(
+		fd, "dumb_placement=vram",
+		"dumb_placement=vram is none of auto, system and aperture");
 }
 
 static const struct igt_ferry_test tests[] = {

@@ -82,14 +82,6 @@ static void test_memory(int fd)
 	close(fd);
 }
 
-/* Load the module with @options. Return a file of the device. */
-static int reload(const char *options)
-{
-	igt_ferry_module_unload();
-	igt_ferry_module_load(options);
-	return igt_ferry_module_open();
-}
-
 /**
  * SUBTEST: parameter
  * Description: render_node= turns the render node on and off, whatever the device is
@@ -98,15 +90,13 @@ static void test_parameter(int fd)
 {
 	int render;
 
-	close(fd);
-	fd = reload("render_node=on");
+	fd = igt_ferry_module_reload(fd, "render_node=on");
 	render = igt_ferry_open_render(fd);
 	igt_assert_f(render >= 0, "no render node with render_node=on\n");
 	use_everything(render);
 	close(render);
-	close(fd);
 
-	fd = reload("render_node=off");
+	fd = igt_ferry_module_reload(fd, "render_node=off");
 	render = igt_ferry_open_render(fd);
 	igt_assert_f(render < 0, "a render node with render_node=off\n");
 	use_everything(fd);
@@ -120,17 +110,9 @@ static void test_parameter(int fd)
  */
 static void test_parameter_invalid(int fd)
 {
-	int kmsg;
-
-	close(fd);
-	igt_ferry_module_unload();
-	kmsg = igt_ferry_kmsg_open();
-	igt_ferry_module_load("render_node=yes");
-	igt_assert(!igt_ferry_module_is_bound());
-	igt_assert(igt_ferry_kmsg_has(
-		kmsg, "render_node=yes is none of auto, on and off"));
-	close(kmsg);
-	igt_ferry_module_start_over();
+	igt_ferry_module_check_refused(
+		fd, "render_node=yes",
+		"render_node=yes is none of auto, on and off");
 }
 
 /* Operations that only the master may perform must fail with EACCES. */
