@@ -19,21 +19,28 @@
 #define FERRY_EVICT_TEST_APERTURE (PAGE_SIZE << FERRY_EVICT_TEST_ORDER)
 #define FERRY_EVICT_TEST_SIZE (FERRY_EVICT_TEST_APERTURE / 4)
 
-/* A pinned BO stays in the aperture: suspend must not go on as if its contents were saved. */
-static void ferry_evict_test_pinned(struct kunit *test)
+/* Create BOs in the aperture. */
+static void ferry_evict_test_create(struct kunit *test, struct ferry_device *ferry,
+				    struct ferry_bo **bo, unsigned int count)
 {
-	struct ferry_device *ferry = ferry_kunit_device_with_memory(test, FERRY_EVICT_TEST_ORDER);
 	struct drm_file *file = ferry_kunit_open(test, ferry);
-	struct ferry_bo *bo[3];
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(bo); i++) {
+	for (i = 0; i < count; i++) {
 		u32 handle = ferry_kunit_create(test, ferry, file, FERRY_EVICT_TEST_SIZE, BOTH,
 						DRM_FERRY_PLACEMENT_APERTURE);
 
 		bo[i] = ferry_kunit_lookup(test, file, handle);
 	}
+}
 
+/* A pinned BO stays in the aperture: suspend must not go on as if its contents were saved. */
+static void ferry_evict_test_pinned(struct kunit *test)
+{
+	struct ferry_device *ferry = ferry_kunit_device_with_memory(test, FERRY_EVICT_TEST_ORDER);
+	struct ferry_bo *bo[3];
+
+	ferry_evict_test_create(test, ferry, bo, ARRAY_SIZE(bo));
 	ferry_kunit_pin(bo[1], true);
 	KUNIT_EXPECT_EQ(test, ferry_evict_all(ferry), -EBUSY);
 	/* the other BOs are saved in any case */
@@ -50,17 +57,10 @@ static void ferry_evict_test_pinned(struct kunit *test)
 static void ferry_evict_test_dontneed(struct kunit *test)
 {
 	struct ferry_device *ferry = ferry_kunit_device_with_memory(test, FERRY_EVICT_TEST_ORDER);
-	struct drm_file *file = ferry_kunit_open(test, ferry);
 	struct ferry_bo *bo[2];
-	unsigned int i;
 	u32 retained;
 
-	for (i = 0; i < ARRAY_SIZE(bo); i++) {
-		u32 handle = ferry_kunit_create(test, ferry, file, FERRY_EVICT_TEST_SIZE, BOTH,
-						DRM_FERRY_PLACEMENT_APERTURE);
-
-		bo[i] = ferry_kunit_lookup(test, file, handle);
-	}
+	ferry_evict_test_create(test, ferry, bo, ARRAY_SIZE(bo));
 	KUNIT_ASSERT_EQ(test, ferry_gem_madvise(bo[0], DRM_FERRY_MADV_DONTNEED,
 						&retained), 0);
 	KUNIT_EXPECT_EQ(test, retained, 1);
@@ -76,17 +76,9 @@ static void ferry_evict_test_dontneed(struct kunit *test)
 static void ferry_evict_test_final_pinned(struct kunit *test)
 {
 	struct ferry_device *ferry = ferry_kunit_device_with_memory(test, FERRY_EVICT_TEST_ORDER);
-	struct drm_file *file = ferry_kunit_open(test, ferry);
 	struct ferry_bo *bo[2];
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(bo); i++) {
-		u32 handle = ferry_kunit_create(test, ferry, file, FERRY_EVICT_TEST_SIZE, BOTH,
-						DRM_FERRY_PLACEMENT_APERTURE);
-
-		bo[i] = ferry_kunit_lookup(test, file, handle);
-	}
-
+	ferry_evict_test_create(test, ferry, bo, ARRAY_SIZE(bo));
 	ferry_kunit_pin(bo[0], true);
 	KUNIT_EXPECT_FALSE(test, ferry_evict_final(ferry));
 	KUNIT_EXPECT_TRUE(test, ferry->bar.closed);
