@@ -65,6 +65,11 @@ int ferry_dumb_choose(struct ferry_device *ferry)
 	return -EINVAL;
 }
 
+static bool ferry_dumb_is_slow(const struct ferry_dumb *dumb)
+{
+	return dumb->aperture_ns > FERRY_DUMB_SLOW * dumb->system_ns;
+}
+
 /**
  * ferry_dumb_measure - measure how fast the CPU reads the aperture, and choose a placement
  * @ferry: the device, with its aperture mapped
@@ -77,8 +82,8 @@ int ferry_dumb_choose(struct ferry_device *ferry)
 int ferry_dumb_measure(struct ferry_device *ferry)
 {
 	struct ferry_dumb *dumb = &ferry->kms->dumb;
-	size_t size = min_t(u64, FERRY_DUMB_READ, ferry->bar.size);
-	void *from = kzalloc(size, GFP_KERNEL), *to = kmalloc(size, GFP_KERNEL);
+	void *from = kzalloc(FERRY_DUMB_READ, GFP_KERNEL);
+	void *to = kmalloc(FERRY_DUMB_READ, GFP_KERNEL);
 	unsigned int i;
 	int ret = -ENOMEM;
 	u64 start;
@@ -93,11 +98,11 @@ int ferry_dumb_measure(struct ferry_device *ferry)
 			break;
 
 		start = ktime_get_ns();
-		memcpy_fromio(to, ferry_bar_vaddr(&ferry->bar, 0), size);
+		memcpy_fromio(to, ferry_bar_vaddr(&ferry->bar, 0), FERRY_DUMB_READ);
 		dumb->aperture_ns = min(dumb->aperture_ns, ktime_get_ns() - start);
 
 		start = ktime_get_ns();
-		memcpy(to, from, size);
+		memcpy(to, from, FERRY_DUMB_READ);
 		dumb->system_ns = min(dumb->system_ns, ktime_get_ns() - start);
 	}
 
@@ -110,17 +115,6 @@ out_free:
 	kfree(to);
 	kfree(from);
 	return ret;
-}
-
-/**
- * ferry_dumb_is_slow - check if programs should not read from the aperture
- * @dumb: what was measured
- *
- * Return: true if the CPU reads the aperture much slower than system memory.
- */
-bool ferry_dumb_is_slow(const struct ferry_dumb *dumb)
-{
-	return dumb->aperture_ns > FERRY_DUMB_SLOW * dumb->system_ns;
 }
 
 /**

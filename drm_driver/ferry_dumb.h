@@ -27,7 +27,6 @@ struct ferry_dumb {
 
 int ferry_dumb_choose(struct ferry_device *ferry);
 int ferry_dumb_measure(struct ferry_device *ferry);
-bool ferry_dumb_is_slow(const struct ferry_dumb *dumb);
 int ferry_dumb_create(struct drm_file *file, struct drm_device *drm,
 		      struct drm_mode_create_dumb *args);
 
