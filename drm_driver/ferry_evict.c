@@ -81,6 +81,9 @@ static int ferry_evict_reserved(struct ferry_bo *bo, enum ferry_evict_discard di
 			return ret;
 	}
 
+	ret = ferry_tt_prepare_drop(bo);
+	if (ret)
+		return ret;
 	if (bo->madv != DRM_FERRY_MADV_WILLNEED)
 		ferry_bo_mark_purged(bo);
 

@@ -117,34 +117,72 @@ struct ttm_tt *ferry_tt_take_kept(struct ferry_bo *bo, u32 page_flags)
 }
 
 /**
- * ferry_tt_create - create the page array of a BO
+ * ferry_tt_create - create the &struct ttm_tt of a BO
  * @tbo: the TTM BO
  * @bo: the BO that embeds @tbo, reserved; or NULL for a ghost BO
  * @page_flags: TTM_TT_FLAG_*
  *
- * Return: the page array, without pages; or NULL if memory is short.
+ * Return: it, without a page array; or NULL if memory is short.
  */
 struct ttm_tt *ferry_tt_create(struct ttm_buffer_object *tbo, struct ferry_bo *bo,
 			       u32 page_flags)
 {
-	enum ttm_caching caching = ttm_cached;
 	struct ferry_tt *tt;
-
-	if (bo && bo->caching == DRM_FERRY_CACHING_WC)
-		caching = ttm_write_combined;
 
 	tt = kvzalloc(struct_size(tt, huge, BITS_TO_LONGS(tbo->base.size / PMD_SIZE)),
 		      GFP_KERNEL);
 	if (!tt)
 		return NULL;
 
-	if (ttm_tt_init(&tt->base, tbo, page_flags, caching, 0)) {
-		kvfree(tt);
-		return NULL;
-	}
+	/* As ttm_tt_init(), which also allocates the array. */
+	tt->base.num_pages = PAGE_ALIGN(tbo->base.size) >> PAGE_SHIFT;
+	tt->base.page_flags = page_flags;
+	tt->base.sg = tbo->sg;
+	tt->base.caching = ttm_cached;
+	if (bo && bo->caching == DRM_FERRY_CACHING_WC)
+		tt->base.caching = ttm_write_combined;
 
-	ferry_tt_count_array(tbo->bdev, &tt->base, false);
 	return &tt->base;
+}
+
+/**
+ * ferry_tt_create_array - allocate the page array, unless it exists
+ * @ferry: the device
+ * @tt: the &struct ttm_tt
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_tt_create_array(struct ferry_device *ferry, struct ttm_tt *tt)
+{
+	if (tt->pages)
+		return 0;
+
+	tt->pages = kvcalloc(tt->num_pages, sizeof(*tt->pages), GFP_KERNEL);
+	if (!tt->pages)
+		return -ENOMEM;
+
+	ferry_tt_count_array(&ferry->ttm, tt, false);
+	return 0;
+}
+
+/**
+ * ferry_tt_prepare_drop - let TTM drop the backing store of a BO without allocating memory
+ * @bo: the BO, reserved and idle
+ *
+ * TTM creates a &struct ttm_tt, if the BO has none, before it frees the resource.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_tt_prepare_drop(struct ferry_bo *bo)
+{
+	struct ttm_buffer_object *tbo = &bo->base;
+
+	dma_resv_assert_held(tbo->base.resv);
+
+	if (!tbo->ttm)
+		tbo->ttm = ferry_tt_create(tbo, bo, TTM_TT_FLAG_ZERO_ALLOC);
+
+	return tbo->ttm ? 0 : -ENOMEM;
 }
 
 static bool ferry_tt_pages_are_huge(struct page **pages)
@@ -189,9 +227,9 @@ bool ferry_tt_reuse_kept(struct ferry_device *ferry, struct ttm_tt *tt)
 }
 
 /**
- * ferry_tt_populate - allocate the pages of a page array
+ * ferry_tt_populate - allocate the pages of a page array, and the array if it does not exist
  * @ferry: the device
- * @tt: the page array, without kept pages
+ * @tt: the &struct ttm_tt, without kept pages
  * @ctx: TTM's context
  *
  * Also determines which parts one PMD can map, to make page faults cheaper.
@@ -203,6 +241,10 @@ int ferry_tt_populate(struct ferry_device *ferry, struct ttm_tt *tt,
 {
 	pgoff_t i;
 	int ret;
+
+	ret = ferry_tt_create_array(ferry, tt);
+	if (ret)
+		return ret;
 
 	ret = ttm_pool_alloc(&ferry->ttm.pool, tt, ctx);
 	/* set_pages_array_wc() returns -EINVAL if it lacks memory to track the pages */
@@ -254,7 +296,8 @@ void ferry_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt)
 		return;
 	}
 
-	ferry_tt_count_array(ttm, tt, true);
+	if (tt->pages)
+		ferry_tt_count_array(ttm, tt, true);
 	ttm_tt_fini(tt);
 	kvfree(to_ferry_tt(tt));
 }

@@ -48,6 +48,8 @@ unsigned long ferry_tt_array_pages(u64 size);
 struct ttm_tt *ferry_tt_take_kept(struct ferry_bo *bo, u32 page_flags);
 struct ttm_tt *ferry_tt_create(struct ttm_buffer_object *tbo, struct ferry_bo *bo,
 			       u32 page_flags);
+int ferry_tt_create_array(struct ferry_device *ferry, struct ttm_tt *tt);
+int ferry_tt_prepare_drop(struct ferry_bo *bo);
 bool ferry_tt_has_kept(struct ttm_tt *tt);
 bool ferry_tt_reuse_kept(struct ferry_device *ferry, struct ttm_tt *tt);
 int ferry_tt_populate(struct ferry_device *ferry, struct ttm_tt *tt,

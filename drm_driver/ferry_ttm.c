@@ -15,6 +15,7 @@
 #include "ferry_shrinker.h"
 #include "ferry_tt.h"
 #include "ferry_ttm.h"
+#include "ferry_vram_mgr.h"
 
 /**
  * DOC: TTM callbacks
@@ -30,17 +31,32 @@ static struct ttm_tt *ferry_ttm_tt_create(struct ttm_buffer_object *tbo, u32 pag
 	unsigned long pages = ferry_tt_array_pages(tbo->base.size);
 	struct ferry_bo *bo = ferry_bo_from_ttm(tbo);
 	struct ttm_tt *tt;
+	int ret;
 
 	tt = bo ? ferry_tt_take_kept(bo, page_flags) : NULL;
 	if (tt)
 		return tt;
 
-	/* The array itself is 1/512 of the BO's size, and BOs can be as large as all memory. */
-	if (ferry_shrinker_reserve(ferry, pages))
-		return NULL;
-
 	tt = ferry_tt_create(tbo, bo, page_flags);
-	ferry_shrinker_unreserve(ferry, pages);
+	/*
+	 * If this fails, TTM does not try to evict another BO. So the page array of a BO that
+	 * leaves the aperture is allocated with its pages; if its contents are dropped, it needs
+	 * none.
+	 */
+	if (!tt || !bo || ferry_vram_mgr_owns(tbo->resource))
+		return tt;
+
+	/* The array is 1/512 of the BO's size, and BOs can be as large as all memory. */
+	ret = ferry_shrinker_reserve(ferry, pages);
+	if (!ret) {
+		ret = ferry_tt_create_array(ferry, tt);
+		ferry_shrinker_unreserve(ferry, pages);
+	}
+	if (ret) {
+		ferry_tt_destroy(tbo->bdev, tt);
+		return NULL;
+	}
+
 	return tt;
 }
 
@@ -48,17 +64,20 @@ static int ferry_ttm_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 				 struct ttm_operation_ctx *ctx)
 {
 	struct ferry_device *ferry = ttm_to_ferry_device(ttm);
+	unsigned long pages = tt->num_pages;
 	int ret;
 
 	if (ferry_tt_reuse_kept(ferry, tt))
 		return 0;
 
-	ret = ferry_shrinker_reserve(ferry, tt->num_pages);
+	if (!tt->pages)
+		pages += ferry_tt_array_pages((u64)tt->num_pages << PAGE_SHIFT);
+	ret = ferry_shrinker_reserve(ferry, pages);
 	if (ret)
 		return ret;
 
 	ret = ferry_tt_populate(ferry, tt, ctx);
-	ferry_shrinker_unreserve(ferry, tt->num_pages);
+	ferry_shrinker_unreserve(ferry, pages);
 	return ret;
 }
 
@@ -97,8 +116,11 @@ static void ferry_ttm_evict_flags(struct ttm_buffer_object *tbo,
 	if (!bo) {
 		placement->num_placement = 0;
 	} else if (bo->madv != DRM_FERRY_MADV_WILLNEED &&
-		   ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP)) {
-		/* A busy BO is moved: TTM's wait can fail, and then nothing would be dropped. */
+		   ferry_bo_is_idle(bo, DMA_RESV_USAGE_BOOKKEEP) && !ferry_tt_prepare_drop(bo)) {
+		/*
+		 * TTM cannot fail to drop the contents now. A busy BO is moved: TTM's wait can
+		 * fail, and then nothing would be dropped.
+		 */
 		ferry_bo_mark_purged(bo);
 		placement->num_placement = 0;
 	}

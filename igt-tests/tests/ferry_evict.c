@@ -10,6 +10,7 @@
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "small_memory.h"
 
 IGT_TEST_DESCRIPTION(
 	"Evictions: more BOs than fit in the aperture, their contents, and ENOSPC");
@@ -389,6 +390,106 @@ static void test_accessed_while_evicted(int fd)
 	set_fini(&set);
 }
 
+/**
+ * struct starved - three BOs of half of the aperture, while there is no memory for any BO
+ * @first: in the aperture, created there; so it has neither kept pages nor a page array
+ * @second: in the aperture
+ * @bo: in system memory
+ */
+struct starved {
+	struct igt_ferry_bo first, second, bo;
+};
+
+static void starved_begin(struct starved *s, int fd, bool kept)
+{
+	struct igt_ferry_kind created = igt_ferry_movable_kinds[0];
+	const size_t size = (aperture_size(fd) -
+			     igt_ferry_stat(fd, "aperture_unevictable")) /
+				    2 &
+			    -PAGE;
+
+	/* a subtest that failed has left another limit */
+	set_limit(75);
+	created.placement = APERTURE;
+	igt_ferry_bo_init(&s->first, fd, size, &created);
+	igt_ferry_bo_fill(&s->first);
+	igt_ferry_bo_init(&s->second, fd, size,
+			  kept ? &igt_ferry_movable_kinds[0] : &created);
+	igt_ferry_bo_fill(&s->second);
+	ferry_bo_migrate(fd, s->second.handle, APERTURE);
+	igt_ferry_bo_init(&s->bo, fd, size, &igt_ferry_movable_kinds[0]);
+	igt_ferry_bo_fill(&s->bo);
+	igt_assert_eq(ferry_bo_placement(fd, s->first.handle), APERTURE);
+	igt_assert_eq(ferry_bo_placement(fd, s->second.handle), APERTURE);
+	set_limit(0);
+}
+
+/* Check that each BO is where it shall be; @first is purged if it shall be nowhere. */
+static void starved_end(struct starved *s, uint32_t first, uint32_t second,
+			uint32_t bo)
+{
+	int fd = s->bo.fd;
+
+	igt_assert_eq(ferry_bo_placement(fd, s->bo.handle), bo);
+	igt_assert_eq(ferry_bo_placement(fd, s->second.handle), second);
+	if (first)
+		igt_assert_eq(ferry_bo_placement(fd, s->first.handle), first);
+	set_limit(75);
+	if (first)
+		igt_ferry_bo_check(&s->first);
+	igt_ferry_bo_check(&s->second);
+	igt_ferry_bo_check(&s->bo);
+	igt_ferry_bo_fini(&s->first);
+	igt_ferry_bo_fini(&s->second);
+	igt_ferry_bo_fini(&s->bo);
+}
+
+/**
+ * SUBTEST: no-array
+ * Description: If there is no memory for the page array of the BO that is the first to be evicted, the next one is evicted into its kept pages
+ */
+static void test_no_array(int fd)
+{
+	struct starved s;
+
+	starved_begin(&s, fd, true);
+	igt_assert_eq(__ferry_bo_migrate(fd, s.bo.handle, APERTURE), 0);
+	starved_end(&s, APERTURE, SYSTEM, APERTURE);
+}
+
+/**
+ * SUBTEST: no-arrays
+ * Description: If there is no memory for the page array of any BO, a move to the aperture fails with ENOMEM, and all contents stay
+ */
+static void test_no_arrays(int fd)
+{
+	struct starved s;
+
+	starved_begin(&s, fd, false);
+	igt_assert_eq(__ferry_bo_migrate(fd, s.bo.handle, APERTURE), -ENOMEM);
+	starved_end(&s, APERTURE, APERTURE, SYSTEM);
+}
+
+/**
+ * SUBTEST: no-array-purged
+ * Description: An eviction purges a BO that is not needed although there is no memory for a page array; its accesses raise SIGBUS
+ */
+static void test_no_array_purged(int fd)
+{
+	uint64_t purged = igt_ferry_stat(fd, "purged");
+	struct starved s;
+
+	starved_begin(&s, fd, false);
+	igt_assert(
+		ferry_bo_madvise(fd, s.first.handle, DRM_FERRY_MADV_DONTNEED));
+	igt_assert_eq(__ferry_bo_migrate(fd, s.bo.handle, APERTURE), 0);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "purged"), purged + 1);
+	igt_assert(
+		!ferry_bo_madvise(fd, s.first.handle, DRM_FERRY_MADV_WILLNEED));
+	igt_assert_eq(igt_ferry_read_signal(s.first.map), SIGBUS);
+	starved_end(&s, 0, APERTURE, APERTURE);
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "fill-2x",
 	  "BOs of twice the size of the aperture move there in turn and keep their contents",
@@ -420,6 +521,15 @@ static const struct igt_ferry_test tests[] = {
 	{ "accessed-while-evicted",
 	  "A thread reads all BOs through their mappings while they are evicted and moved back",
 	  test_accessed_while_evicted },
+	{ "no-array",
+	  "If there is no memory for the page array of the BO that is the first to be evicted, the next one is evicted into its kept pages",
+	  test_no_array },
+	{ "no-arrays",
+	  "If there is no memory for the page array of any BO, a move to the aperture fails with ENOMEM, and all contents stay",
+	  test_no_arrays },
+	{ "no-array-purged",
+	  "An eviction purges a BO that is not needed although there is no memory for a page array; its accesses raise SIGBUS",
+	  test_no_array_purged },
 	{}
 };
 
