@@ -5,6 +5,7 @@
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
+#include <drm/drm_blend.h>
 #include <drm/drm_color_mgmt.h>
 #include <drm/drm_damage_helper.h>
 #include <drm/drm_drv.h>
@@ -395,6 +396,7 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 {
 	struct drm_device *drm = &ferry->drm;
 	struct ferry_kms *kms = ferry->kms;
+	struct drm_plane *plane;
 	int ret;
 
 	ret = ferry_compose_init(ferry, &kms->compose, FERRY_KMS_MAX_SIZE);
@@ -417,6 +419,13 @@ static int ferry_kms_init_objects(struct ferry_device *ferry)
 	drm_crtc_helper_add(&kms->crtc, &ferry_kms_crtc_helper_funcs);
 	kms->plane.possible_crtcs = drm_crtc_mask(&kms->crtc);
 	kms->cursor.possible_crtcs = drm_crtc_mask(&kms->crtc);
+
+	/* ARGB8888 has colours that are premultiplied by alpha, as clients expect by default. */
+	drm_for_each_plane(plane, drm) {
+		ret = drm_plane_create_blend_mode_property(plane, BIT(DRM_MODE_BLEND_PREMULTI));
+		if (ret)
+			return ret;
+	}
 
 	ret = drm_mode_crtc_set_gamma_size(&kms->crtc, FERRY_COMPOSE_LUT_SIZE);
 	if (ret)

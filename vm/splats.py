@@ -46,6 +46,7 @@ PATTERNS = [
     (r"unregister_netdevice: waiting|ODEBUG:|DEBUG_LOCKS_WARN_ON", "ODEBUG: free active (active state 0) object: 0"),
     (r"Out of memory: Killed|invoked oom-killer", "Out of memory: Killed process 1 (a) total-vm:1kB"),
     (r"\[drm:[^]]*\] \*ERROR\*.*(leak|not clean)|drm_WARN|Memory manager not clean", "[drm:drm_mm_takedown [drm]] *ERROR* Memory manager not clean during takedown."),
+    (r"\bferry\b.*Please fix", "ferry 0000:00:04.0: [drm] [PLANE:35:plane-0] pixel format with alpha exposed but blend mode not setup. Please fix."),
 ]
 
 # Similar lines that report no error.
