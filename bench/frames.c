@@ -8,14 +8,18 @@
  *                                                        pixels is drawn, 0: all of it
  *   bench-frames draw SUBJECT - WIDTHxHEIGHT             the same drawing, in anonymous memory
  *   bench-frames scroll SUBJECT TTY LINES                lines printed to a text console
+ *   bench-frames cursor SUBJECT NODE WIDTHxHEIGHT        moves of a cursor of 64x64 pixels
+ *   bench-frames pacing SUBJECT NODE WIDTHxHEIGHT        two buffers, flipped without drawing
  *
  * For flip and damage a second line has the share of the driver: the frame without the drawing,
- * which is measured in the same buffers.
+ * which is measured in the same buffers. The result of pacing is no processor time: of the
+ * intervals between the events of flips, 95 % differ by less from the period of the mode.
  */
-#include "common.h"
+#include "busy.h"
 
 #include <drm.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -24,6 +28,8 @@
 
 #define FRAMES 60
 #define LINE 80
+#define CURSOR 64
+#define MOVES 200
 
 struct buffer {
 	uint32_t handle;
@@ -40,34 +46,6 @@ struct display {
 	drmModeModeInfo mode;
 	struct buffer buffers[2];
 };
-
-/*
- * Nanoseconds that all tasks have run, on all processors, from /proc/schedstat.
- * The kernel adds up the time of a task when another one gets its processor.
- */
-static uint64_t busy_ns(void)
-{
-	unsigned long long busy = 0, ns;
-	char line[256];
-	int found = 0;
-	FILE *file;
-
-	usleep(1000);
-	file = fopen("/proc/schedstat", "r");
-	if (!file)
-		die("cannot read /proc/schedstat");
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "cpu%*d %*u %*u %*u %*u %*u %*u %llu", &ns) ==
-		    1) {
-			busy += ns;
-			found++;
-		}
-	fclose(file);
-	errno = 0;
-	if (found != sysconf(_SC_NPROCESSORS_ONLN))
-		die("/proc/schedstat has no times");
-	return busy;
-}
 
 /* A pattern that changes with each frame, as a program draws it: from the top to the bottom. */
 static void draw(uint8_t *at, uint32_t pitch, uint32_t width, uint32_t height,
@@ -230,6 +208,82 @@ static void run_display(struct display *display, const char *row,
 		     ((double)whole - drawing) / FRAMES);
 }
 
+static void run_cursor(struct display *display, const char *subject)
+{
+	struct drm_mode_create_dumb create = {
+		.width = CURSOR,
+		.height = CURSOR,
+		.bpp = 32,
+	};
+	struct drm_mode_map_dumb map = { 0 };
+	uint64_t busy = 0;
+	uint32_t *image;
+
+	if (drmIoctl(display->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
+		die("cannot create a dumb buffer");
+	map.handle = create.handle;
+	if (drmIoctl(display->fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
+		die("cannot get the offset of a buffer");
+	image = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     display->fd, map.offset);
+	if (image == MAP_FAILED)
+		die("cannot map a buffer");
+	/* an arrow: a triangle, whose edge is half transparent */
+	for (uint32_t y = 0; y < CURSOR; y++)
+		for (uint32_t x = 0; x <= y; x++)
+			image[y * create.pitch / 4 + x] = x < y ? 0xffffffff :
+								  0x80808080;
+	if (drmModeSetCursor(display->fd, display->crtc, create.handle, CURSOR,
+			     CURSOR))
+		die("cannot show a cursor");
+	for (int pass = 0; pass < 2; pass++) {
+		/* the first pass begins to copy the frame below the cursor */
+		busy = busy_ns();
+		for (int i = 0; i < MOVES; i++)
+			if (drmModeMoveCursor(display->fd, display->crtc,
+					      100 + i, 100 + i / 2))
+				die("cannot move the cursor");
+		busy = busy_ns() - busy;
+	}
+	print_result("cursor", "", subject, CURSOR * CURSOR * 4,
+		     (double)busy / MOVES);
+}
+
+/* What two copies of the pixels of a cursor take. */
+static void run_copies(const char *subject)
+{
+	static uint8_t from[CURSOR * CURSOR * 4], to[sizeof(from)];
+	uint64_t start;
+
+	memcpy(to, from, sizeof(from));
+	start = busy_ns();
+	for (int i = 0; i < 2 * MOVES; i++) {
+		memcpy(to, from, sizeof(from));
+		__asm__ volatile("" ::: "memory");
+	}
+	print_result("cursor", "", subject, sizeof(from),
+		     (double)(busy_ns() - start) / MOVES);
+}
+
+static void run_pacing(struct display *display, const char *subject)
+{
+	double period = 1e6 * display->mode.htotal * display->mode.vtotal /
+			display->mode.clock;
+	uint64_t off[FRAMES], last, now;
+	int i;
+
+	for (i = 0; i < FRAMES / 10; i++)
+		flip(display, &display->buffers[~i & 1]);
+	last = now_ns();
+	for (i = 0; i < FRAMES; i++, last = now) {
+		flip(display, &display->buffers[~i & 1]);
+		now = now_ns();
+		off[i] = (uint64_t)fabs((double)(now - last) - period);
+	}
+	qsort(off, FRAMES, sizeof(*off), compare_u64);
+	print_result("pacing", "", subject, 0, off[FRAMES * 95 / 100]);
+}
+
 static void run_draw(const char *size, const char *subject)
 {
 	unsigned int width, height;
@@ -272,31 +326,46 @@ static void run_scroll(const char *tty, const char *subject, unsigned int lines)
 	close(fd);
 }
 
+static void run_on_display(int argc, char **argv)
+{
+	bool damage = !strcmp(argv[1], "damage");
+	struct display display = {
+		.copied = damage && !strcmp(argv[2], "ferry"),
+	};
+
+	display_open(&display, argv[3], argv[4]);
+	if (!strcmp(argv[1], "cursor"))
+		run_cursor(&display, argv[2]);
+	else if (!strcmp(argv[1], "pacing"))
+		run_pacing(&display, argv[2]);
+	else
+		run_display(&display, argv[1], argv[2],
+			    argc == 6 ? strtoul(argv[5], NULL, 0) : 0);
+}
+
 int main(int argc, char **argv)
 {
-	struct display display = { 0 };
-	bool damage;
+	static const char *const rows[] = { "flip",   "draw",	"scroll",
+					    "cursor", "pacing", "damage" };
+	size_t row = 0;
 
 	fix_addresses(argv);
-	damage = argc == 6 && !strcmp(argv[1], "damage");
-	if (argc == 5 && !strcmp(argv[1], "scroll")) {
-		run_scroll(argv[3], argv[2], strtoul(argv[4], NULL, 0));
-		return 0;
-	}
-	if (argc == 5 && !strcmp(argv[1], "draw")) {
-		run_draw(argv[4], argv[2]);
-		return 0;
-	}
-	if (!damage && (argc != 5 || strcmp(argv[1], "flip"))) {
+	while (argc > 1 && row < 6 && strcmp(argv[1], rows[row]))
+		row++;
+	if (argc != (row == 5 ? 6 : 5) || row == 6) {
 		fprintf(stderr,
-			"usage: %s flip|damage|draw|scroll SUBJECT NODE|TTY "
-			"WIDTHxHEIGHT|LINES [SIZE]\n",
+			"usage: %s flip|damage|draw|scroll|cursor|pacing SUBJECT "
+			"NODE|TTY WIDTHxHEIGHT|LINES [SIZE]\n",
 			argv[0]);
 		return 2;
 	}
-	display.copied = damage && !strcmp(argv[2], "ferry");
-	display_open(&display, argv[3], argv[4]);
-	run_display(&display, argv[1], argv[2],
-		    damage ? strtoul(argv[5], NULL, 0) : 0);
+	if (!strcmp(argv[1], "scroll"))
+		run_scroll(argv[3], argv[2], strtoul(argv[4], NULL, 0));
+	else if (strcmp(argv[1], "draw"))
+		run_on_display(argc, argv);
+	else if (!strcmp(argv[2], "copies"))
+		run_copies(argv[2]);
+	else
+		run_draw(argv[4], argv[2]);
 	return 0;
 }

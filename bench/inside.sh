@@ -166,6 +166,31 @@ skip_cycle() { # subject, reason
 	done
 }
 
+# Weston and a client: subject, node of the display
+compositor() {
+	if ! command -v weston-presentation-shm >/dev/null; then
+		skip compositor "$1" 0 "there is no weston-presentation-shm here"
+		return
+	fi
+	mkdir -p "$tmp/run" "$tmp/home"
+	printf '[core]\nidle-time=0\n[output]\nname=Virtual-1\nmode=%s\n[shell]\npanel-position=none\n' \
+		"${display_modes%% *}" >"$tmp/home/weston.ini"
+	tty=
+	weston --help | grep -q -e --tty && tty=--tty=1
+	export XDG_RUNTIME_DIR="$tmp/run" WAYLAND_DISPLAY=bench XDG_CONFIG_HOME="$tmp/home"
+	# shellcheck disable=SC2086  # no argument if it is empty
+	LIBSEAT_BACKEND=builtin weston $tty --backend=drm-backend.so --use-pixman --continue-without-input \
+		--drm-device="${2##*/}" --socket=bench >"$tmp/weston.log" 2>&1 &
+	weston=$!
+	for _ in $(seq 100); do
+		[ -S "$tmp/run/bench" ] && break
+		sleep 0.2
+	done
+	sample compositor "$1" 0 "$bin/bench-compositor" "$1" weston-presentation-shm -f
+	kill $weston 2>/dev/null
+	wait $weston
+}
+
 # Frames and lines of text on the screen
 display() { # subject, path
 	wants display || return
@@ -176,13 +201,17 @@ display() { # subject, path
 	for square in 64 0; do
 		sample damage "$1" 0 "$bin/bench-frames" damage "$1" "$2" "${display_modes%% *}" $square
 	done
+	for row in cursor pacing; do
+		sample $row "$1" 0 "$bin/bench-frames" $row "$1" "$2" "${display_modes%% *}"
+	done
+	compositor "$1" "$2"
 	# The console takes the display over with the first output.
 	sample scroll "$1" 0 "$bin/bench-frames" scroll "$1" /dev/tty1 1000
 }
 
 skip_display() { # subject, reason
 	wants display || return
-	for row in flip damage scroll; do
+	for row in flip damage cursor pacing compositor scroll; do
 		skip $row "$1" 0 "$2"
 	done
 }
@@ -365,6 +394,7 @@ without_driver() {
 	wants display && for mode in $display_modes; do
 		sample flip draw 0 "$bin/bench-frames" draw draw - "$mode"
 	done
+	wants display && sample cursor copies 0 "$bin/bench-frames" draw copies - -
 	share_peers
 	wants migrate || wants copy || return
 	if ! insmod "$kmod/ferry_bench.ko" pci="$pci" bar="$bar" 2>"$tmp/err"; then

@@ -76,6 +76,17 @@ ROWS = {
         "are drawn and marked as dirty", "ms", "", ("bochs",)),
     "damage-driver": Row(
         "display", "the part of it that is not the program's drawing", "ms", "", ("bochs",)),
+    "cursor": Row(
+        "display", "processor time of a move of a cursor of 64x64 pixels", "ms", "copies",
+        ("bochs",)),
+    "pacing": Row(
+        "display",
+        "by how much intervals between flips differ from the period of the mode: 95 % of them by less",
+        "ms", "", ("bochs",)),
+    "compositor": Row(
+        "display",
+        "processor time of a frame that Weston shows on a screen of 1280x800, for a client that redraws "
+        "its window of 250x250 pixels at each frame", "ms", "", ("bochs",)),
     "scroll": Row(
         "display", "processor time of a line on the text console, of 1000", "ms", "",
         ("bochs",)),
@@ -111,6 +122,7 @@ SUBJECTS = {
     "vgem": "a dumb buffer of the vgem driver",
     "resource0_wc": "the sysfs file of the BAR",
     "draw": "the drawing of a frame in anonymous memory",
+    "copies": "two copies of the pixels of the cursor, in anonymous memory",
     "anonymous": "private anonymous memory, which is mapped and unmapped only",
     "memfd": "a memfd with pages of 4 KiB",
     "memfd-huge": "a memfd with reserved pages of 2 MiB",
