@@ -129,6 +129,12 @@ static u32 ferry_compose_blend_channel(u32 above, u32 below, unsigned int shift)
 
 static u32 ferry_compose_blend(u32 above, u32 below)
 {
+	/* nearly all pixels of a cursor */
+	if (!above)
+		return below & 0xffffff;
+	if (above >> 24 == 255)
+		return above & 0xffffff;
+
 	return ferry_compose_blend_channel(above, below, 16) |
 	       ferry_compose_blend_channel(above, below, 8) |
 	       ferry_compose_blend_channel(above, below, 0);
