@@ -14,7 +14,7 @@
 #include "ferry_compose.h"
 #include "ferry_cursor_plane.h"
 #include "ferry_device.h"
-#include "ferry_plane.h"
+#include "ferry_plane_state.h"
 #include "ferry_scanout.h"
 
 /**
@@ -62,13 +62,13 @@ static int ferry_cursor_plane_prepare_fb(struct drm_plane *plane, struct drm_pla
 	if (!state->fb)
 		return 0;
 
-	ret = ferry_plane_map(plane, state);
+	ret = ferry_plane_state_map(plane, state);
 	if (ret)
 		return ret;
 
 	ret = drm_gem_plane_helper_prepare_fb(plane, state);
 	if (ret)
-		ferry_plane_unmap(plane, state);
+		ferry_plane_state_unmap(plane, state);
 	return ret;
 }
 
@@ -103,7 +103,7 @@ static void ferry_cursor_plane_atomic_update(struct drm_plane *plane,
 	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
 
 	ferry_cursor_plane_draw(plane, state);
-	ferry_plane_unmap(plane, state);
+	ferry_plane_state_unmap(plane, state);
 }
 
 static int ferry_cursor_plane_async_check(FERRY_ASYNC_CHECK_ARGS)
@@ -137,13 +137,13 @@ static void ferry_cursor_plane_async_update(struct drm_plane *plane,
 	if (state->crtc->state->active)
 		ferry_cursor_plane_draw(plane, new_state);
 	/* End the mapping of the new framebuffer while it is in the new state. */
-	ferry_plane_unmap(plane, new_state);
+	ferry_plane_state_unmap(plane, new_state);
 	swap(state->fb, new_state->fb);
 }
 
 static const struct drm_plane_helper_funcs ferry_cursor_plane_helper_funcs = {
 	.prepare_fb = ferry_cursor_plane_prepare_fb,
-	.cleanup_fb = ferry_plane_unmap,
+	.cleanup_fb = ferry_plane_state_unmap,
 	.atomic_check = ferry_cursor_plane_atomic_check,
 	.atomic_update = ferry_cursor_plane_atomic_update,
 	.atomic_async_check = ferry_cursor_plane_async_check,
@@ -163,7 +163,7 @@ int ferry_cursor_plane_init(struct ferry_device *ferry, struct drm_plane *plane)
 	static const u64 modifiers[] = { DRM_FORMAT_MOD_LINEAR, DRM_FORMAT_MOD_INVALID };
 	int ret;
 
-	ret = drm_universal_plane_init(&ferry->drm, plane, 0, &ferry_plane_funcs, formats,
+	ret = drm_universal_plane_init(&ferry->drm, plane, 0, &ferry_plane_state_funcs, formats,
 				       ARRAY_SIZE(formats), modifiers, DRM_PLANE_TYPE_CURSOR,
 				       NULL);
 	if (ret)

@@ -25,6 +25,7 @@
 #include "ferry_panic.h"
 #include "ferry_placement.h"
 #include "ferry_plane.h"
+#include "ferry_plane_state.h"
 #include "ferry_scanout.h"
 
 /**
@@ -50,91 +51,6 @@
 
 /* For how long to try to pin a framebuffer if other moves fail it; then it is copied */
 #define FERRY_PLANE_RETRY_JIFFIES	(HZ / 50)
-
-/* State */
-
-static void ferry_plane_destroy_state(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	struct ferry_plane_state *plane_state = to_ferry_plane_state(state);
-
-	__drm_gem_destroy_shadow_plane_state(&plane_state->base);
-	kfree(plane_state);
-}
-
-static struct drm_plane_state *ferry_plane_duplicate_state(struct drm_plane *plane)
-{
-	struct ferry_plane_state *plane_state;
-
-	plane_state = kzalloc(sizeof(*plane_state), GFP_KERNEL);
-	if (!plane_state)
-		return NULL;
-
-	/* Pins, mappings and scanout buffers are those of one state: the copy has none. */
-	__drm_gem_duplicate_shadow_plane_state(plane, &plane_state->base);
-	/* Set for one frame by ferry_plane_copy(). */
-	plane_state->base.base.ignore_damage_clips = false;
-	return &plane_state->base.base;
-}
-
-/*
- * A resume resets the state. Without memory for a new one keep the old one, because the next
- * commit would dereference a NULL state.
- */
-static void ferry_plane_reset(struct drm_plane *plane)
-{
-	struct ferry_plane_state *plane_state = kzalloc(sizeof(*plane_state), GFP_KERNEL);
-
-	if (!plane_state)
-		return;
-
-	if (plane->state)
-		ferry_plane_destroy_state(plane, plane->state);
-	__drm_gem_reset_shadow_plane(plane, &plane_state->base);
-}
-
-const struct drm_plane_funcs ferry_plane_funcs = {
-	.update_plane = drm_atomic_helper_update_plane,
-	.disable_plane = drm_atomic_helper_disable_plane,
-	.destroy = drm_plane_cleanup,
-	.reset = ferry_plane_reset,
-	.atomic_duplicate_state = ferry_plane_duplicate_state,
-	.atomic_destroy_state = ferry_plane_destroy_state,
-};
-
-/**
- * ferry_plane_map - map the framebuffer of a state, to copy it
- * @plane: the plane
- * @state: its new state, with a framebuffer
- *
- * Pins the BO at its present placement until ferry_plane_unmap().
- *
- * Return: 0 or an error of &drm_gem_object_funcs.vmap.
- */
-int ferry_plane_map(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	int ret;
-
-	ret = drm_gem_begin_shadow_fb_access(plane, state);
-	if (!ret)
-		to_ferry_plane_state(state)->mapped = true;
-	return ret;
-}
-
-/**
- * ferry_plane_unmap - undo ferry_plane_map()
- * @plane: the plane
- * @state: its state; the framebuffer need not be mapped
- */
-void ferry_plane_unmap(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	if (!to_ferry_plane_state(state)->mapped)
-		return;
-
-	drm_gem_end_shadow_fb_access(plane, state);
-	to_ferry_plane_state(state)->mapped = false;
-}
-
-/* Primary plane */
 
 static int ferry_plane_atomic_check(struct drm_plane *plane, struct ferry_atomic_commit *commit)
 {
@@ -240,7 +156,7 @@ static void ferry_plane_release(struct drm_plane *plane, struct drm_plane_state 
 {
 	struct ferry_plane_state *plane_state = to_ferry_plane_state(state);
 
-	ferry_plane_unmap(plane, state);
+	ferry_plane_state_unmap(plane, state);
 	ferry_scanout_put_buffer(plane_state->buffer);
 	plane_state->buffer = NULL;
 	if (plane_state->flip)
@@ -328,7 +244,7 @@ static int ferry_plane_prepare_copy(struct ferry_device *ferry, struct drm_plane
 
 	plane_state->buffer = buffer;
 	ferry_plane_move_to_system(ferry, gem_to_ferry_bo(state->fb->obj[0]));
-	ret = ferry_plane_map(plane, state);
+	ret = ferry_plane_state_map(plane, state);
 	if (ret)
 		ferry_plane_release(plane, state);
 	/* An aperture-only BO that is not contiguous cannot be mapped. */
@@ -444,7 +360,7 @@ static void ferry_plane_atomic_update(struct drm_plane *plane,
 	}
 
 	/* The BO can be moved between two commits. */
-	ferry_plane_unmap(plane, state);
+	ferry_plane_state_unmap(plane, state);
 }
 
 /**
@@ -493,7 +409,7 @@ static void ferry_plane_unblank(struct drm_plane *plane)
 		ferry_plane_show(ferry, state, state);
 		drm_dev_exit(idx);
 	}
-	ferry_plane_unmap(plane, state);
+	ferry_plane_state_unmap(plane, state);
 }
 
 /**
@@ -579,7 +495,7 @@ int ferry_plane_init(struct ferry_device *ferry, struct drm_plane *plane)
 	static const u64 modifiers[] = { DRM_FORMAT_MOD_LINEAR, DRM_FORMAT_MOD_INVALID };
 	int ret;
 
-	ret = drm_universal_plane_init(&ferry->drm, plane, 0, &ferry_plane_funcs, formats,
+	ret = drm_universal_plane_init(&ferry->drm, plane, 0, &ferry_plane_state_funcs, formats,
 				       ARRAY_SIZE(formats), modifiers, DRM_PLANE_TYPE_PRIMARY,
 				       NULL);
 	if (ret)
