@@ -13,6 +13,7 @@
 
 #include "igt_ferry.h"
 #include "igt_ferry_exporter.h"
+#include "kms_atomic.h"
 #include "kms_picture.h"
 #include "kms_pipe.h"
 #include "screen.h"
@@ -116,28 +117,6 @@ static void test_damage(int fd)
 	errno = 0;
 }
 
-/* Get the id of a property of the primary plane. */
-static uint32_t plane_property(const struct kms *kms, const char *name)
-{
-	drmModeObjectProperties *props = drmModeObjectGetProperties(
-		kms->fd, kms->plane, DRM_MODE_OBJECT_PLANE);
-	uint32_t id = 0;
-
-	igt_assert(props);
-	for (uint32_t i = 0; i < props->count_props; i++) {
-		drmModePropertyRes *prop =
-			drmModeGetProperty(kms->fd, props->props[i]);
-
-		igt_assert(prop);
-		if (!strcmp(prop->name, name))
-			id = prop->prop_id;
-		drmModeFreeProperty(prop);
-	}
-	drmModeFreeObjectProperties(props);
-	igt_assert_f(id, "the plane has no property %s\n", name);
-	return id;
-}
-
 /* Show a framebuffer at the next vblank, in a nonblocking commit. */
 static void flip_atomic(const struct kms *kms, const struct fb *fb)
 {
@@ -145,9 +124,8 @@ static void flip_atomic(const struct kms *kms, const struct fb *fb)
 	unsigned int events = 0;
 
 	igt_assert(req);
-	igt_assert_lte(0, drmModeAtomicAddProperty(req, kms->plane,
-						   plane_property(kms, "FB_ID"),
-						   fb->id));
+	atomic_add(req, kms->fd, kms->plane, DRM_MODE_OBJECT_PLANE, "FB_ID",
+		   fb->id);
 	igt_assert_eq(drmModeAtomicCommit(kms->fd, req,
 					  DRM_MODE_ATOMIC_NONBLOCK |
 						  DRM_MODE_PAGE_FLIP_EVENT,
@@ -169,10 +147,10 @@ static int __show_damaged(const struct kms *kms, const struct fb *fb,
 	igt_assert_eq(drmModeCreatePropertyBlob(kms->fd, rect, sizeof(*rect),
 						&blob),
 		      0);
-	drmModeAtomicAddProperty(req, kms->plane, plane_property(kms, "FB_ID"),
-				 fb->id);
-	drmModeAtomicAddProperty(req, kms->plane,
-				 plane_property(kms, "FB_DAMAGE_CLIPS"), blob);
+	atomic_add(req, kms->fd, kms->plane, DRM_MODE_OBJECT_PLANE, "FB_ID",
+		   fb->id);
+	atomic_add(req, kms->fd, kms->plane, DRM_MODE_OBJECT_PLANE,
+		   "FB_DAMAGE_CLIPS", blob);
 	err = drmModeAtomicCommit(kms->fd, req, 0, NULL);
 	drmModeAtomicFree(req);
 	igt_assert_eq(drmModeDestroyPropertyBlob(kms->fd, blob), 0);

@@ -10,34 +10,10 @@
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "kms_atomic.h"
 #include "kms_pipe.h"
 
 IGT_TEST_DESCRIPTION("Modes, page flips, and framebuffers that are refused");
-
-/* Look up the property @name of an object; store its value unless @value is NULL. */
-static uint32_t property(int fd, uint32_t object, uint32_t type,
-			 const char *name, uint64_t *value)
-{
-	drmModeObjectProperties *props =
-		drmModeObjectGetProperties(fd, object, type);
-	uint32_t id = 0;
-
-	igt_assert(props);
-	for (uint32_t i = 0; i < props->count_props && !id; i++) {
-		drmModePropertyRes *prop =
-			drmModeGetProperty(fd, props->props[i]);
-
-		igt_assert(prop);
-		if (!strcmp(prop->name, name)) {
-			id = prop->prop_id;
-			if (value)
-				*value = props->prop_values[i];
-		}
-		drmModeFreeProperty(prop);
-	}
-	drmModeFreeObjectProperties(props);
-	return id;
-}
 
 /**
  * SUBTEST: connector
@@ -164,15 +140,6 @@ static void test_modes_keep_memory(int fd)
 		fb_fini(&fb);
 		igt_ferry_close_all(kms->fd, handles, count);
 	}
-}
-
-static void atomic_add(drmModeAtomicReq *req, int fd, uint32_t object,
-		       uint32_t type, const char *name, uint64_t value)
-{
-	uint32_t id = property(fd, object, type, name, NULL);
-
-	igt_assert_f(id, "no property %s\n", name);
-	igt_assert_lt(0, drmModeAtomicAddProperty(req, object, id, value));
 }
 
 static drmModeAtomicReq *atomic_show(const struct kms *kms, const struct fb *fb,
