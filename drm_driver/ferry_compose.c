@@ -165,8 +165,8 @@ static void ferry_compose_add_cursor(struct ferry_compose *compose, u32 *line, i
  * @fb: the framebuffer
  * @data: its pixels
  * @clip: the rectangle, in pixels of the framebuffer
- * @left: column of the framebuffer that is the first one of the screen
- * @top: line of the framebuffer that is the first one of the screen
+ * @left: column of the framebuffer that would be at the first column of the screen
+ * @top: line of the framebuffer that would be at the first line of the screen
  */
 void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuffer *fb,
 			const struct iosys_map *data, const struct drm_rect *clip,
@@ -201,6 +201,42 @@ void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuf
 		ferry_compose_add_cursor(compose, compose->line, screen.x1, y, pixels);
 		memcpy_toio(ferry_compose_vaddr(compose, screen.x1, y), compose->line,
 			    pixels * FERRY_DISPI_CPP);
+	}
+}
+
+/* Make the pixels of a line from column @x1 to column @x2 black. */
+static void ferry_compose_fill(struct ferry_compose *compose, int x1, int x2, int y)
+{
+	int pixels = x2 - x1;
+
+	if (pixels <= 0)
+		return;
+
+	memset(compose->line, 0, pixels * FERRY_DISPI_CPP);
+	ferry_compose_apply_lut(compose, compose->line, pixels);
+	ferry_compose_add_cursor(compose, compose->line, x1, y, pixels);
+	memcpy_toio(ferry_compose_vaddr(compose, x1, y), compose->line, pixels * FERRY_DISPI_CPP);
+}
+
+/**
+ * ferry_compose_background - make all of the scanout buffer black but a rectangle
+ * @compose: the state, with &ferry_scanout.lock held
+ * @rect: the rectangle, within the screen; may be empty
+ */
+void ferry_compose_background(struct ferry_compose *compose, const struct drm_rect *rect)
+{
+	const struct ferry_scanout *scanout = compose->scanout;
+	int y;
+
+	lockdep_assert_held(&compose->scanout->lock);
+
+	for (y = 0; y < scanout->height; y++) {
+		if (y < rect->y1 || y >= rect->y2) {
+			ferry_compose_fill(compose, 0, scanout->width, y);
+			continue;
+		}
+		ferry_compose_fill(compose, 0, rect->x1, y);
+		ferry_compose_fill(compose, rect->x2, scanout->width, y);
 	}
 }
 

@@ -62,6 +62,7 @@ void ferry_compose_set_lut(struct ferry_compose *compose, const struct drm_prope
 void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuffer *fb,
 			const struct iosys_map *data, const struct drm_rect *clip,
 			int left, int top);
+void ferry_compose_background(struct ferry_compose *compose, const struct drm_rect *rect);
 void ferry_compose_reset_cursor(struct ferry_compose *compose);
 void ferry_compose_set_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
 			      const struct iosys_map *data, const struct drm_rect *src,

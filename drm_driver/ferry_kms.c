@@ -90,10 +90,11 @@ static int ferry_kms_crtc_atomic_check(struct drm_crtc *crtc,
 			return ret;
 	}
 
-	if (!state->enable)
-		return 0;
+	/* The state of the primary plane has the memory of a black screen, too. */
+	if (state->color_mgmt_changed || drm_atomic_crtc_needs_modeset(state))
+		return PTR_ERR_OR_ZERO(drm_atomic_get_plane_state(commit, crtc->primary));
 
-	return drm_atomic_helper_check_crtc_primary_plane(state);
+	return 0;
 }
 
 static void ferry_kms_crtc_atomic_enable(struct drm_crtc *crtc,
@@ -136,12 +137,13 @@ static void ferry_kms_crtc_atomic_begin(struct drm_crtc *crtc,
 {
 	struct ferry_kms *kms = to_ferry_device(crtc->dev)->kms;
 
-	if (!crtc->state->color_mgmt_changed && !drm_atomic_crtc_needs_modeset(crtc->state))
-		return;
+	if (crtc->state->color_mgmt_changed || drm_atomic_crtc_needs_modeset(crtc->state)) {
+		mutex_lock(&kms->scanout.lock);
+		ferry_compose_set_lut(&kms->compose, crtc->state->gamma_lut);
+		mutex_unlock(&kms->scanout.lock);
+	}
 
-	mutex_lock(&kms->scanout.lock);
-	ferry_compose_set_lut(&kms->compose, crtc->state->gamma_lut);
-	mutex_unlock(&kms->scanout.lock);
+	ferry_plane_update_black(&kms->plane, commit);
 }
 
 static int ferry_kms_crtc_enable_vblank(struct drm_crtc *crtc)

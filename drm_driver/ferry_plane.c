@@ -39,8 +39,9 @@
  *   copies nothing. A BO that has left the screen stays in the aperture until it is evicted.
  * - copy: the damaged rectangles are copied to the scanout buffer. This is for framebuffers that
  *   the device cannot reach or whose format it does not read, for BOs that are in system memory
- *   only or pinned there, while the cursor is visible or a gamma table is set, and if
- *   BOs that cannot be evicted leave no space.
+ *   only or pinned there, while the cursor is visible or a gamma table is set, if the framebuffer
+ *   does not fill the screen, and if BOs that cannot be evicted leave no space. What no
+ *   framebuffer covers is black. Without any the CRTC can be on, too.
  *
  * If a modeset needs the space of the picture on the screen, which it ends anyway, the screen
  * becomes black before the commit, and shows its picture again if the commit fails. Without a
@@ -63,7 +64,7 @@ static int ferry_plane_atomic_check(struct drm_plane *plane, struct ferry_atomic
 	return drm_atomic_helper_check_plane_state(state, crtc_state,
 						   DRM_PLANE_NO_SCALING,
 						   DRM_PLANE_NO_SCALING,
-						   false, false);
+						   true, true);
 }
 
 /* Byte offset into the BO of the first pixel on the screen */
@@ -111,14 +112,18 @@ static struct drm_crtc_state *ferry_plane_crtc_state(struct ferry_kms *kms,
 
 static bool ferry_plane_must_copy(struct ferry_kms *kms, struct drm_plane_state *state)
 {
+	struct drm_crtc_state *crtc = ferry_plane_crtc_state(kms, state);
 	struct drm_plane_state *cursor = NULL;
 
 	if (state->state)
 		cursor = drm_atomic_get_new_plane_state(state->state, &kms->cursor);
 	cursor = cursor ?: kms->cursor.state;
 
-	return cursor->visible ||
-	       ferry_compose_needs_lut(ferry_plane_crtc_state(kms, state)->gamma_lut);
+	/* The core has clipped the rectangle to the screen. */
+	return drm_rect_width(&state->dst) != crtc->mode.hdisplay ||
+	       drm_rect_height(&state->dst) != crtc->mode.vdisplay ||
+	       cursor->visible ||
+	       ferry_compose_needs_lut(crtc->gamma_lut);
 }
 
 /* Copies read system memory faster than the aperture. */
@@ -168,15 +173,16 @@ static void ferry_plane_release(struct drm_plane *plane, struct drm_plane_state 
 static int ferry_plane_pin(struct ferry_device *ferry, struct drm_plane_state *state)
 {
 	struct ferry_plane_state *plane_state = to_ferry_plane_state(state);
-	struct ferry_bo *bo = gem_to_ferry_bo(state->fb->obj[0]);
+	struct ferry_bo *bo;
 	u64 end = 0;
 	int ret;
 
-	if (!ferry_plane_must_copy(ferry->kms, state))
+	if (state->visible && !ferry_plane_must_copy(ferry->kms, state))
 		end = ferry_plane_flip_end(ferry, state);
 	if (!end)
 		return -ENOSPC;
 
+	bo = gem_to_ferry_bo(state->fb->obj[0]);
 	ret = ferry_placement_pin_scanout(bo, 0, end, 0, &plane_state->offset);
 	/* Try harder for the first frame only: while there is no space, each frame comes here. */
 	if (ret == -ENOSPC && !to_ferry_plane_state(ferry->kms->plane.state)->buffer) {
@@ -243,6 +249,9 @@ static int ferry_plane_prepare_copy(struct ferry_device *ferry, struct drm_plane
 		return PTR_ERR(buffer);
 
 	plane_state->buffer = buffer;
+	if (!state->visible)
+		return 0;
+
 	ferry_plane_move_to_system(ferry, gem_to_ferry_bo(state->fb->obj[0]));
 	ret = ferry_plane_state_map(plane, state);
 	if (ret)
@@ -251,7 +260,10 @@ static int ferry_plane_prepare_copy(struct ferry_device *ferry, struct drm_plane
 	return ret == -EINVAL ? -ENOSPC : ret;
 }
 
-/* Pin the framebuffer of a state, or get a scanout buffer and map the framebuffer for the copy. */
+/*
+ * Pin the framebuffer of a state, or get a scanout buffer and map the framebuffer, if there is one,
+ * for the copy.
+ */
 static int ferry_plane_prepare(struct drm_plane *plane, struct drm_plane_state *state)
 {
 	struct ferry_device *ferry = to_ferry_device(plane->dev);
@@ -266,7 +278,9 @@ static int ferry_plane_prepare(struct drm_plane *plane, struct drm_plane_state *
 	if (!ferry_plane_crtc_state(ferry->kms, state)->active)
 		return 0;
 
-	return ferry_plane_prepare_copy(ferry, plane, state);
+	ret = ferry_plane_prepare_copy(ferry, plane, state);
+	/* A framebuffer can always be removed: see ferry_plane_show(). */
+	return state->visible ? ret : 0;
 }
 
 static bool ferry_plane_is_prepared(struct drm_plane_state *state)
@@ -279,9 +293,6 @@ static bool ferry_plane_is_prepared(struct drm_plane_state *state)
 static int ferry_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
 	int ret;
-
-	if (!state->fb)
-		return 0;
 
 	/* ferry_plane_reserve() prepares it for modesets. */
 	if (!ferry_plane_is_prepared(state)) {
@@ -298,61 +309,80 @@ static int ferry_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_stat
 	return ret;
 }
 
+/* Copy the damaged rectangles of a visible framebuffer. */
+static void ferry_plane_copy_damage(struct ferry_device *ferry, struct drm_plane_state *old_state,
+				    struct drm_plane_state *state)
+{
+	struct drm_atomic_helper_damage_iter iter;
+	struct drm_rect clip, src;
+
+	drm_rect_fp_to_int(&src, &state->src);
+	drm_atomic_helper_damage_iter_init(&iter, old_state, state);
+	drm_atomic_for_each_plane_damage(&iter, &clip) {
+		ferry_compose_rect(&ferry->kms->compose, state->fb,
+				   to_drm_shadow_plane_state(state)->data, &clip,
+				   src.x1 - state->dst.x1, src.y1 - state->dst.y1);
+		atomic64_add((u64)drm_rect_width(&clip) * drm_rect_height(&clip) *
+			     FERRY_DISPI_CPP, &ferry->stats.copied_bytes);
+	}
+}
+
 static void ferry_plane_copy(struct ferry_device *ferry, struct drm_plane_state *old_state,
 			     struct drm_plane_state *state)
 {
 	struct ferry_scanout_buffer *buffer = to_ferry_plane_state(state)->buffer;
+	struct drm_rect dst = state->visible ? state->dst : (struct drm_rect) {};
 	struct ferry_kms *kms = ferry->kms;
-	struct drm_atomic_helper_damage_iter iter;
-	int left = state->src.x1 >> 16, top = state->src.y1 >> 16;
-	struct drm_framebuffer *fb = state->fb;
-	struct drm_rect clip;
 
-	if (drm_gem_fb_begin_cpu_access(fb, DMA_FROM_DEVICE))
+	if (state->visible && drm_gem_fb_begin_cpu_access(state->fb, DMA_FROM_DEVICE))
 		return;
 
 	mutex_lock(&kms->scanout.lock);
-	/* Damage is relative to the last frame, which must be in the buffer. */
-	if (kms->scanout.buffer != buffer || kms->crtc.state->color_mgmt_changed)
-		state->ignore_damage_clips = true;
 	kms->compose.offset = buffer->offset;
-	drm_atomic_helper_damage_iter_init(&iter, old_state, state);
-	drm_atomic_for_each_plane_damage(&iter, &clip) {
-		ferry_compose_rect(&kms->compose, fb, to_drm_shadow_plane_state(state)->data,
-				   &clip, left, top);
-		atomic64_add((u64)drm_rect_width(&clip) * drm_rect_height(&clip) *
-			     FERRY_DISPI_CPP, &ferry->stats.copied_bytes);
+	/* Damage is relative to the last frame, which must be in the buffer, at the same place. */
+	if (kms->scanout.buffer != buffer || kms->crtc.state->color_mgmt_changed ||
+	    !old_state->visible || !drm_rect_equals(&old_state->dst, &dst)) {
+		state->ignore_damage_clips = true;
+		ferry_compose_background(&kms->compose, &dst);
 	}
+	if (state->visible)
+		ferry_plane_copy_damage(ferry, old_state, state);
 	ferry_scanout_show_buffer(ferry, buffer);
 	mutex_unlock(&kms->scanout.lock);
 
-	drm_gem_fb_end_cpu_access(fb, DMA_FROM_DEVICE);
+	if (state->visible)
+		drm_gem_fb_end_cpu_access(state->fb, DMA_FROM_DEVICE);
 }
 
 static void ferry_plane_show(struct ferry_device *ferry, struct drm_plane_state *old_state,
 			     struct drm_plane_state *state)
 {
 	struct ferry_plane_state *plane_state = to_ferry_plane_state(state);
+	const struct drm_display_mode *mode = &ferry->kms->crtc.state->mode;
+	struct ferry_scanout *scanout = &ferry->kms->scanout;
+
+	/* Without memory for a black screen show what a display shows that is off. */
+	if (!ferry_plane_is_prepared(state)) {
+		ferry_scanout_off(ferry);
+		return;
+	}
+	if (scanout->width != mode->hdisplay || scanout->height != mode->vdisplay)
+		ferry_scanout_set_mode(ferry, mode->hdisplay, mode->vdisplay);
 
 	if (plane_state->flip) {
 		ferry_scanout_show(ferry, plane_state->offset + ferry_plane_first_byte(state),
 				   state->fb->pitches[0]);
 		atomic64_inc(&ferry->stats.flips);
-	} else if (plane_state->mapped) {
+	} else {
 		ferry_plane_copy(ferry, old_state, state);
 	}
 }
 
-static void ferry_plane_atomic_update(struct drm_plane *plane,
-				      struct ferry_atomic_commit *commit)
+static void ferry_plane_update(struct drm_plane *plane, struct ferry_atomic_commit *commit)
 {
 	struct drm_plane_state *old_state = drm_atomic_get_old_plane_state(commit, plane);
 	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
 	int idx;
-
-	/* A plane without a framebuffer is turned off together with its CRTC. */
-	if (!state->fb)
-		return;
 
 	if (drm_dev_enter(plane->dev, &idx)) {
 		ferry_plane_show(to_ferry_device(plane->dev), old_state, state);
@@ -361,6 +391,28 @@ static void ferry_plane_atomic_update(struct drm_plane *plane,
 
 	/* The BO can be moved between two commits. */
 	ferry_plane_state_unmap(plane, state);
+}
+
+static void ferry_plane_atomic_update(struct drm_plane *plane,
+				      struct ferry_atomic_commit *commit)
+{
+	if (drm_atomic_get_new_plane_state(commit, plane)->visible)
+		ferry_plane_update(plane, commit);
+}
+
+/**
+ * ferry_plane_update_black - show a black screen if no framebuffer is visible
+ * @plane: the primary plane
+ * @commit: a commit that leaves the CRTC on, with its states in place
+ *
+ * The DRM core does not update a plane that has no framebuffer, and had none.
+ */
+void ferry_plane_update_black(struct drm_plane *plane, struct ferry_atomic_commit *commit)
+{
+	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
+
+	if (state && !state->visible)
+		ferry_plane_update(plane, commit);
 }
 
 /**
@@ -391,14 +443,12 @@ static void ferry_plane_blank(struct drm_plane *plane)
 static void ferry_plane_unblank(struct drm_plane *plane)
 {
 	struct ferry_device *ferry = to_ferry_device(plane->dev);
-	struct drm_crtc_state *crtc = ferry->kms->crtc.state;
 	struct drm_plane_state *state = plane->state;
 	int ret, idx;
 
-	if (!crtc->active || !state->fb || ferry_plane_is_prepared(state))
+	if (!ferry->kms->crtc.state->active || ferry_plane_is_prepared(state))
 		return;
 
-	ferry_scanout_set_mode(ferry, crtc->mode.hdisplay, crtc->mode.vdisplay);
 	ret = ferry_plane_prepare(plane, state);
 	if (ret) {
 		drm_err(&ferry->drm, "the screen stays black until the next commit: %d\n", ret);
@@ -413,7 +463,7 @@ static void ferry_plane_unblank(struct drm_plane *plane)
 }
 
 /**
- * ferry_plane_reserve - get the memory for the framebuffer of a modeset
+ * ferry_plane_reserve - get the memory for the first frame of a modeset
  * @plane: the primary plane
  * @commit: a commit that has passed the checks and needs a modeset
  * @nonblock: do not wait for a commit that is in progress
@@ -431,7 +481,7 @@ int ferry_plane_reserve(struct drm_plane *plane, struct ferry_atomic_commit *com
 	struct drm_crtc_commit *last = kms->crtc.state->commit;
 	int ret;
 
-	if (!state || !state->fb)
+	if (!state || (!state->fb && !ferry_plane_crtc_state(kms, state)->active))
 		return 0;
 	if (nonblock && last && !try_wait_for_completion(&last->flip_done))
 		return -EBUSY;

@@ -8,8 +8,10 @@
 
 struct drm_framebuffer;
 struct drm_plane;
+struct ferry_atomic_commit;
 struct ferry_device;
 
+void ferry_plane_update_black(struct drm_plane *plane, struct ferry_atomic_commit *commit);
 bool ferry_plane_is_flip(struct drm_plane *plane, struct drm_framebuffer *fb);
 int ferry_plane_reserve(struct drm_plane *plane, struct ferry_atomic_commit *commit, bool nonblock);
 void ferry_plane_undo_reserve(struct drm_plane *plane, struct ferry_atomic_commit *commit);

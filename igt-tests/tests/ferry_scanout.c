@@ -163,12 +163,13 @@ static void test_handle_closed(int fd)
 
 /**
  * SUBTEST: rmfb-shown
- * Description: removing the framebuffer that is shown turns the display off and unpins its BO
+ * Description: removing the framebuffer that is shown unpins its BO, and leaves no framebuffer on the screen
  */
 static void test_rmfb_shown(int fd)
 {
 	struct kms *kms = kms_of(fd);
 	uint64_t bos = igt_ferry_stat(kms->fd, "bos");
+	drmModeCrtc *crtc;
 	struct fb fb;
 
 	for (int i = 0; i < 5; i++) {
@@ -177,10 +178,16 @@ static void test_rmfb_shown(int fd)
 		igt_assert(pinned(&fb));
 		igt_assert_eq(drmModeRmFB(kms->fd, fb.id), 0);
 		check_unpinned(&fb);
+		crtc = drmModeGetCrtc(kms->fd, kms->crtc);
+		igt_assert(crtc);
+		igt_assert_eq_u32(crtc->buffer_id, 0);
+		drmModeFreeCrtc(crtc);
 		ferry_bo_migrate(kms->fd, fb.bo.handle, SYSTEM);
 		igt_ferry_bo_fini(&fb.bo);
 	}
 	igt_ferry_wait_stat(kms->fd, "bos", bos);
+	off(kms);
+	igt_ferry_wait_stat(kms->fd, "scanout_bytes", 0);
 }
 
 /**
@@ -284,7 +291,7 @@ static const struct igt_ferry_test tests[] = {
 	  "a framebuffer whose handle was closed can be shown, and its BO is freed with the framebuffer",
 	  test_handle_closed },
 	{ "rmfb-shown",
-	  "removing the framebuffer that is shown turns the display off and unpins its BO",
+	  "removing the framebuffer that is shown unpins its BO, and leaves no framebuffer on the screen",
 	  test_rmfb_shown },
 	{ "zero-after-scanout",
 	  "a new BO in memory that was scanned out is zero",
