@@ -316,9 +316,12 @@ static void ferry_plane_copy_damage(struct ferry_device *ferry, struct drm_plane
 	struct drm_atomic_helper_damage_iter iter;
 	struct drm_rect clip, src;
 
+	/* Where the source begins in the middle of a pixel, damage has one pixel too many. */
 	drm_rect_fp_to_int(&src, &state->src);
 	drm_atomic_helper_damage_iter_init(&iter, old_state, state);
 	drm_atomic_for_each_plane_damage(&iter, &clip) {
+		if (!drm_rect_intersect(&clip, &src))
+			continue;
 		ferry_compose_rect(&ferry->kms->compose, state->fb,
 				   to_drm_shadow_plane_state(state)->data, &clip,
 				   src.x1 - state->dst.x1, src.y1 - state->dst.y1);

@@ -305,6 +305,40 @@ static void test_off_and_on(int fd)
 	errno = 0;
 }
 
+/**
+ * SUBTEST: fraction
+ * Description: a framebuffer that is shown from the middle of a pixel is copied from the whole pixel, and no pixel too many
+ */
+static void test_fraction(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	const drmModeModeInfo mode = kms->mode;
+	const struct place half = { 0,	    0,	   mode.hdisplay, mode.vdisplay,
+				    0x8000, 0x8000 };
+	uint32_t blob = mode_blob(kms);
+	char expected[128];
+	struct fb fb, ref;
+	uint64_t bytes;
+
+	screen_require();
+	layout_init(&ref, kms, &flipped_layout, 1);
+	show_flipped(kms, &ref, expected);
+	kms->mode.hdisplay += 8;
+	kms->mode.vdisplay += 8;
+	layout_init(&fb, kms, &system_layout, 1);
+	kms->mode = mode;
+	bytes = igt_ferry_stat(kms->fd, "copied_bytes");
+	set_plane(kms, &fb, &half);
+	check_picture(expected, "half a pixel");
+	igt_assert_eq_u64(igt_ferry_stat(kms->fd, "copied_bytes") - bytes,
+			  4ull * mode.hdisplay * mode.vdisplay);
+	off(kms);
+	drmModeDestroyPropertyBlob(kms->fd, blob);
+	fb_fini(&fb);
+	fb_fini(&ref);
+	errno = 0;
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "none",
 	  "the CRTC can be on without a framebuffer: the screen is black, and shows the cursor",
@@ -315,6 +349,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "off-and-on",
 	  "the CRTC can be turned off and on again, in another mode too, while its planes keep their framebuffers",
 	  test_off_and_on },
+	{ "fraction",
+	  "a framebuffer that is shown from the middle of a pixel is copied from the whole pixel, and no pixel too many",
+	  test_fraction },
 	{}
 };
 
