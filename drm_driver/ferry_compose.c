@@ -2,6 +2,7 @@
 
 #include <linux/io.h>
 #include <linux/iosys-map.h>
+#include <linux/mm.h>
 
 #include <drm/drm_color_mgmt.h>
 #include <drm/drm_format_helper.h>
@@ -22,10 +23,15 @@
  * A framebuffer that cannot be scanned out is copied to the scanout buffer, only its damaged
  * rectangles. The cursor is blended into the same buffer. What it covers is kept, so that
  * moving it copies two rectangles of the cursor's size and does not need the framebuffer.
+ * Compositors use cursors of the largest size with an image in one corner: only the
+ * rectangle that is not transparent is blended.
  *
  * The helpers of the DRM core copy frames whose format is that of the scanout buffer. They
  * convert from XRGB8888 only, and do not blend, so lines in other formats, with a gamma table or
  * under the cursor are converted here, one after the other.
+ *
+ * There is no writeback connector. It would be one more copy of each frame, from memory that is
+ * slow to read, and the clients that run on a virtual machine read their own framebuffers.
  */
 
 static void ferry_compose_convert_rgb565(u32 *dst, const void *src, unsigned int pixels)
@@ -140,22 +146,26 @@ static u32 ferry_compose_blend(u32 above, u32 below)
 	       ferry_compose_blend_channel(above, below, 0);
 }
 
+/* Get the pixels of the cursor's image for a place on the screen. */
+static const u32 *ferry_compose_image(const struct ferry_compose *compose, int x, int y)
+{
+	return compose->image + (y - compose->y) * FERRY_COMPOSE_CURSOR_SIZE + x - compose->x;
+}
+
 /* Blend the cursor into a line of the screen that begins at @x, and keep what it covers. */
 static void ferry_compose_add_cursor(struct ferry_compose *compose, u32 *line, int x, int y,
 				     int pixels)
 {
 	struct ferry_compose_cursor *cursor = compose->cursor;
 	const struct drm_rect *rect = &cursor->rect;
-	unsigned int at;
 	int i;
 
 	if (y < rect->y1 || y >= rect->y2)
 		return;
 
 	for (i = max(x, rect->x1); i < min(x + pixels, rect->x2); i++) {
-		at = (y - rect->y1) * drm_rect_width(rect) + i - rect->x1;
-		cursor->under[at] = line[i - x];
-		line[i - x] = ferry_compose_blend(cursor->pixels[at], line[i - x]);
+		cursor->under[(y - rect->y1) * drm_rect_width(rect) + i - rect->x1] = line[i - x];
+		line[i - x] = ferry_compose_blend(*ferry_compose_image(compose, i, y), line[i - x]);
 	}
 }
 
@@ -268,12 +278,13 @@ static void ferry_compose_draw_next(struct ferry_compose *compose)
 {
 	const struct drm_rect *old = &compose->cursor->rect;
 	struct ferry_compose_cursor *next = compose->next;
-	int width = drm_rect_width(&next->rect), x, y, i;
+	int width = drm_rect_width(&next->rect), x, y;
 	u32 *under, *line = compose->line;
+	const u32 *image;
 
 	for (y = next->rect.y1; y < next->rect.y2; y++) {
-		i = (y - next->rect.y1) * width;
-		under = next->under + i;
+		image = ferry_compose_image(compose, next->rect.x1, y);
+		under = next->under + (y - next->rect.y1) * width;
 		memcpy_fromio(under, ferry_compose_vaddr(compose, next->rect.x1, y),
 			      width * FERRY_DISPI_CPP);
 		if (y >= old->y1 && y < old->y2)
@@ -282,48 +293,133 @@ static void ferry_compose_draw_next(struct ferry_compose *compose)
 					compose->cursor->under[(y - old->y1) * drm_rect_width(old) +
 							      x - old->x1];
 		for (x = 0; x < width; x++)
-			line[x] = ferry_compose_blend(next->pixels[i + x], under[x]);
+			line[x] = ferry_compose_blend(image[x], under[x]);
 		memcpy_toio(ferry_compose_vaddr(compose, next->rect.x1, y), line,
 			    width * FERRY_DISPI_CPP);
 	}
 }
 
-/**
- * ferry_compose_set_cursor - show, change, move or hide the cursor
- * @compose: the state, with &ferry_scanout.lock held
- * @fb: the cursor's framebuffer, in ARGB8888; NULL to hide the cursor
- * @data: its pixels
- * @src: the visible part, in pixels of the framebuffer
- * @dst: the same part in pixels of the screen; not larger than FERRY_COMPOSE_CURSOR_SIZE
- *
- * The new cursor is drawn before the old one is removed, so that the cursor does not flicker.
- */
-void ferry_compose_set_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
-			      const struct iosys_map *data, const struct drm_rect *src,
-			      const struct drm_rect *dst)
+/* Draw the cursor at its next position before it is removed, so that it does not flicker. */
+static void ferry_compose_draw_cursor(struct ferry_compose *compose)
 {
-	struct ferry_compose_cursor *next = compose->next;
-	int width, y;
-
-	lockdep_assert_held(&compose->scanout->lock);
-
-	next->rect = (struct drm_rect) {};
-	if (fb) {
-		next->rect = *dst;
-		width = drm_rect_width(dst);
-		for (y = 0; y < drm_rect_height(dst); y++)
-			iosys_map_memcpy_from(next->pixels + y * width, data,
-					      (size_t)(src->y1 + y) * fb->pitches[0] +
-					      src->x1 * FERRY_DISPI_CPP, width * FERRY_DISPI_CPP);
-		ferry_compose_apply_lut(compose, next->pixels, width * drm_rect_height(dst));
-	}
-
 	/* A framebuffer that is scanned out directly has no cursor in it. */
 	if (compose->scanout->buffer) {
 		ferry_compose_draw_next(compose);
 		ferry_compose_restore(compose);
 	}
 	swap(compose->cursor, compose->next);
+}
+
+/* Extend a rectangle to all pixels of a line that are not transparent. */
+static void ferry_compose_extend_box(struct drm_rect *box, const u32 *line, int width, int y)
+{
+	int left = 0, right = width;
+
+	while (left < width && !line[left])
+		left++;
+	if (left == width)
+		return;
+	while (!line[right - 1])
+		right--;
+
+	box->x1 = min(box->x1, left);
+	box->x2 = max(box->x2, right);
+	box->y1 = min(box->y1, y);
+	box->y2 = y + 1;
+}
+
+/**
+ * ferry_compose_load_cursor - copy the image of the cursor
+ * @compose: the state, with &ferry_scanout.lock held, after ferry_compose_alloc_cursor()
+ * @fb: the cursor's framebuffer, in ARGB8888
+ * @data: its pixels
+ * @src: the image, in pixels of the framebuffer; not larger than FERRY_COMPOSE_CURSOR_SIZE
+ *
+ * Must be followed by ferry_compose_move_cursor() before the lock is dropped.
+ */
+void ferry_compose_load_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
+			       const struct iosys_map *data, const struct drm_rect *src)
+{
+	int width = drm_rect_width(src), height = drm_rect_height(src), y;
+	u32 *line = compose->image;
+
+	lockdep_assert_held(&compose->scanout->lock);
+
+	compose->box = (struct drm_rect) { .x1 = width, .y1 = height };
+	for (y = 0; y < height; y++, line += FERRY_COMPOSE_CURSOR_SIZE) {
+		iosys_map_memcpy_from(line, data, (size_t)(src->y1 + y) * fb->pitches[0] +
+				      src->x1 * FERRY_DISPI_CPP, width * FERRY_DISPI_CPP);
+		ferry_compose_apply_lut(compose, line, width);
+		ferry_compose_extend_box(&compose->box, line, width, y);
+	}
+}
+
+/**
+ * ferry_compose_move_cursor - show the cursor at a position
+ * @compose: the state, with &ferry_scanout.lock held
+ * @x: column of the screen where the image begins
+ * @y: line of the screen where the image begins
+ */
+void ferry_compose_move_cursor(struct ferry_compose *compose, int x, int y)
+{
+	struct drm_rect screen = DRM_RECT_INIT(0, 0, compose->scanout->width,
+					       compose->scanout->height);
+	struct drm_rect *rect = &compose->next->rect;
+
+	lockdep_assert_held(&compose->scanout->lock);
+
+	compose->x = x;
+	compose->y = y;
+	*rect = compose->box;
+	drm_rect_translate(rect, x, y);
+	if (!drm_rect_intersect(rect, &screen))
+		*rect = (struct drm_rect) {};
+	ferry_compose_draw_cursor(compose);
+}
+
+/**
+ * ferry_compose_hide_cursor - show no cursor
+ * @compose: the state, with &ferry_scanout.lock held
+ */
+void ferry_compose_hide_cursor(struct ferry_compose *compose)
+{
+	lockdep_assert_held(&compose->scanout->lock);
+
+	compose->next->rect = (struct drm_rect) {};
+	ferry_compose_draw_cursor(compose);
+}
+
+static void ferry_compose_free_cursor(struct drm_device *drm, void *arg)
+{
+	kvfree(arg);
+}
+
+/**
+ * ferry_compose_alloc_cursor - allocate memory for the first cursor
+ * @ferry: the device
+ * @compose: the state; the caller holds the lock of the cursor plane
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_compose_alloc_cursor(struct ferry_device *ferry, struct ferry_compose *compose)
+{
+	u32 *pixels;
+	int ret;
+
+	if (compose->image)
+		return 0;
+
+	pixels = kvmalloc_array(3 * FERRY_COMPOSE_CURSOR_PIXELS, sizeof(*pixels), GFP_KERNEL);
+	if (!pixels)
+		return -ENOMEM;
+	ret = drmm_add_action_or_reset(&ferry->drm, ferry_compose_free_cursor, pixels);
+	if (ret)
+		return ret;
+
+	compose->image = pixels;
+	compose->cursors[0].under = pixels + FERRY_COMPOSE_CURSOR_PIXELS;
+	compose->cursors[1].under = pixels + 2 * FERRY_COMPOSE_CURSOR_PIXELS;
+	return 0;
 }
 
 /**
@@ -391,12 +487,12 @@ void ferry_compose_set_lut(struct ferry_compose *compose, const struct drm_prope
 int ferry_compose_init(struct ferry_device *ferry, struct ferry_compose *compose, u32 width)
 {
 	compose->scanout = &ferry->kms->scanout;
-	compose->cursor = drmm_kzalloc(&ferry->drm, sizeof(*compose->cursor), GFP_KERNEL);
-	compose->next = drmm_kzalloc(&ferry->drm, sizeof(*compose->next), GFP_KERNEL);
+	compose->cursor = &compose->cursors[0];
+	compose->next = &compose->cursors[1];
 	compose->raw = drmm_kmalloc(&ferry->drm, width * FERRY_DISPI_CPP, GFP_KERNEL);
 	compose->line = drmm_kmalloc(&ferry->drm, width * FERRY_DISPI_CPP, GFP_KERNEL);
 
-	if (!compose->cursor || !compose->next || !compose->raw || !compose->line)
+	if (!compose->raw || !compose->line)
 		return -ENOMEM;
 	return 0;
 }

@@ -13,22 +13,20 @@ struct ferry_scanout;
 struct iosys_map;
 
 /* Width and height of the largest cursor */
-#define FERRY_COMPOSE_CURSOR_SIZE	64
+#define FERRY_COMPOSE_CURSOR_SIZE	512
 #define FERRY_COMPOSE_CURSOR_PIXELS	(FERRY_COMPOSE_CURSOR_SIZE * FERRY_COMPOSE_CURSOR_SIZE)
 
 /* Entries of a gamma table */
 #define FERRY_COMPOSE_LUT_SIZE		256
 
 /**
- * struct ferry_compose_cursor - the cursor, as it is in the scanout buffer
+ * struct ferry_compose_cursor - the cursor at a position on the screen
  */
 struct ferry_compose_cursor {
-	/** @pixels: the visible part of the image, premultiplied, a line after the other */
-	u32 pixels[FERRY_COMPOSE_CURSOR_PIXELS];
-	/** @under: pixels of the scanout buffer that the cursor covers, in the layout of @pixels */
-	u32 under[FERRY_COMPOSE_CURSOR_PIXELS];
-	/** @rect: where the visible part is on the screen; empty if there is no cursor */
+	/** @rect: what the cursor covers of the screen; empty if there is no cursor */
 	struct drm_rect rect;
+	/** @under: pixels of the scanout buffer that are covered, line after line of @rect */
+	u32 *under;
 };
 
 /**
@@ -41,7 +39,20 @@ struct ferry_compose {
 	struct ferry_scanout *scanout;
 	/** @offset: byte offset into the aperture of the scanout buffer that is drawn to */
 	u64 offset;
-	/** @cursor: the cursor */
+	/**
+	 * @image: the cursor's image, premultiplied, FERRY_COMPOSE_CURSOR_SIZE pixels a line; NULL
+	 * before the first cursor
+	 */
+	u32 *image;
+	/** @box: the part of @image that is not transparent */
+	struct drm_rect box;
+	/** @x: column of the screen where @image begins; may be outside */
+	int x;
+	/** @y: line of the screen where @image begins; may be outside */
+	int y;
+	/** @cursors: the cursor at its present and its next position */
+	struct ferry_compose_cursor cursors[2];
+	/** @cursor: the cursor at its present position */
 	struct ferry_compose_cursor *cursor;
 	/** @next: the cursor at its next position */
 	struct ferry_compose_cursor *next;
@@ -64,8 +75,10 @@ void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuf
 			int left, int top);
 void ferry_compose_background(struct ferry_compose *compose, const struct drm_rect *rect);
 void ferry_compose_reset_cursor(struct ferry_compose *compose);
-void ferry_compose_set_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
-			      const struct iosys_map *data, const struct drm_rect *src,
-			      const struct drm_rect *dst);
+int ferry_compose_alloc_cursor(struct ferry_device *ferry, struct ferry_compose *compose);
+void ferry_compose_load_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
+			       const struct iosys_map *data, const struct drm_rect *src);
+void ferry_compose_move_cursor(struct ferry_compose *compose, int x, int y);
+void ferry_compose_hide_cursor(struct ferry_compose *compose);
 
 #endif /* _FERRY_COMPOSE_H_ */

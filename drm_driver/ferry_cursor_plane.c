@@ -22,7 +22,8 @@
  *
  * The devices have no cursor. While one is visible, the primary plane is copied to the scanout
  * buffer, and the cursor is blended into it. Moving the cursor or changing its image is an
- * asynchronous update: no vblank is waited for, and the primary plane takes no part.
+ * asynchronous update: no vblank is waited for, and the primary plane takes no part. An update
+ * that only moves the cursor does not read its framebuffer.
  */
 
 static int ferry_cursor_plane_atomic_check(struct drm_plane *plane,
@@ -57,10 +58,15 @@ static int ferry_cursor_plane_atomic_check(struct drm_plane *plane,
 
 static int ferry_cursor_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
+	struct ferry_device *ferry = to_ferry_device(plane->dev);
 	int ret;
 
 	if (!state->fb)
 		return 0;
+
+	ret = ferry_compose_alloc_cursor(ferry, &ferry->kms->compose);
+	if (ret)
+		return ret;
 
 	ret = ferry_plane_state_map(plane, state);
 	if (ret)
@@ -72,29 +78,40 @@ static int ferry_cursor_plane_prepare_fb(struct drm_plane *plane, struct drm_pla
 	return ret;
 }
 
-static void ferry_cursor_plane_draw(struct drm_plane *plane, struct drm_plane_state *state)
+static void ferry_cursor_plane_load(struct ferry_kms *kms, struct drm_plane_state *state)
+{
+	struct drm_rect src = drm_plane_state_src(state);
+
+	drm_rect_fp_to_int(&src, &src);
+	ferry_compose_load_cursor(&kms->compose, state->fb, to_drm_shadow_plane_state(state)->data,
+				  &src);
+}
+
+static void ferry_cursor_plane_draw(struct drm_plane *plane, struct drm_plane_state *state,
+				    bool load)
 {
 	struct ferry_kms *kms = to_ferry_device(plane->dev)->kms;
-	struct drm_framebuffer *fb = state->visible ? state->fb : NULL;
-	struct drm_rect src;
 	int idx;
 
-	drm_rect_fp_to_int(&src, &state->src);
-	if (fb && (!to_ferry_plane_state(state)->mapped ||
-		   drm_gem_fb_begin_cpu_access(fb, DMA_FROM_DEVICE)))
+	load = load && state->visible;
+	if (load && (!to_ferry_plane_state(state)->mapped ||
+		     drm_gem_fb_begin_cpu_access(state->fb, DMA_FROM_DEVICE)))
 		return;
 
 	if (drm_dev_enter(plane->dev, &idx)) {
 		mutex_lock(&kms->scanout.lock);
-		ferry_compose_set_cursor(&kms->compose, fb,
-					 to_drm_shadow_plane_state(state)->data, &src,
-					 &state->dst);
+		if (load)
+			ferry_cursor_plane_load(kms, state);
+		if (state->visible)
+			ferry_compose_move_cursor(&kms->compose, state->crtc_x, state->crtc_y);
+		else
+			ferry_compose_hide_cursor(&kms->compose);
 		mutex_unlock(&kms->scanout.lock);
 		drm_dev_exit(idx);
 	}
 
-	if (fb)
-		drm_gem_fb_end_cpu_access(fb, DMA_FROM_DEVICE);
+	if (load)
+		drm_gem_fb_end_cpu_access(state->fb, DMA_FROM_DEVICE);
 }
 
 static void ferry_cursor_plane_atomic_update(struct drm_plane *plane,
@@ -102,7 +119,7 @@ static void ferry_cursor_plane_atomic_update(struct drm_plane *plane,
 {
 	struct drm_plane_state *state = drm_atomic_get_new_plane_state(commit, plane);
 
-	ferry_cursor_plane_draw(plane, state);
+	ferry_cursor_plane_draw(plane, state, true);
 	ferry_plane_state_unmap(plane, state);
 }
 
@@ -117,11 +134,22 @@ static int ferry_cursor_plane_async_check(FERRY_ASYNC_CHECK_ARGS)
 	return 0;
 }
 
+/* Clients that have changed the image set it again, at the same position. */
+static bool ferry_cursor_plane_only_moves(const struct drm_plane_state *old_state,
+					  const struct drm_plane_state *state)
+{
+	return state->fb == old_state->fb &&
+	       state->src_x == old_state->src_x && state->src_y == old_state->src_y &&
+	       state->src_w == old_state->src_w && state->src_h == old_state->src_h &&
+	       (state->crtc_x != old_state->crtc_x || state->crtc_y != old_state->crtc_y);
+}
+
 static void ferry_cursor_plane_async_update(struct drm_plane *plane,
 					    struct ferry_atomic_commit *commit)
 {
 	struct drm_plane_state *new_state = drm_atomic_get_new_plane_state(commit, plane);
 	struct drm_plane_state *state = plane->state;
+	bool moves = ferry_cursor_plane_only_moves(state, new_state);
 
 	state->crtc_x = new_state->crtc_x;
 	state->crtc_y = new_state->crtc_y;
@@ -135,7 +163,7 @@ static void ferry_cursor_plane_async_update(struct drm_plane *plane,
 	state->dst = new_state->dst;
 
 	if (state->crtc->state->active)
-		ferry_cursor_plane_draw(plane, new_state);
+		ferry_cursor_plane_draw(plane, new_state, !moves);
 	/* End the mapping of the new framebuffer while it is in the new state. */
 	ferry_plane_state_unmap(plane, new_state);
 	swap(state->fb, new_state->fb);

@@ -140,7 +140,7 @@ static void test_none(int fd)
 	const struct place whole = {
 		0, 0, kms->mode.hdisplay, kms->mode.vdisplay, 0, 0
 	};
-	uint32_t cursor = cursor_create(kms, CURSOR_MAX),
+	uint32_t cursor = cursor_create(kms, CURSOR_SIZE),
 		 blob = mode_blob(kms);
 	char black[128], with_cursor[128], expected[128];
 	uint32_t *words;
@@ -151,8 +151,8 @@ static void test_none(int fd)
 	layout_init(&fb, kms, &flipped_layout, 1);
 	words = fb.bo.map;
 	memset(words, 0, fb.bo.size);
-	for (int y = 0; y < CURSOR_MAX; y++)
-		for (int x = 0; x < CURSOR_MAX; x++)
+	for (int y = 0; y < CURSOR_SIZE; y++)
+		for (int x = 0; x < CURSOR_SIZE; x++)
 			words[(y + 30) * (fb.pitch / 4) + x + 20] =
 				blend(cursor_pixel(x, y), 0);
 	show_flipped(kms, &fb, with_cursor);
@@ -166,7 +166,7 @@ static void test_none(int fd)
 		check_picture(black, "no framebuffer");
 		igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 20, 30), 0);
 		igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor,
-					       CURSOR_MAX, CURSOR_MAX),
+					       CURSOR_SIZE, CURSOR_SIZE),
 			      0);
 		check_picture(with_cursor, "cursor without a framebuffer");
 		igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);

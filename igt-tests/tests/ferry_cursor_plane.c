@@ -16,6 +16,9 @@
 
 IGT_TEST_DESCRIPTION("The cursor");
 
+/* Width and height of the largest cursor */
+#define CURSOR_MAX 512
+
 /**
  * SUBTEST: cursor
  * Description: the cursor is blended into the picture wherever it is, and leaves no trace
@@ -30,7 +33,7 @@ static void test_cursor(int fd)
 		{ 0, 0 },     { w, h },		 { 500, -64 },	{ 200, 100 },
 	};
 	char expected[ARRAY_SIZE(places)][128], plain[128];
-	uint32_t cursor = cursor_create(kms, CURSOR_MAX);
+	uint32_t cursor = cursor_create(kms, CURSOR_SIZE);
 	struct fb fb, ref;
 	uint64_t bytes;
 
@@ -39,19 +42,19 @@ static void test_cursor(int fd)
 	show_flipped(kms, &ref, plain);
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
 		expect_cursor(kms, &ref, places[i][0], places[i][1],
-			      CURSOR_MAX);
+			      CURSOR_SIZE);
 		screen_picture(expected[i], sizeof(expected[i]));
 	}
 
 	layout_init(&fb, kms, &flipped_layout, 1);
 	show_flipped(kms, &fb, expected[ARRAY_SIZE(places) - 1]);
 	igt_assert(!strcmp(plain, expected[ARRAY_SIZE(places) - 1]));
-	expect_cursor(kms, &ref, 200, 100, CURSOR_MAX);
+	expect_cursor(kms, &ref, 200, 100, CURSOR_SIZE);
 	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, places[0][0],
 					places[0][1]),
 		      0);
-	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_MAX,
-				       CURSOR_MAX),
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_SIZE,
+				       CURSOR_SIZE),
 		      0);
 	for (unsigned int i = 0; i + 1 < ARRAY_SIZE(places); i++) {
 		igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc,
@@ -86,13 +89,115 @@ static void test_cursor(int fd)
 }
 
 /**
+ * SUBTEST: cursor-large
+ * Description: cursors larger than 64x64, and not square, are shown wherever they are
+ */
+static void test_cursor_large(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	static const int sizes[][2] = { { 65, 65 },
+					{ 128, 42 },
+					{ 256, 256 },
+					{ 512, 170 },
+					{ 512, 512 } };
+	static const int places[][2] = { { 0, 0 }, { -50, 300 }, { 400, -30 } };
+	char expected[ARRAY_SIZE(places)][128], plain[128];
+	uint32_t cursor;
+	struct fb fb, ref;
+
+	screen_require();
+	layout_init(&ref, kms, &flipped_layout, 1);
+	layout_init(&fb, kms, &flipped_layout, 1);
+	show_flipped(kms, &fb, plain);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		show_flipped(kms, &ref, expected[0]);
+		for (unsigned int k = 0; k < ARRAY_SIZE(places); k++) {
+			expect_cursor_rect(kms, &ref, places[k][0],
+					   places[k][1], sizes[i][0],
+					   sizes[i][1]);
+			screen_picture(expected[k], sizeof(expected[k]));
+		}
+		igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+		cursor = cursor_create(kms, sizes[i][0]);
+		igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor,
+					       sizes[i][0], sizes[i][1]),
+			      0);
+		for (unsigned int k = 0; k < ARRAY_SIZE(places); k++) {
+			igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc,
+							places[k][0],
+							places[k][1]),
+				      0);
+			check_picture(expected[k], "large cursor");
+		}
+		igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);
+		check_picture(plain, "large cursor hidden");
+		gem_close(kms->fd, cursor);
+	}
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&ref);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: cursor-redrawn
+ * Description: a new image in the same BO is shown when the client sets the cursor again, and moving it shows the same image
+ */
+static void test_cursor_redrawn(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	uint32_t cursor = ferry_bo_create(kms->fd,
+					  CURSOR_SIZE * CURSOR_SIZE * 4,
+					  FERRY_PLACEMENT_BOTH, 0, 0, 0);
+	uint32_t *map =
+		ferry_bo_mmap(kms->fd, cursor, CURSOR_SIZE * CURSOR_SIZE * 4);
+	char expected[128], plain[128];
+	struct fb fb, ref;
+
+	screen_require();
+	layout_init(&ref, kms, &flipped_layout, 1);
+	show_flipped(kms, &ref, plain);
+	expect_cursor(kms, &ref, 90, 80, CURSOR_SIZE);
+	screen_picture(expected, sizeof(expected));
+	layout_init(&fb, kms, &flipped_layout, 1);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 90, 80), 0);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_SIZE,
+				       CURSOR_SIZE),
+		      0);
+	check_picture(plain, "transparent cursor");
+	for (int y = 0; y < CURSOR_SIZE; y++)
+		for (int x = 0; x < CURSOR_SIZE; x++)
+			map[y * CURSOR_SIZE + x] = cursor_pixel(x, y);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_SIZE,
+				       CURSOR_SIZE),
+		      0);
+	check_picture(expected, "set again");
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 10, 20), 0);
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 90, 80), 0);
+	check_picture(expected, "moved");
+	memset(map, 0, CURSOR_SIZE * CURSOR_SIZE * 4);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_SIZE,
+				       CURSOR_SIZE),
+		      0);
+	check_picture(plain, "transparent again");
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);
+	munmap(map, CURSOR_SIZE * CURSOR_SIZE * 4);
+	gem_close(kms->fd, cursor);
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&ref);
+	errno = 0;
+}
+
+/**
  * SUBTEST: cursor-invalid
  * Description: cursors that are too large or that have no BO are refused, and small ones are not
  */
 static void test_cursor_invalid(int fd)
 {
 	struct kms *kms = kms_of(fd);
-	uint32_t large = ferry_bo_create(kms->fd, 256 * 256 * 4,
+	uint32_t large = ferry_bo_create(kms->fd, 600 * 600 * 4,
 					 FERRY_PLACEMENT_BOTH, 0, 0, 0);
 	uint64_t max = 0;
 	struct fb fb;
@@ -103,16 +208,17 @@ static void test_cursor_invalid(int fd)
 	igt_assert_eq_u64(max, CURSOR_MAX);
 	fb_init(&fb, kms, &fb_aperture, &kms->mode);
 	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
-	for (int size = 1; size <= 256; size += size < 70 ? 1 : 93) {
+	for (int size = 1; size <= 600;
+	     size += size < 70 || (size > 500 && size < 520) ? 1 : 31) {
 		int err =
 			drmModeSetCursor(kms->fd, kms->crtc, large, size, size);
 
 		igt_assert_f(err == (size > CURSOR_MAX ? -EINVAL : 0),
 			     "size %d: %s\n", size, strerror(-err));
 	}
-	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, large, 65, 1),
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, large, 513, 1),
 		      -EINVAL);
-	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, large, 1, 65),
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, large, 1, 513),
 		      -EINVAL);
 	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0x7fffffff, 64, 64),
 		      -ENOENT);
@@ -135,6 +241,12 @@ static const struct igt_ferry_test tests[] = {
 	{ "cursor",
 	  "the cursor is blended into the picture wherever it is, and leaves no trace",
 	  test_cursor },
+	{ "cursor-large",
+	  "cursors larger than 64x64, and not square, are shown wherever they are",
+	  test_cursor_large },
+	{ "cursor-redrawn",
+	  "a new image in the same BO is shown when the client sets the cursor again, and moving it shows the same image",
+	  test_cursor_redrawn },
 	{ "cursor-invalid",
 	  "cursors that are too large or that have no BO are refused, and small ones are not",
 	  test_cursor_invalid },

@@ -104,13 +104,13 @@ static uint32_t read_crc(int fd)
 static void test_crc(int fd)
 {
 	struct kms *kms = kms_of(fd);
-	uint32_t cursor = cursor_create(kms, CURSOR_MAX), first, with_cursor;
+	uint32_t cursor = cursor_create(kms, CURSOR_SIZE), first, with_cursor;
 	struct fb fb, copied, ref;
 
 	layout_init(&fb, kms, &flipped_layout, 1);
 	layout_init(&copied, kms, &system_layout, 1);
 	layout_init(&ref, kms, &flipped_layout, 1);
-	expect_cursor(kms, &ref, 70, 80, CURSOR_MAX);
+	expect_cursor(kms, &ref, 70, 80, CURSOR_SIZE);
 	igt_assert_eq(show(kms, &ref, &kms->mode), 0);
 	with_cursor = read_crc(kms->fd);
 	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
@@ -121,8 +121,8 @@ static void test_crc(int fd)
 	igt_assert(!pinned(&copied));
 	igt_assert_eq_u32(read_crc(kms->fd), first);
 	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 70, 80), 0);
-	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_MAX,
-				       CURSOR_MAX),
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_SIZE,
+				       CURSOR_SIZE),
 		      0);
 	igt_assert_eq_u32(read_crc(kms->fd), with_cursor);
 	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);

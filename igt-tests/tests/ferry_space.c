@@ -115,7 +115,7 @@ static void test_aperture_full(int fd)
 
 static void set_cursor(struct kms *kms, uint32_t cursor, int x, int y)
 {
-	int size = cursor ? CURSOR_MAX : 0;
+	int size = cursor ? CURSOR_SIZE : 0;
 
 	if (cursor)
 		igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, x, y), 0);
@@ -131,7 +131,7 @@ static void test_buffer(int fd)
 {
 	struct kms *kms = kms_of(fd);
 	uint64_t frame = kms->mode.hdisplay * kms->mode.vdisplay * 4;
-	uint32_t cursor = cursor_create(kms, CURSOR_MAX);
+	uint32_t cursor = cursor_create(kms, CURSOR_SIZE);
 	uint16_t table[256] = {}, same[256];
 	uint64_t free_bytes;
 	struct fb fb, copied;
@@ -185,14 +185,14 @@ static void test_buffer(int fd)
 static void test_cursor_full(int fd)
 {
 	struct kms *kms = kms_of(fd);
-	uint32_t cursor = cursor_create(kms, CURSOR_MAX), *handles;
+	uint32_t cursor = cursor_create(kms, CURSOR_SIZE), *handles;
 	char plain[128], expected[128];
 	struct fb fb, ref;
 	unsigned int count;
 
 	screen_require();
 	layout_init(&ref, kms, &flipped_layout, 1);
-	expect_cursor(kms, &ref, 60, 70, CURSOR_MAX);
+	expect_cursor(kms, &ref, 60, 70, CURSOR_SIZE);
 	show_flipped(kms, &ref, expected);
 	layout_init(&fb, kms, &flipped_layout, 1);
 	show_flipped(kms, &fb, plain);
@@ -445,7 +445,7 @@ static void check_hidden(int fd)
 	struct kms *kms = kms_of(fd);
 	int other = igt_ferry_reopen(kms->fd, O_RDWR);
 	int w = kms->mode.hdisplay, h = kms->mode.vdisplay;
-	uint32_t cursor = cursor_create(kms, CURSOR_MAX);
+	uint32_t cursor = cursor_create(kms, CURSOR_SIZE);
 	const drmModeModeInfo *largest = largest_mode(kms);
 	struct fb fb, copied, large;
 

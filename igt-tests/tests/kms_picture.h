@@ -14,7 +14,8 @@
 #include "kms_pipe.h"
 #include "screen.h"
 
-#define CURSOR_MAX 64
+/* Width and height of the cursor of most tests */
+#define CURSOR_SIZE 64
 
 /* A pixel of the test picture, as 8 bits of each colour that 5 and 6 bits can express */
 static inline uint32_t pixel(unsigned int x, unsigned int y, unsigned int seed)
@@ -163,15 +164,15 @@ static inline uint32_t blend(uint32_t above, uint32_t below)
 }
 
 /* Draw the picture with a cursor at a position into the framebuffer of the expected picture. */
-static inline void expect_cursor(struct kms *kms, struct fb *ref, int left,
-				 int top, int size)
+static inline void expect_cursor_rect(struct kms *kms, struct fb *ref, int left,
+				      int top, int width, int height)
 {
 	int w = kms->mode.hdisplay, h = kms->mode.vdisplay;
 	uint32_t *words = ref->bo.map;
 
 	draw(ref, 0, 0, w, h, 1);
-	for (int y = 0; y < size; y++)
-		for (int x = 0; x < size; x++) {
+	for (int y = 0; y < height; y++)
+		for (int x = 0; x < width; x++) {
 			int at_x = left + x, at_y = top + y;
 			uint32_t *at = words + at_y * (ref->pitch / 4) + at_x;
 
@@ -179,6 +180,12 @@ static inline void expect_cursor(struct kms *kms, struct fb *ref, int left,
 				continue;
 			*at = blend(cursor_pixel(x, y), pixel(at_x, at_y, 1));
 		}
+}
+
+static inline void expect_cursor(struct kms *kms, struct fb *ref, int left,
+				 int top, int size)
+{
+	expect_cursor_rect(kms, ref, left, top, size, size);
 }
 
 static inline uint32_t cursor_create(struct kms *kms, int size)
