@@ -123,6 +123,26 @@ static void ferry_compose_apply_lut(const struct ferry_compose *compose, u32 *li
 			  compose->lut[2][line[i] & 0xff];
 }
 
+/* Apply the gamma table to premultiplied pixels. */
+static void ferry_compose_apply_lut_alpha(const struct ferry_compose *compose, u32 *line,
+					  unsigned int pixels)
+{
+	u32 alpha, value, result;
+	unsigned int i, c, shift;
+
+	for (i = 0; compose->has_lut && i < pixels; i++) {
+		alpha = line[i] >> 24;
+		if (!alpha)
+			continue;
+		result = alpha << 24;
+		for (c = 0, shift = 16; c < 3; c++, shift -= 8) {
+			value = min((line[i] >> shift & 0xff) * 255 / alpha, 255U);
+			result |= DIV_ROUND_CLOSEST(compose->lut[c][value] * alpha, 255) << shift;
+		}
+		line[i] = result;
+	}
+}
+
 static u32 ferry_compose_blend_channel(u32 above, u32 below, unsigned int shift)
 {
 	u32 alpha = 255 - (above >> 24);
@@ -349,7 +369,7 @@ void ferry_compose_load_cursor(struct ferry_compose *compose, const struct drm_f
 	for (y = 0; y < height; y++, line += FERRY_COMPOSE_CURSOR_SIZE) {
 		iosys_map_memcpy_from(line, data, (size_t)(src->y1 + y) * fb->pitches[0] +
 				      src->x1 * FERRY_DISPI_CPP, width * FERRY_DISPI_CPP);
-		ferry_compose_apply_lut(compose, line, width);
+		ferry_compose_apply_lut_alpha(compose, line, width);
 		ferry_compose_extend_box(&compose->box, line, width, y);
 	}
 }

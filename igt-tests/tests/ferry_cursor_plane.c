@@ -237,6 +237,61 @@ static void test_cursor_invalid(int fd)
 	errno = 0;
 }
 
+/**
+ * SUBTEST: gamma-cursor
+ * Description: with a gamma table, the transparent part of the cursor changes nothing, and an opaque one has the colours of the table
+ */
+static void test_gamma_cursor(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	uint32_t cursor = ferry_bo_create(kms->fd,
+					  CURSOR_SIZE * CURSOR_SIZE * 4,
+					  FERRY_PLACEMENT_BOTH, 0, 0, 0);
+	uint32_t *map =
+		ferry_bo_mmap(kms->fd, cursor, CURSOR_SIZE * CURSOR_SIZE * 4);
+	char expected[128], plain[128];
+	uint16_t table[256];
+	struct fb fb, ref;
+
+	screen_require();
+	for (int i = 0; i < 256; i++)
+		table[i] = (255 - i) * 0x101;
+	layout_init(&ref, kms, &flipped_layout, 1);
+	for (uint32_t i = 0; i < ref.bo.size / 4; i++)
+		((uint32_t *)ref.bo.map)[i] ^= 0xffffff;
+	show_flipped(kms, &ref, plain);
+	for (int y = 0; y < 10; y++)
+		for (int x = 0; x < 20; x++) {
+			((uint32_t *)ref.bo.map)[(y + 35) * (ref.pitch / 4) +
+						 x + 43] = 0xedcba9;
+			map[(y + 5) * CURSOR_SIZE + x + 3] = 0xff123456;
+		}
+	screen_picture(expected, sizeof(expected));
+	layout_init(&fb, kms, &flipped_layout, 1);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	igt_assert_eq(drmModeCrtcSetGamma(kms->fd, kms->crtc, 256, table, table,
+					  table),
+		      0);
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 40, 30), 0);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_SIZE,
+				       CURSOR_SIZE),
+		      0);
+	check_picture(expected, "inverted, with a cursor");
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);
+	check_picture(plain, "inverted");
+	for (int i = 0; i < 256; i++)
+		table[i] = i * 0x101;
+	igt_assert_eq(drmModeCrtcSetGamma(kms->fd, kms->crtc, 256, table, table,
+					  table),
+		      0);
+	munmap(map, CURSOR_SIZE * CURSOR_SIZE * 4);
+	gem_close(kms->fd, cursor);
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&ref);
+	errno = 0;
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "cursor",
 	  "the cursor is blended into the picture wherever it is, and leaves no trace",
@@ -250,6 +305,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "cursor-invalid",
 	  "cursors that are too large or that have no BO are refused, and small ones are not",
 	  test_cursor_invalid },
+	{ "gamma-cursor",
+	  "with a gamma table, the transparent part of the cursor changes nothing, and an opaque one has the colours of the table",
+	  test_gamma_cursor },
 	{}
 };
 
