@@ -4,6 +4,7 @@
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 
+#include <drm/drm_blend.h>
 #include <drm/drm_color_mgmt.h>
 #include <drm/drm_format_helper.h>
 #include <drm/drm_fourcc.h>
@@ -27,8 +28,8 @@
  * rectangle that is not transparent is blended.
  *
  * The helpers of the DRM core copy frames whose format is that of the scanout buffer. They
- * convert from XRGB8888 only, and do not blend, so lines in other formats, with a gamma table or
- * under the cursor are converted here, one after the other.
+ * convert from XRGB8888 only, and do not blend, so lines in other formats, mirrored, with a gamma
+ * table or under the cursor are converted here, one after the other.
  *
  * There is no writeback connector. It would be one more copy of each frame, from memory that is
  * slow to read, and the clients that run on a virtual machine read their own framebuffers.
@@ -143,6 +144,14 @@ static void ferry_compose_apply_lut_alpha(const struct ferry_compose *compose, u
 	}
 }
 
+static void ferry_compose_reverse(u32 *line, unsigned int pixels)
+{
+	unsigned int i;
+
+	for (i = 0; i < pixels / 2; i++)
+		swap(line[i], line[pixels - 1 - i]);
+}
+
 static u32 ferry_compose_blend_channel(u32 above, u32 below, unsigned int shift)
 {
 	u32 alpha = 255 - (above >> 24);
@@ -190,36 +199,50 @@ static void ferry_compose_add_cursor(struct ferry_compose *compose, u32 *line, i
 }
 
 /**
+ * ferry_compose_mirror - tell how a framebuffer is mirrored
+ * @rotation: DRM_MODE_ROTATE_0 or DRM_MODE_ROTATE_180, and DRM_MODE_REFLECT_*
+ *
+ * Return: DRM_MODE_REFLECT_* that have the same effect.
+ */
+unsigned int ferry_compose_mirror(unsigned int rotation)
+{
+	return drm_rotation_simplify(rotation, DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_MASK) &
+	       DRM_MODE_REFLECT_MASK;
+}
+
+/**
  * ferry_compose_rect - copy a rectangle of a framebuffer to the scanout buffer
  * @compose: the state, with &ferry_scanout.lock held
  * @fb: the framebuffer
  * @data: its pixels
  * @clip: the rectangle, in pixels of the framebuffer
- * @left: column of the framebuffer that would be at the first column of the screen
- * @top: line of the framebuffer that would be at the first line of the screen
+ * @x: left column of the rectangle on the screen
+ * @y: top line of the rectangle on the screen
+ * @mirror: DRM_MODE_REFLECT_* to mirror the rectangle
  */
 void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuffer *fb,
 			const struct iosys_map *data, const struct drm_rect *clip,
-			int left, int top)
+			int x, int y, unsigned int mirror)
 {
 	unsigned int dst_pitch = ferry_scanout_pitch(compose->scanout);
 	unsigned int pixels = drm_rect_width(clip), cpp = fb->format->cpp[0];
-	struct drm_rect screen = *clip, covered = compose->cursor->rect;
+	struct drm_rect screen = DRM_RECT_INIT(x, y, pixels, drm_rect_height(clip));
+	struct drm_rect covered = compose->cursor->rect;
 	struct iosys_map dst;
-	int y;
+	int i;
 
 	lockdep_assert_held(&compose->scanout->lock);
 
-	drm_rect_translate(&screen, -left, -top);
-	if (!compose->has_lut && ferry_compose_has_format(fb->format->format) &&
+	if (!compose->has_lut && !mirror && ferry_compose_has_format(fb->format->format) &&
 	    !drm_rect_intersect(&covered, &screen)) {
-		iosys_map_set_vaddr_iomem(&dst, ferry_compose_vaddr(compose, screen.x1, screen.y1));
+		iosys_map_set_vaddr_iomem(&dst, ferry_compose_vaddr(compose, x, y));
 		drm_fb_memcpy(&dst, &dst_pitch, data, fb, clip);
 		return;
 	}
 
-	for (y = screen.y1; y < screen.y2; y++) {
-		size_t offset = (size_t)(y + top) * fb->pitches[0] + clip->x1 * cpp;
+	for (i = 0; i < drm_rect_height(clip); i++, y++) {
+		int line = mirror & DRM_MODE_REFLECT_Y ? clip->y2 - 1 - i : clip->y1 + i;
+		size_t offset = (size_t)line * fb->pitches[0] + clip->x1 * cpp;
 		const void *src = compose->raw;
 
 		if (data->is_iomem)
@@ -227,9 +250,11 @@ void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuf
 		else
 			src = data->vaddr + offset;
 		ferry_compose_convert(compose->line, fb->format->format, src, pixels);
+		if (mirror & DRM_MODE_REFLECT_X)
+			ferry_compose_reverse(compose->line, pixels);
 		ferry_compose_apply_lut(compose, compose->line, pixels);
-		ferry_compose_add_cursor(compose, compose->line, screen.x1, y, pixels);
-		memcpy_toio(ferry_compose_vaddr(compose, screen.x1, y), compose->line,
+		ferry_compose_add_cursor(compose, compose->line, x, y, pixels);
+		memcpy_toio(ferry_compose_vaddr(compose, x, y), compose->line,
 			    pixels * FERRY_DISPI_CPP);
 	}
 }
@@ -354,21 +379,26 @@ static void ferry_compose_extend_box(struct drm_rect *box, const u32 *line, int 
  * @fb: the cursor's framebuffer, in ARGB8888
  * @data: its pixels
  * @src: the image, in pixels of the framebuffer; not larger than FERRY_COMPOSE_CURSOR_SIZE
+ * @mirror: DRM_MODE_REFLECT_* to mirror the image
  *
  * Must be followed by ferry_compose_move_cursor() before the lock is dropped.
  */
 void ferry_compose_load_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
-			       const struct iosys_map *data, const struct drm_rect *src)
+			       const struct iosys_map *data, const struct drm_rect *src,
+			       unsigned int mirror)
 {
-	int width = drm_rect_width(src), height = drm_rect_height(src), y;
+	int width = drm_rect_width(src), height = drm_rect_height(src), y, from;
 	u32 *line = compose->image;
 
 	lockdep_assert_held(&compose->scanout->lock);
 
 	compose->box = (struct drm_rect) { .x1 = width, .y1 = height };
 	for (y = 0; y < height; y++, line += FERRY_COMPOSE_CURSOR_SIZE) {
-		iosys_map_memcpy_from(line, data, (size_t)(src->y1 + y) * fb->pitches[0] +
+		from = mirror & DRM_MODE_REFLECT_Y ? src->y2 - 1 - y : src->y1 + y;
+		iosys_map_memcpy_from(line, data, (size_t)from * fb->pitches[0] +
 				      src->x1 * FERRY_DISPI_CPP, width * FERRY_DISPI_CPP);
+		if (mirror & DRM_MODE_REFLECT_X)
+			ferry_compose_reverse(line, width);
 		ferry_compose_apply_lut_alpha(compose, line, width);
 		ferry_compose_extend_box(&compose->box, line, width, y);
 	}

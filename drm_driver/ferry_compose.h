@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+#include <drm/drm_mode.h>
 #include <drm/drm_rect.h>
 
 struct drm_framebuffer;
@@ -15,6 +16,10 @@ struct iosys_map;
 /* Width and height of the largest cursor */
 #define FERRY_COMPOSE_CURSOR_SIZE	512
 #define FERRY_COMPOSE_CURSOR_PIXELS	(FERRY_COMPOSE_CURSOR_SIZE * FERRY_COMPOSE_CURSOR_SIZE)
+
+/* Rotations of planes */
+#define FERRY_COMPOSE_ROTATIONS		(DRM_MODE_ROTATE_0 | DRM_MODE_ROTATE_180 | \
+					 DRM_MODE_REFLECT_X | DRM_MODE_REFLECT_Y)
 
 /* Entries of a gamma table */
 #define FERRY_COMPOSE_LUT_SIZE		256
@@ -70,14 +75,16 @@ int ferry_compose_init(struct ferry_device *ferry, struct ferry_compose *compose
 bool ferry_compose_has_format(u32 format);
 bool ferry_compose_needs_lut(const struct drm_property_blob *blob);
 void ferry_compose_set_lut(struct ferry_compose *compose, const struct drm_property_blob *blob);
+unsigned int ferry_compose_mirror(unsigned int rotation);
 void ferry_compose_rect(struct ferry_compose *compose, const struct drm_framebuffer *fb,
 			const struct iosys_map *data, const struct drm_rect *clip,
-			int left, int top);
+			int x, int y, unsigned int mirror);
 void ferry_compose_background(struct ferry_compose *compose, const struct drm_rect *rect);
 void ferry_compose_reset_cursor(struct ferry_compose *compose);
 int ferry_compose_alloc_cursor(struct ferry_device *ferry, struct ferry_compose *compose);
 void ferry_compose_load_cursor(struct ferry_compose *compose, const struct drm_framebuffer *fb,
-			       const struct iosys_map *data, const struct drm_rect *src);
+			       const struct iosys_map *data, const struct drm_rect *src,
+			       unsigned int mirror);
 void ferry_compose_move_cursor(struct ferry_compose *compose, int x, int y);
 void ferry_compose_hide_cursor(struct ferry_compose *compose);
 

@@ -4,6 +4,7 @@
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
+#include <drm/drm_blend.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
@@ -84,7 +85,7 @@ static void ferry_cursor_plane_load(struct ferry_kms *kms, struct drm_plane_stat
 
 	drm_rect_fp_to_int(&src, &src);
 	ferry_compose_load_cursor(&kms->compose, state->fb, to_drm_shadow_plane_state(state)->data,
-				  &src);
+				  &src, ferry_compose_mirror(state->rotation));
 }
 
 static void ferry_cursor_plane_draw(struct drm_plane *plane, struct drm_plane_state *state,
@@ -138,7 +139,7 @@ static int ferry_cursor_plane_async_check(FERRY_ASYNC_CHECK_ARGS)
 static bool ferry_cursor_plane_only_moves(const struct drm_plane_state *old_state,
 					  const struct drm_plane_state *state)
 {
-	return state->fb == old_state->fb &&
+	return state->fb == old_state->fb && state->rotation == old_state->rotation &&
 	       state->src_x == old_state->src_x && state->src_y == old_state->src_y &&
 	       state->src_w == old_state->src_w && state->src_h == old_state->src_h &&
 	       (state->crtc_x != old_state->crtc_x || state->crtc_y != old_state->crtc_y);
@@ -198,5 +199,6 @@ int ferry_cursor_plane_init(struct ferry_device *ferry, struct drm_plane *plane)
 		return ret;
 
 	drm_plane_helper_add(plane, &ferry_cursor_plane_helper_funcs);
-	return 0;
+	return drm_plane_create_rotation_property(plane, DRM_MODE_ROTATE_0,
+						  FERRY_COMPOSE_ROTATIONS);
 }

@@ -40,8 +40,8 @@
  * - copy: the damaged rectangles are copied to the scanout buffer. This is for framebuffers that
  *   the device cannot reach or whose format it does not read, for BOs that are in system memory
  *   only or pinned there, while the cursor is visible or a gamma table is set, if the framebuffer
- *   does not fill the screen, and if BOs that cannot be evicted leave no space. What no
- *   framebuffer covers is black. Without any the CRTC can be on, too.
+ *   is mirrored or does not fill the screen, and if BOs that cannot be evicted leave no space.
+ *   What no framebuffer covers is black. Without any the CRTC can be on, too.
  *
  * If a modeset needs the space of the picture on the screen, which it ends anyway, the screen
  * becomes black before the commit, and shows its picture again if the commit fails. Without a
@@ -122,7 +122,7 @@ static bool ferry_plane_must_copy(struct ferry_kms *kms, struct drm_plane_state 
 	/* The core has clipped the rectangle to the screen. */
 	return drm_rect_width(&state->dst) != crtc->mode.hdisplay ||
 	       drm_rect_height(&state->dst) != crtc->mode.vdisplay ||
-	       cursor->visible ||
+	       ferry_compose_mirror(state->rotation) || cursor->visible ||
 	       ferry_compose_needs_lut(crtc->gamma_lut);
 }
 
@@ -313,8 +313,10 @@ static int ferry_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_stat
 static void ferry_plane_copy_damage(struct ferry_device *ferry, struct drm_plane_state *old_state,
 				    struct drm_plane_state *state)
 {
+	unsigned int mirror = ferry_compose_mirror(state->rotation);
 	struct drm_atomic_helper_damage_iter iter;
 	struct drm_rect clip, src;
+	int x, y;
 
 	/* Where the source begins in the middle of a pixel, damage has one pixel too many. */
 	drm_rect_fp_to_int(&src, &state->src);
@@ -322,9 +324,11 @@ static void ferry_plane_copy_damage(struct ferry_device *ferry, struct drm_plane
 	drm_atomic_for_each_plane_damage(&iter, &clip) {
 		if (!drm_rect_intersect(&clip, &src))
 			continue;
+		x = mirror & DRM_MODE_REFLECT_X ? src.x2 - clip.x2 : clip.x1 - src.x1;
+		y = mirror & DRM_MODE_REFLECT_Y ? src.y2 - clip.y2 : clip.y1 - src.y1;
 		ferry_compose_rect(&ferry->kms->compose, state->fb,
 				   to_drm_shadow_plane_state(state)->data, &clip,
-				   src.x1 - state->dst.x1, src.y1 - state->dst.y1);
+				   state->dst.x1 + x, state->dst.y1 + y, mirror);
 		atomic64_add((u64)drm_rect_width(&clip) * drm_rect_height(&clip) *
 			     FERRY_DISPI_CPP, &ferry->stats.copied_bytes);
 	}
@@ -344,7 +348,8 @@ static void ferry_plane_copy(struct ferry_device *ferry, struct drm_plane_state 
 	kms->compose.offset = buffer->offset;
 	/* Damage is relative to the last frame, which must be in the buffer, at the same place. */
 	if (kms->scanout.buffer != buffer || kms->crtc.state->color_mgmt_changed ||
-	    !old_state->visible || !drm_rect_equals(&old_state->dst, &dst)) {
+	    !old_state->visible || !drm_rect_equals(&old_state->dst, &dst) ||
+	    old_state->rotation != state->rotation) {
 		state->ignore_damage_clips = true;
 		ferry_compose_background(&kms->compose, &dst);
 	}
@@ -556,5 +561,6 @@ int ferry_plane_init(struct ferry_device *ferry, struct drm_plane *plane)
 
 	drm_plane_helper_add(plane, &ferry_plane_helper_funcs);
 	drm_plane_enable_fb_damage_clips(plane);
-	return 0;
+	return drm_plane_create_rotation_property(plane, DRM_MODE_ROTATE_0,
+						  FERRY_COMPOSE_ROTATIONS);
 }

@@ -10,6 +10,7 @@
 #include "igt.h"
 
 #include "igt_ferry.h"
+#include "kms_atomic.h"
 #include "kms_picture.h"
 #include "kms_pipe.h"
 #include "screen.h"
@@ -18,6 +19,23 @@ IGT_TEST_DESCRIPTION("The cursor");
 
 /* Width and height of the largest cursor */
 #define CURSOR_MAX 512
+
+static uint32_t cursor_plane(const struct kms *kms)
+{
+	drmModePlaneRes *planes = drmModeGetPlaneResources(kms->fd);
+	uint32_t id = 0;
+	uint64_t type = 0;
+
+	igt_assert(planes);
+	for (uint32_t i = 0; i < planes->count_planes; i++)
+		if (property(kms->fd, planes->planes[i], DRM_MODE_OBJECT_PLANE,
+			     "type", &type) &&
+		    type == DRM_PLANE_TYPE_CURSOR)
+			id = planes->planes[i];
+	drmModeFreePlaneResources(planes);
+	igt_assert(id);
+	return id;
+}
 
 /**
  * SUBTEST: cursor
@@ -191,6 +209,70 @@ static void test_cursor_redrawn(int fd)
 }
 
 /**
+ * SUBTEST: cursor-rotation
+ * Description: the cursor's image can be mirrored and rotated by 180 degrees
+ */
+static void test_cursor_rotation(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	uint32_t cursor = cursor_create(kms, CURSOR_SIZE),
+		 plane = cursor_plane(kms), id;
+	static const uint64_t rotations[] = {
+		DRM_MODE_ROTATE_180, DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_X,
+		DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_Y,
+		DRM_MODE_ROTATE_180 | DRM_MODE_REFLECT_X, DRM_MODE_ROTATE_0
+	};
+	char expected[ARRAY_SIZE(rotations)][128];
+	struct fb fb, ref;
+
+	screen_require();
+	id = property(kms->fd, plane, DRM_MODE_OBJECT_PLANE, "rotation", NULL);
+	igt_assert(id);
+	layout_init(&ref, kms, &flipped_layout, 1);
+	show_flipped(kms, &ref, expected[0]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rotations); i++) {
+		uint64_t turned = rotations[i] & DRM_MODE_ROTATE_180;
+		bool flip_x = !(rotations[i] & DRM_MODE_REFLECT_X) == !!turned;
+		bool flip_y = !(rotations[i] & DRM_MODE_REFLECT_Y) == !!turned;
+
+		for (int y = 0; y < CURSOR_SIZE; y++)
+			for (int x = 0; x < CURSOR_SIZE; x++) {
+				uint32_t above = cursor_pixel(
+					flip_x ? CURSOR_SIZE - 1 - x : x,
+					flip_y ? CURSOR_SIZE - 1 - y : y);
+
+				((uint32_t *)ref.bo
+					 .map)[(y + 50) * (ref.pitch / 4) + x +
+					       70] =
+					blend(above, pixel(x + 70, y + 50, 1));
+			}
+		screen_picture(expected[i], sizeof(expected[i]));
+	}
+	layout_init(&fb, kms, &flipped_layout, 1);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	igt_assert_eq(drmModeMoveCursor(kms->fd, kms->crtc, 70, 50), 0);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, cursor, CURSOR_SIZE,
+				       CURSOR_SIZE),
+		      0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rotations); i++) {
+		igt_assert_eq(drmModeObjectSetProperty(kms->fd, plane,
+						       DRM_MODE_OBJECT_PLANE,
+						       id, rotations[i]),
+			      0);
+		check_picture(expected[i], "rotation of the cursor");
+	}
+	igt_assert(drmModeObjectSetProperty(kms->fd, plane,
+					    DRM_MODE_OBJECT_PLANE, id,
+					    DRM_MODE_ROTATE_90) == -EINVAL);
+	igt_assert_eq(drmModeSetCursor(kms->fd, kms->crtc, 0, 0, 0), 0);
+	gem_close(kms->fd, cursor);
+	off(kms);
+	fb_fini(&fb);
+	fb_fini(&ref);
+	errno = 0;
+}
+
+/**
  * SUBTEST: cursor-invalid
  * Description: cursors that are too large or that have no BO are refused, and small ones are not
  */
@@ -302,6 +384,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "cursor-redrawn",
 	  "a new image in the same BO is shown when the client sets the cursor again, and moving it shows the same image",
 	  test_cursor_redrawn },
+	{ "cursor-rotation",
+	  "the cursor's image can be mirrored and rotated by 180 degrees",
+	  test_cursor_rotation },
 	{ "cursor-invalid",
 	  "cursors that are too large or that have no BO are refused, and small ones are not",
 	  test_cursor_invalid },

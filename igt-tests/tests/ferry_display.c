@@ -245,6 +245,74 @@ static void test_format_change(int fd)
 }
 
 /**
+ * SUBTEST: rotation
+ * Description: framebuffers can be mirrored and rotated by 180 degrees, and damage is where it is on the screen
+ */
+static void test_rotation(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	const int w = kms->mode.hdisplay, h = kms->mode.vdisplay;
+	static const uint64_t rotations[] = {
+		DRM_MODE_ROTATE_180, DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_X,
+		DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_Y,
+		DRM_MODE_ROTATE_180 | DRM_MODE_REFLECT_X
+	};
+	drmModeClip clip = { 30, 40, 130, 60 };
+	char expected[2][128];
+	struct fb fb, ref;
+	uint32_t id;
+
+	screen_require();
+	id = property(kms->fd, kms->plane, DRM_MODE_OBJECT_PLANE, "rotation",
+		      NULL);
+	igt_assert(id);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rotations); i++) {
+		bool turned = rotations[i] & DRM_MODE_ROTATE_180;
+		bool flip_x = !(rotations[i] & DRM_MODE_REFLECT_X) == turned;
+		bool flip_y = !(rotations[i] & DRM_MODE_REFLECT_Y) == turned;
+
+		layout_init(&fb, kms, &flipped_layout, 1);
+		layout_init(&ref, kms, &flipped_layout, 1);
+		for (int part = 0; part < 2; part++) {
+			for (int y = 0; y < h; y++)
+				for (int x = 0; x < w; x++)
+					((uint32_t *)ref.bo
+						 .map)[y * (ref.pitch / 4) +
+						       x] = ((uint32_t *)
+								     fb.bo.map)
+						[(flip_y ? h - 1 - y : y) *
+							 (fb.pitch / 4) +
+						 (flip_x ? w - 1 - x : x)];
+			show_flipped(kms, &ref, expected[part]);
+			draw(&fb, clip.x1, clip.y1, clip.x2, clip.y2, 2);
+		}
+		draw(&fb, 0, 0, w, h, 1);
+		igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+		igt_assert_eq(drmModeObjectSetProperty(kms->fd, kms->plane,
+						       DRM_MODE_OBJECT_PLANE,
+						       id, rotations[i]),
+			      0);
+		check_picture(expected[0], "rotation");
+		igt_assert(!pinned(&fb));
+		draw(&fb, clip.x1, clip.y1, clip.x2, clip.y2, 2);
+		igt_assert_eq(drmModeDirtyFB(kms->fd, fb.id, &clip, 1), 0);
+		check_picture(expected[1], "rotation and damage");
+		igt_assert_eq(drmModeObjectSetProperty(kms->fd, kms->plane,
+						       DRM_MODE_OBJECT_PLANE,
+						       id, DRM_MODE_ROTATE_0),
+			      0);
+		off(kms);
+		fb_fini(&fb);
+		fb_fini(&ref);
+	}
+	igt_assert_eq(drmModeObjectSetProperty(kms->fd, kms->plane,
+					       DRM_MODE_OBJECT_PLANE, id,
+					       DRM_MODE_ROTATE_90),
+		      -EINVAL);
+	errno = 0;
+}
+
+/**
  * SUBTEST: imported
  * Description: a framebuffer in memory of another driver shows its newest contents at every commit
  */
@@ -306,6 +374,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "format-change",
 	  "nonblocking atomic commits change the format, the pitch and the way a framebuffer is shown from frame to frame",
 	  test_format_change },
+	{ "rotation",
+	  "framebuffers can be mirrored and rotated by 180 degrees, and damage is where it is on the screen",
+	  test_rotation },
 	{ "imported",
 	  "a framebuffer in memory of another driver shows its newest contents at every commit",
 	  test_imported },
