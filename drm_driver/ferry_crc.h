@@ -15,8 +15,10 @@ struct ferry_crc {
 	struct drm_vblank_work work;
 	/** @enabled: a client reads the checksums */
 	bool enabled;
+	/** @next: the frame after the last one with an entry; the worker's, while that can run */
+	u64 next;
 	/** @line: a line of the screen */
-	u32 *line;
+	u64 *line;
 };
 
 const char *const *ferry_crc_get_sources(struct drm_crtc *crtc, size_t *count);

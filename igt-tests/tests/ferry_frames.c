@@ -60,8 +60,8 @@ static void test_gamma(int fd)
 	errno = 0;
 }
 
-/* Read an entry of crtc-0/crc/data, and return the checksum in it. */
-static uint32_t read_entry(int file)
+/* Read an entry of crtc-0/crc/data: return its checksum, and store its frame. */
+static uint32_t read_entry_of(int file, unsigned int *number)
 {
 	unsigned int frame, crc;
 	char line[64];
@@ -71,7 +71,15 @@ static uint32_t read_entry(int file)
 	igt_assert_lt(0, bytes);
 	line[bytes] = '\0';
 	igt_assert_eq(sscanf(line, "%x %x", &frame, &crc), 2);
+	*number = frame;
 	return crc;
+}
+
+static uint32_t read_entry(int file)
+{
+	unsigned int number;
+
+	return read_entry_of(file, &number);
 }
 
 /* Read the checksum of a frame that begins after the call. */
@@ -169,6 +177,39 @@ static void test_crc_modeset(int fd)
 }
 
 /**
+ * SUBTEST: crc-frames
+ * Description: there is a checksum for each frame, also if computing it takes longer, and that of a black screen is not 0
+ */
+static void test_crc_frames(int fd)
+{
+	struct kms *kms = kms_of(fd);
+	int dir = igt_debugfs_dir(fd), file;
+	unsigned int frame = 0, next;
+	struct fb fb;
+
+	/* the preferred mode, not the small one */
+	kms_init(kms, fd);
+	fb_init(&fb, kms, &fb_aperture, &kms->mode);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	igt_assert_lt(0, (int)read_crc(kms->fd) & 0x7fffffff);
+	file = openat(dir, "crtc-0/crc/data", O_RDONLY);
+	igt_assert_lte(0, file);
+	for (int i = 0; i < 60; i++) {
+		igt_assert(read_entry_of(file, &next));
+		igt_assert_f(
+			!i || next == frame + 1,
+			"entry %d is of frame %u, the last one was of %u\n", i,
+			next, frame);
+		frame = next;
+	}
+	close(file);
+	close(dir);
+	off(kms);
+	fb_fini(&fb);
+	errno = 0;
+}
+
+/**
  * SUBTEST: async-flip
  * Description: asynchronous page flips end without waiting for a vblank
  */
@@ -217,6 +258,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "crc-modeset",
 	  "debugfs names the source, and a client that reads checksums gets them again after a modeset",
 	  test_crc_modeset },
+	{ "crc-frames",
+	  "there is a checksum for each frame, also if computing it takes longer, and that of a black screen is not 0",
+	  test_crc_frames },
 	{ "async-flip",
 	  "asynchronous page flips end without waiting for a vblank",
 	  test_async_flip },
