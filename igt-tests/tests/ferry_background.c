@@ -339,6 +339,48 @@ static void test_fraction(int fd)
 	errno = 0;
 }
 
+/**
+ * SUBTEST: no-memory
+ * Description: in an aperture full of aperture-only BOs the framebuffer on the screen can be removed, and another one is shown when there is space
+ */
+static void test_no_memory(int fd)
+{
+	static const struct igt_ferry_kind fixed = { "aperture-only", APERTURE,
+						     APERTURE,
+						     DRM_FERRY_CACHING_CACHED,
+						     DRM_FERRY_BO_CONTIGUOUS };
+	struct kms *kms = kms_of(fd);
+	const struct place whole = {
+		0, 0, kms->mode.hdisplay, kms->mode.vdisplay, 0, 0
+	};
+	char expected[128], black[128], now[128];
+	struct fb fb, other;
+	unsigned int count;
+	uint32_t *handles;
+
+	screen_require();
+	off(kms);
+	screen_picture(black, sizeof(black));
+	layout_init(&other, kms, &system_layout, 1);
+	igt_assert_eq(show(kms, &other, &kms->mode), 0);
+	screen_picture(expected, sizeof(expected));
+	fb_init(&fb, kms, &fixed, &kms->mode);
+	igt_assert_eq(show(kms, &fb, &kms->mode), 0);
+	count = igt_ferry_aperture_fill(kms->fd, 16 * PAGE, &handles);
+	igt_assert_eq(drmModeRmFB(kms->fd, fb.id), 0);
+	check_unpinned(&fb);
+	check_on(kms, 0);
+	screen_picture(now, sizeof(now));
+	igt_assert_f(!strcmp(now, black), "the screen is not black\n");
+	igt_ferry_close_all(kms->fd, handles, count);
+	set_plane(kms, &other, &whole);
+	check_picture(expected, "a framebuffer after the black screen");
+	off(kms);
+	igt_ferry_bo_fini(&fb.bo);
+	fb_fini(&other);
+	errno = 0;
+}
+
 static const struct igt_ferry_test tests[] = {
 	{ "none",
 	  "the CRTC can be on without a framebuffer: the screen is black, and shows the cursor",
@@ -352,6 +394,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "fraction",
 	  "a framebuffer that is shown from the middle of a pixel is copied from the whole pixel, and no pixel too many",
 	  test_fraction },
+	{ "no-memory",
+	  "in an aperture full of aperture-only BOs the framebuffer on the screen can be removed, and another one is shown when there is space",
+	  test_no_memory },
 	{}
 };
 
