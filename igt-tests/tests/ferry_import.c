@@ -329,6 +329,39 @@ static void test_many_clients(int fd)
 }
 
 /**
+ * SUBTEST: repeated
+ * Description: A client imports one dma-buf 10000 times, with and without closing it in between, and nothing is left
+ */
+static void test_repeated(int fd)
+{
+	struct igt_ferry_foreign foreign = { .fd = -1 };
+	uint64_t bos = igt_ferry_stat(fd, "bos");
+	uint32_t handle;
+	void *map;
+
+	igt_ferry_exporters[3].create(fd, SIZE, &foreign);
+	igt_ferry_fill(foreign.map, 0, PAGES, 6, 1);
+	handle = igt_ferry_import(fd, foreign.prime);
+	for (int i = 1; i < 5000; i++)
+		igt_assert_eq_u32(igt_ferry_import(fd, foreign.prime), handle);
+	igt_assert_eq_u64(igt_ferry_stat(fd, "bos"), bos + 1);
+	/* the handle is not counted */
+	gem_close(fd, handle);
+	igt_ferry_wait_stat(fd, "bos", bos);
+	for (int i = 0; i < 5000; i++) {
+		handle = igt_ferry_import(fd, foreign.prime);
+		gem_close(fd, handle);
+	}
+	handle = igt_ferry_import(fd, foreign.prime);
+	map = ferry_bo_mmap(fd, handle, SIZE);
+	igt_ferry_check(map, 0, PAGES, 6, 1);
+	igt_assert_eq(munmap(map, SIZE), 0);
+	gem_close(fd, handle);
+	igt_ferry_wait_stat(fd, "bos", bos);
+	igt_ferry_foreign_close(&foreign);
+}
+
+/**
  * SUBTEST: fdinfo
  * Description: fdinfo counts imported BOs apart from the client's own memory
  */
@@ -360,6 +393,9 @@ static const struct igt_ferry_test tests[] = {
 	{ "many-clients",
 	  "A thousand clients import one dma-buf, and when they are closed nothing is left",
 	  test_many_clients },
+	{ "repeated",
+	  "A client imports one dma-buf 10000 times, with and without closing it in between, and nothing is left",
+	  test_repeated },
 	{ "fdinfo",
 	  "fdinfo counts imported BOs apart from the client's own memory",
 	  test_fdinfo },
