@@ -226,8 +226,10 @@ share() {
 # Programs that use the library: node
 library_rows() {
 	memtype=
-	wants cycle && for size in $cycle_sizes; do
-		sample bo-cycle ferry-library "$size" "$bin/bench-library" cycle "$1" "$size"
+	wants cycle && for subject in ferry-library ferry-uncleared; do
+		for size in $cycle_sizes; do
+			sample bo-cycle "$subject" "$size" "$bin/bench-library" "$subject" "$1" "$size"
+		done
 	done
 	wants copy || return
 	memtype=$(effective_memtype)

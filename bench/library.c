@@ -2,9 +2,10 @@
 /*
  * What programs take that use libdrm_ferry.
  *
- *   bench-library cycle NODE SIZE   the life of a short-lived BO, as bench-cycle
- *   bench-library copy NODE SIZE    ferry_bo_read() and ferry_bo_write(), for a mapped BO in
- *                                   the aperture
+ *   bench-library ferry-library NODE SIZE     the life of a short-lived BO, as bench-cycle
+ *   bench-library ferry-uncleared NODE SIZE   the same, with FERRY_BO_UNCLEARED
+ *   bench-library copy NODE SIZE              ferry_bo_read() and ferry_bo_write(), for a
+ *                                             mapped BO in the aperture
  */
 #include "common.h"
 
@@ -23,35 +24,37 @@ static void check(int err, const char *what)
 		die("%s", what);
 }
 
-static uint64_t cycle(size_t size)
+static uint64_t cycle(size_t size, uint32_t flags)
 {
 	uint64_t start = now_ns();
 	struct ferry_bo *bo;
 	void *map;
 
-	check(ferry_bo_new(dev, size, APERTURE | SYSTEM, 0, &bo),
+	check(ferry_bo_new(dev, size, APERTURE | SYSTEM, flags, &bo),
 	      "cannot create a BO");
 	check(ferry_bo_map(bo, 0, &map), "cannot map the BO");
 	for (size_t i = 0; i < size; i += PAGE)
 		((volatile uint8_t *)map)[i] = 1;
-	ferry_bo_unmap(bo);
+	/* With its mapping, which the cache keeps. */
 	ferry_bo_del(bo);
 	return now_ns() - start;
 }
 
-static void cycles(size_t size, uint64_t *ns, size_t count)
+static void cycles(const char *subject, size_t size, uint64_t *ns, size_t count)
 {
+	uint32_t flags =
+		strcmp(subject, "ferry-uncleared") ? 0 : FERRY_BO_UNCLEARED;
 	int counter = fault_counter_open();
 	long faults;
 
 	/* The BO of the first cycle is in the cache for the others. */
-	cycle(size);
+	cycle(size, flags);
 	fault_counter_start(counter);
-	cycle(size);
+	cycle(size, flags);
 	faults = fault_counter_read(counter);
 	for (size_t i = 0; i < count; i++)
-		ns[i] = cycle(size);
-	printf("id=bo-cycle subject=ferry-library size=%zu ns=%.0f faults=%ld\n",
+		ns[i] = cycle(size, flags);
+	printf("id=bo-cycle subject=%s size=%zu ns=%.0f faults=%ld\n", subject,
 	       size, median(ns, count), faults);
 }
 
@@ -90,7 +93,9 @@ int main(int argc, char **argv)
 	size_t size, count;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: %s cycle|copy NODE SIZE\n", argv[0]);
+		fprintf(stderr,
+			"usage: %s ferry-library|ferry-uncleared|copy NODE SIZE\n",
+			argv[0]);
 		return 2;
 	}
 	fix_addresses(argv);
@@ -99,8 +104,8 @@ int main(int argc, char **argv)
 	count = count < MIN_RUNS ? MIN_RUNS : count;
 	count = count > MAX_RUNS ? MAX_RUNS : count;
 	check(ferry_device_open_node(argv[2], 0, &dev), "cannot open the node");
-	if (!strcmp(argv[1], "cycle"))
-		cycles(size, ns, count);
+	if (strcmp(argv[1], "copy"))
+		cycles(argv[1], size, ns, count);
 	else
 		copies(size, ns, count);
 	ferry_device_del(dev);

@@ -113,6 +113,7 @@ SUBJECTS = {
     "ferry-own": "processor time of the thread that calls the ioctl",
     "ferry-aperture": "a BO of ferry in the aperture",
     "ferry-library": "a BO of libdrm_ferry, with its cache; copies: ferry_bo_write() or ferry_bo_read()",
+    "ferry-uncleared": "the same, created with FERRY_BO_UNCLEARED",
     "ferry-vgem": "a dumb buffer of the vgem driver, imported by ferry",
     "both-moves": "a move of the same BO to the aperture and one to system memory, without eviction",
     "copy": "the same move without an out-sync",
