@@ -144,8 +144,8 @@ static bool display_show(struct state *s, const struct call *call)
 			    (size_t)buffer.pitch * (buffer.height - 1)) +
 	       buffer.width - 1;
 	*(uint32_t *)buffer.pixels = *last = call->value;
-	if (call->b % 2 && !EXPECT(ferry_display_flip(s->display), EACCES,
-				   EBUSY, ENOSPC, ETIME))
+	if (call->b % 2 &&
+	    !EXPECT(ferry_display_flip(s->display), EACCES, EBUSY, ENOSPC))
 		return false;
 	if (call->a % 8 == 0) {
 		ferry_display_del(s->display);

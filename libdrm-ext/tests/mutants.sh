@@ -30,13 +30,13 @@ mutants()
 	ferry_sync.c|s/in, in_count, &out, 1,/NULL, 0, \&out, 1,/|a move with a fence ignores in-syncs
 	ferry_bo.c|s/atomic_init(&bo->shared, query.flags.*;/;/|a handle of an imported BO is taken for one that is not shared
 	ferry_bo.c|s/atomic_init(&bo->shared, true);/;/|an imported BO is taken for one that is not shared
-	ferry_display.c|s/(mode->hdisplay == width \&\& /(/|a mode of another width is chosen
+	ferry_display.c|s/display->mode.hdisplay == width &&/1 \&\&/|a mode of another width is chosen
 	ferry_display.c|s/if (!width ||/if (/|the preferred mode is not chosen
 	ferry_display.c|s/if (flags || !width != !height)/if (0)/|wrong arguments of a display are accepted
 	ferry_display.c|s/if (x > mode->hdisplay.*/if (0 \&\&/|a damage can leave the picture
 	ferry_display.c|s/offset = (uint64_t)y .*/offset = 0;/|a damage begins at the first pixel
 	ferry_display.c|s/.pixels = display->maps\[!display->shown\]/.pixels = display->maps[display->shown]/|the program draws on the screen
-	ferry_display.c|s/display->flipping = true;/;/|a flip does not wait
+	ferry_display.c|s/display->shown = i;/;/|the buffers are not exchanged
 	ferry_display.c|s/drmModeRmFB(.*/;/|framebuffers are leaked
 	ferry_display.c|s/ferry_bo_del(display->bos.*/;/|buffers of a display are leaked
 	ferry_table.c|s/if (bo->handle == handle)/if (0)/|a lookup never finds a handle

@@ -836,8 +836,8 @@ struct ferry_display_buffer {
  * program draws into the other one. ferry_display_flip() exchanges them; ferry_display_damage()
  * copies a part from the buffer of the program to the one on the screen.
  *
- * This is all that a simple program needs. Use libdrm itself with ferry_device_fd() for more. The
- * functions read events from that descriptor, so no other part of the program can read them.
+ * This is all that a simple program needs. Use libdrm itself with ferry_device_fd() for more, such
+ * as page flips that do not wait.
  *
  * Returns: 0, or
  * -EINVAL: the display has no such mode, one of @width and @height is 0, or @flags is not 0;
@@ -879,9 +879,8 @@ void ferry_display_draw(struct ferry_display *display,
  *
  * Returns: 0, or
  * -EACCES: the program is not DRM master any more;
- * -EBUSY: the program has begun a page flip by other means;
- * -ENOSPC: both buffers do not fit in the aperture beside the BOs that cannot be evicted;
- * -ETIME: the flip did not end within a second.
+ * -EBUSY: a change of the screen by other means did not end within a second;
+ * -ENOSPC: both buffers do not fit in the aperture beside the BOs that cannot be evicted.
  */
 int ferry_display_flip(struct ferry_display *display);
 
