@@ -19,6 +19,7 @@ static int ferry_fill_entries(struct ferry_device *dev,
 			args->failed_entry = i;
 			return -EINVAL;
 		}
+		atomic_store(&moves[i].bo->moved, true);
 		entries[i].handle = moves[i].bo->handle;
 		entries[i].placement = moves[i].placement;
 	}
@@ -80,6 +81,7 @@ ferry_public int ferry_bo_migrate(struct ferry_bo *bo, uint32_t placement)
 		.entry_stride = sizeof(entry),
 	};
 
+	atomic_store(&bo->moved, true);
 	return ferry_ioctl(bo->dev, DRM_IOCTL_FERRY_MIGRATE, &args);
 }
 

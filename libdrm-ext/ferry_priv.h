@@ -102,6 +102,8 @@ struct ferry_bo {
 	atomic_bool cacheable;
 	/** @shared: the BO was imported, or exported by ferry_bo_to_dmabuf() */
 	atomic_bool shared;
+	/** @moved: ferry_bo_migrate() or the like was called, so it can be in the aperture */
+	atomic_bool moved;
 	/** @cached_at: when the BO was put into the cache, in ns of CLOCK_MONOTONIC */
 	int64_t cached_at;
 	/** @closing: @refs is zero, and the handle is being closed */
@@ -137,7 +139,6 @@ void ferry_close_handle(const struct ferry_device *dev, uint32_t handle);
 int ferry_bo_mmap(struct ferry_bo *bo, uint64_t from, uint64_t length,
 		  uint32_t flags, void **out);
 void ferry_bo_map_fini(struct ferry_bo *bo);
-int64_t ferry_now(void);
 void ferry_cache_init(struct ferry_cache *cache, uint32_t flags);
 void ferry_cache_fini(struct ferry_device *dev);
 bool ferry_cache_fits(const struct ferry_device *dev, uint64_t size);

@@ -2,6 +2,7 @@
 /* The cache of dropped BOs: which BOs it keeps, and that a reused BO is like a new one. */
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
@@ -64,6 +65,36 @@ static void reused_and_cleared(void)
 	must_be_reused(SIZE, 0, FERRY_BO_UNCLEARED);
 }
 
+static long count_faults(void)
+{
+	struct rusage usage;
+
+	CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* The kernel can unmap a page of a BO that is not needed, but not each time. */
+static void reused_without_faults(void)
+{
+	const uint64_t size = 64 * PAGE;
+	long faults = -1;
+
+	for (int i = 0; i < 8 && faults; i++) {
+		volatile char *map = drop_filled(size, 0);
+		struct ferry_bo *bo = new_bo(dev, size, FERRY_BO_UNCLEARED);
+
+		if (map_bo(bo) == map) {
+			faults = count_faults();
+			for (uint64_t at = 0; at < size; at += PAGE)
+				map[at] = 1;
+			faults = count_faults() - faults;
+		}
+		CHECK(ferry_bo_handle(bo));
+		ferry_bo_del(bo);
+	}
+	CHECK_EQ(faults, 0);
+}
+
 static struct drm_ferry_bo_query query_of_reused(uint32_t allowed_placements,
 						 uint32_t flags)
 {
@@ -100,6 +131,7 @@ static void of_another_kind(void)
 /* BOs that somebody else can use are not kept. */
 static void not_kept(void)
 {
+	struct ferry_bo_move move = { .placement = APERTURE };
 	struct ferry_bo *bo = new_bo(dev, SIZE, 0);
 	uint64_t offset;
 	void *map, *range;
@@ -135,8 +167,27 @@ static void not_kept(void)
 	ferry_bo_del(bo);
 	CHECK(!is_mapped(map));
 
+	bo = new_bo(dev, SIZE, 0);
+	map = map_bo(bo);
+	move.bo = bo;
+	CHECK_OK(ferry_bo_migrate_many(dev, &move, 1, NULL));
+	ferry_bo_del(bo);
+	CHECK(!is_mapped(map));
+
 	map = drop_filled((8u << 20) + PAGE, 0);
 	CHECK(!is_mapped(map));
+}
+
+/* A BO that was in the aperture is like a new one when it is back. */
+static void moved_back(void)
+{
+	struct ferry_bo *bo = new_bo(dev, SIZE, 0);
+	void *map = map_bo(bo);
+
+	CHECK_OK(ferry_bo_migrate(bo, APERTURE));
+	CHECK_OK(ferry_bo_migrate(bo, SYSTEM));
+	ferry_bo_del(bo);
+	CHECK(is_mapped(map));
 }
 
 static void limits(void)
@@ -233,8 +284,10 @@ int main(void)
 	ferry_device_del(open_or_skip());
 	CHECK_OK(ferry_device_open(0, &dev));
 	RUN(reused_and_cleared);
+	RUN(reused_without_faults);
 	RUN(of_another_kind);
 	RUN(not_kept);
+	RUN(moved_back);
 	RUN(limits);
 	RUN(switched_off);
 	RUN(closed_with_the_device);

@@ -69,6 +69,10 @@ mutants()
 	ferry_cache.c|s/(.link)->flags != flags/0/|a BO of the cache has other flags
 	ferry_cache.c|s/(.link)->allowed_placements != allowed_placements/0/|a BO of the cache has other placements
 	ferry_cache.c|s/query.placement == DRM_FERRY_PLACEMENT_SYSTEM/1/|a BO in the aperture is kept
+	ferry_migrate.c|s/atomic_store(&bo->moved, true);/;/|the cache does not know of ferry_bo_migrate()
+	ferry_migrate.c|s/atomic_store(&moves\[i\].bo->moved, true);/;/|the cache does not know of ferry_bo_migrate_many()
+	ferry_cache.c|s/if (!atomic_load(&bo->moved))/if (1)/|the cache does not ask where a BO is
+	ferry_cache.c|s/bo->map_count = 0;/ferry_bo_map_fini(bo);/|the cache does not keep mappings
 	ferry_cache.c|s/cached_at <= FERRY_CACHE_AGE/cached_at >= 0/|BOs of the cache are kept for ever
 	ferry_cache.c|s/taken = .*/taken = true;/|the cache has no limit
 	ferry_cache.c|s/cache->enabled = .*/cache->enabled = true ||/|nothing switches the cache off

@@ -94,7 +94,7 @@ struct ferry_display;
 #define FERRY_BO_START_SYSTEM (1u << 17)
 /* Create the BO in the aperture. */
 #define FERRY_BO_START_APERTURE (1u << 18)
-/* The BO may have bytes of a BO that the program dropped, instead of zeros. */
+/* The BO may have bytes of a BO that the program dropped, instead of zeros; see ferry_bo_new(). */
 #define FERRY_BO_UNCLEARED (1u << 19)
 
 /* Populate the mapping now, instead of page by page at the first accesses. */
@@ -350,6 +350,11 @@ const char *ferry_memtype_name(uint32_t memtype);
  * meanwhile when memory runs short. It does not keep BOs that others may use: imported and exported
  * ones, and those whose ferry_bo_handle(), ferry_bo_mmap_offset() or ferry_bo_map_range() was
  * called. %FERRY_OPEN_NO_CACHE and the environment variable FERRY_CACHE=0 switch the cache off.
+ *
+ * The library clears the BO that it has kept. With %FERRY_BO_UNCLEARED it does not, which takes
+ * most of the time for a large BO: use it if the program writes all of the BO before it reads or
+ * shares it. The bytes are of BOs of the same device object, never of another process. ferry_bo_unmap()
+ * removes the mapping: without it the BO is kept mapped, and used again without page faults.
  *
  * Returns: 0, or
  * -EINVAL: @size, @allowed_placements or @flags is out of range, both FERRY_BO_START_*
