@@ -242,6 +242,7 @@ static int ferry_plane_prepare_copy(struct ferry_device *ferry, struct drm_plane
 {
 	struct ferry_plane_state *plane_state = to_ferry_plane_state(state);
 	struct ferry_scanout_buffer *buffer;
+	struct ferry_bo *bo;
 	int ret;
 
 	buffer = ferry_plane_get_buffer(ferry, state);
@@ -252,12 +253,13 @@ static int ferry_plane_prepare_copy(struct ferry_device *ferry, struct drm_plane
 	if (!state->visible)
 		return 0;
 
-	ferry_plane_move_to_system(ferry, gem_to_ferry_bo(state->fb->obj[0]));
+	bo = gem_to_ferry_bo(state->fb->obj[0]);
+	ferry_plane_move_to_system(ferry, bo);
 	ret = ferry_plane_state_map(plane, state);
 	if (ret)
 		ferry_plane_release(plane, state);
 	/* An aperture-only BO that is not contiguous cannot be mapped. */
-	return ret == -EINVAL ? -ENOSPC : ret;
+	return ret == -EINVAL && !ferry_bo_is_imported(bo) ? -ENOSPC : ret;
 }
 
 /*
@@ -340,10 +342,9 @@ static void ferry_plane_copy(struct ferry_device *ferry, struct drm_plane_state 
 	struct ferry_scanout_buffer *buffer = to_ferry_plane_state(state)->buffer;
 	struct drm_rect dst = state->visible ? state->dst : (struct drm_rect) {};
 	struct ferry_kms *kms = ferry->kms;
+	bool lost;
 
-	if (state->visible && drm_gem_fb_begin_cpu_access(state->fb, DMA_FROM_DEVICE))
-		return;
-
+	lost = state->visible && drm_gem_fb_begin_cpu_access(state->fb, DMA_FROM_DEVICE);
 	mutex_lock(&kms->scanout.lock);
 	kms->compose.offset = buffer->offset;
 	/* Damage is relative to the last frame, which must be in the buffer, at the same place. */
@@ -353,12 +354,15 @@ static void ferry_plane_copy(struct ferry_device *ferry, struct drm_plane_state 
 		state->ignore_damage_clips = true;
 		ferry_compose_background(&kms->compose, &dst);
 	}
-	if (state->visible)
+	if (state->visible && !lost)
 		ferry_plane_copy_damage(ferry, old_state, state);
 	ferry_scanout_show_buffer(ferry, buffer);
+	/* Copy the next frame as a whole. */
+	if (lost)
+		kms->scanout.buffer = NULL;
 	mutex_unlock(&kms->scanout.lock);
 
-	if (state->visible)
+	if (state->visible && !lost)
 		drm_gem_fb_end_cpu_access(state->fb, DMA_FROM_DEVICE);
 }
 

@@ -13,6 +13,9 @@
 #include "ferry_exporter_ioctl.h"
 #include "igt_ferry.h"
 #include "igt_ferry_module.h"
+#include "kms_picture.h"
+#include "kms_pipe.h"
+#include "screen.h"
 
 IGT_TEST_DESCRIPTION(
 	"Imports of dma-bufs whose exporter fails, and of dma-bufs that cannot be imported");
@@ -215,6 +218,126 @@ static void test_mmap_middle(int fd)
 }
 
 /**
+ * struct frame - a framebuffer in memory of the test module
+ * @source: its dma-buf
+ * @handle: the import
+ * @map: the exporter's mapping of its pixels
+ * @size: bytes
+ * @id: the framebuffer
+ */
+struct frame {
+	struct source source;
+	uint32_t handle;
+	uint32_t *map;
+	size_t size;
+	struct fb fb;
+};
+
+static void frame_init(struct frame *frame, const struct kms *kms,
+		       uint32_t flags)
+{
+	uint32_t w = kms->mode.hdisplay, h = kms->mode.vdisplay;
+
+	frame->size = (w * h * 4 + PAGE - 1) / PAGE * PAGE;
+	source_init(&frame->source, frame->size, frame->size / PAGE, flags);
+	frame->map = mmap(NULL, frame->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  frame->source.prime, 0);
+	igt_assert(frame->map != MAP_FAILED);
+	frame->handle = igt_ferry_import(kms->fd, frame->source.prime);
+	frame->fb = (struct fb){ .pitch = w * 4 };
+	igt_assert_eq(
+		fb_add(kms->fd, frame->handle, w, h, w * 4, &frame->fb.id), 0);
+}
+
+static void frame_draw(struct frame *frame, const struct kms *kms,
+		       unsigned int seed)
+{
+	uint32_t w = kms->mode.hdisplay, h = kms->mode.vdisplay;
+
+	for (uint32_t y = 0; y < h; y++)
+		for (uint32_t x = 0; x < w; x++)
+			frame->map[y * w + x] = pixel(x, y, seed);
+}
+
+static void frame_fini(struct frame *frame, const struct kms *kms)
+{
+	igt_assert_eq(drmModeRmFB(kms->fd, frame->fb.id), 0);
+	gem_close(kms->fd, frame->handle);
+	igt_assert_eq(munmap(frame->map, frame->size), 0);
+	igt_assert_eq_u32(attachments(&frame->source), 0);
+	source_fini(&frame->source);
+}
+
+/* The display, for the client of a subtest */
+static struct kms *begin_display(int fd)
+{
+	igt_ferry_require_display(fd);
+	screen_require();
+	kms_begin_with(fd);
+	return kms_of(fd);
+}
+
+/**
+ * SUBTEST: frame-refused
+ * Description: While the exporter refuses accesses the screen keeps its picture, and the first frame after that is copied as a whole
+ */
+static void test_frame_refused(int fd)
+{
+	struct kms *kms = begin_display(fd);
+	drmModeClip clip = { 8, 8, 16, 16 };
+	char expected[2][128];
+	struct frame frame;
+
+	frame_init(&frame, kms, 0);
+	for (int i = 1; i >= 0; i--) {
+		frame_draw(&frame, kms, i);
+		igt_assert_eq(show(kms, &frame.fb, &kms->mode), 0);
+		screen_picture(expected[i], sizeof(expected[i]));
+	}
+	igt_assert(strcmp(expected[0], expected[1]));
+
+	frame_draw(&frame, kms, 1);
+	source_fail(&frame.source, FERRY_EXPORTER_CPU_ACCESS);
+	igt_assert_eq(drmModeDirtyFB(fd, frame.fb.id, NULL, 0), 0);
+	check_picture(expected[0], "the exporter refuses");
+	source_fail(&frame.source, 0);
+	igt_assert_eq(drmModeDirtyFB(fd, frame.fb.id, &clip, 1), 0);
+	check_picture(expected[1], "a frame was lost");
+	off(kms);
+	frame_fini(&frame, kms);
+	errno = 0;
+}
+
+/**
+ * SUBTEST: frame-not-mapped
+ * Description: A framebuffer whose exporter has no mapping for the kernel is not shown, and the commit fails with EINVAL
+ */
+static void test_frame_not_mapped(int fd)
+{
+	struct kms *kms = begin_display(fd);
+	struct frame frame, shown;
+	char expected[128];
+
+	frame_init(&shown, kms, 0);
+	frame_draw(&shown, kms, 1);
+	igt_assert_eq(show(kms, &shown.fb, &kms->mode), 0);
+	screen_picture(expected, sizeof(expected));
+
+	frame_init(&frame, kms, FERRY_EXPORTER_NO_VMAP);
+	for (int i = 0; i < 100; i++) {
+		igt_assert_eq(show(kms, &frame.fb, &kms->mode), -EINVAL);
+		igt_assert_eq(drmModePageFlip(fd, kms->crtc, frame.fb.id, 0,
+					      NULL),
+			      -EINVAL);
+	}
+	check_picture(expected, "not mapped");
+	frame_fini(&frame, kms);
+	off(kms);
+	frame_fini(&shown, kms);
+	errno = 0;
+}
+
+/**
  * SUBTEST: exporter-gone
  * Description: If the exporter has lost its memory, accesses raise SIGBUS, and the BO can be closed and the device unbound
  */
@@ -263,6 +386,12 @@ static const struct igt_ferry_test tests[] = {
 	{ "mmap-middle",
 	  "If the exporter fails when half of the pages are in the page table, mmap() fails, and no page remains mapped",
 	  test_mmap_middle },
+	{ "frame-refused",
+	  "While the exporter refuses accesses the screen keeps its picture, and the first frame after that is copied as a whole",
+	  test_frame_refused },
+	{ "frame-not-mapped",
+	  "A framebuffer whose exporter has no mapping for the kernel is not shown, and the commit fails with EINVAL",
+	  test_frame_not_mapped },
 	{}
 };
 
@@ -285,6 +414,8 @@ igt_main
 	igt_fixture
 	{
 		fd = igt_ferry_open();
+		/* Subtests with a display need this role, if there is one. */
+		drmDropMaster(fd);
 		igt_install_exit_handler(unload);
 		unload(0);
 		errno = 0;

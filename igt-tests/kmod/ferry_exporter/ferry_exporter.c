@@ -5,11 +5,13 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/fs.h>
+#include <linux/iosys-map.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #include "ferry_exporter_ioctl.h"
 
@@ -99,6 +101,28 @@ static int exporter_mmap(struct dma_buf *dma_buf, struct vm_area_struct *vma)
 	return -ENXIO;
 }
 
+static int exporter_begin_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
+{
+	return exporter_fails(dma_buf->priv, FERRY_EXPORTER_CPU_ACCESS) ? -ENXIO : 0;
+}
+
+static int exporter_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
+{
+	struct exporter *exporter = dma_buf->priv;
+	void *vaddr = vmap(exporter->pages, exporter->count, VM_MAP, PAGE_KERNEL);
+
+	if (!vaddr)
+		return -ENOMEM;
+
+	iosys_map_set_vaddr(map, vaddr);
+	return 0;
+}
+
+static void exporter_vunmap(struct dma_buf *dma_buf, struct iosys_map *map)
+{
+	vunmap(map->vaddr);
+}
+
 static void exporter_free(struct exporter *exporter)
 {
 	while (exporter->count--)
@@ -113,6 +137,19 @@ static void exporter_release(struct dma_buf *dma_buf)
 }
 
 static const struct dma_buf_ops exporter_ops = {
+	.attach = exporter_attach,
+	.detach = exporter_detach,
+	.map_dma_buf = exporter_map,
+	.unmap_dma_buf = exporter_unmap,
+	.mmap = exporter_mmap,
+	.begin_cpu_access = exporter_begin_cpu_access,
+	.vmap = exporter_vmap,
+	.vunmap = exporter_vunmap,
+	.release = exporter_release,
+};
+
+/* As of exporters that the kernel cannot map. */
+static const struct dma_buf_ops exporter_no_vmap_ops = {
 	.attach = exporter_attach,
 	.detach = exporter_detach,
 	.map_dma_buf = exporter_map,
@@ -158,7 +195,7 @@ static int exporter_create(struct file *filp, struct ferry_exporter_args *args)
 	if (IS_ERR(exporter))
 		return PTR_ERR(exporter);
 
-	info.ops = &exporter_ops;
+	info.ops = args->flags & FERRY_EXPORTER_NO_VMAP ? &exporter_no_vmap_ops : &exporter_ops;
 	info.size = args->size;
 	info.flags = O_RDWR | O_CLOEXEC;
 	info.priv = exporter;

@@ -25,6 +25,10 @@ enum ferry_exporter_op {
 #define FERRY_EXPORTER_MMAP_MIDDLE 0x4
 /* page faults, with SIGBUS */
 #define FERRY_EXPORTER_FAULT 0x8
+/* the beginning of an access of the processor */
+#define FERRY_EXPORTER_CPU_ACCESS 0x10
+/* with FERRY_EXPORTER_CREATE: there is no operation that maps it for the kernel */
+#define FERRY_EXPORTER_NO_VMAP 0x20
 
 struct ferry_exporter_args {
 	__u32 op;
