@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
@@ -457,6 +458,48 @@ static void out_of_descriptors(void)
 	ferry_bo_del(bo);
 }
 
+/* A program without privileges that locks its mappings, up to a limit. */
+static void map_more_than_can_be_locked(void)
+{
+	const uint64_t limit = 16u << 20;
+	const struct rlimit rlimit = { limit, limit };
+	struct ferry_device *own;
+	struct ferry_bo *bo;
+	void *map = unchanged;
+
+	CHECK_OK(ferry_device_reopen(ferry_device_fd(dev), 0, &own));
+	CHECK_OK(ferry_bo_new(own, 2 * limit, SYSTEM, 0, &bo));
+	CHECK_EQ(setrlimit(RLIMIT_MEMLOCK, &rlimit), 0);
+	CHECK_EQ(mlockall(MCL_FUTURE), 0);
+	CHECK_EQ(setuid(65534), 0);
+	CHECK_EQ(ferry_bo_map(bo, 0, &map), -EAGAIN);
+	CHECK_EQ(ferry_bo_map_range(bo, 0, 2 * limit, 0, &map), -EAGAIN);
+	CHECK(map == unchanged);
+	CHECK_EQ(munlockall(), 0);
+	CHECK_OK(ferry_bo_map(bo, 0, &map));
+	ferry_bo_del(bo);
+	ferry_device_del(own);
+}
+
+static void locked_memory(void)
+{
+	int status;
+	pid_t pid;
+
+#ifdef __SANITIZE_ADDRESS__
+	printf("note: AddressSanitizer makes mlockall() do nothing; locked memory not tested\n");
+	return;
+#endif
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		map_more_than_can_be_locked();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 int main(void)
 {
 	int fds;
@@ -478,6 +521,7 @@ int main(void)
 	RUN(export_of_unneeded);
 	RUN(read_only_device);
 	RUN(out_of_descriptors);
+	RUN(locked_memory);
 	CHECK_EQ(count_fds(), fds);
 	ferry_device_del(dev);
 	return 0;

@@ -4,9 +4,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <xf86drm.h>
 
 #include "check.h"
@@ -307,6 +312,57 @@ static void ended_main_thread(void)
 	CHECK_EQ(status, 0);
 }
 
+#define LOAD(field) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define SKIP_UNLESS(value, count) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, count)
+
+/* kcmp() and fcntl(F_DUPFD_QUERY) fail with EPERM from now on, if the kernel has filters. */
+static bool forbid_to_compare(void)
+{
+	struct sock_filter filter[] = {
+		LOAD(nr),
+		SKIP_UNLESS(SYS_kcmp, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		SKIP_UNLESS(SYS_fcntl, 3),
+		LOAD(args[1]),
+		SKIP_UNLESS(1027 /* F_DUPFD_QUERY */, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	return !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* With two devices of one open file each would close handles of the other. */
+static void forbidden_to_compare(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		struct ferry_device *const unchanged = (void *)0x1234;
+		struct ferry_device *dev = open_or_skip(), *same = unchanged;
+
+		if (forbid_to_compare()) {
+			CHECK_EQ(ferry_device_new(ferry_device_fd(dev), 0,
+						  &same),
+				 -EPERM);
+			CHECK(same == unchanged);
+		} else {
+			fprintf(stderr,
+				"note: the kernel has no seccomp filters\n");
+		}
+		ferry_device_del(dev);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 int main(void)
 {
 	int fds = count_fds();
@@ -321,6 +377,7 @@ int main(void)
 	RUN(display);
 	RUN(closed_standard_input);
 	RUN(ended_main_thread);
+	RUN(forbidden_to_compare);
 
 	/* Every device was closed. */
 	CHECK_EQ(count_fds(), fds);
