@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The cache of dropped BOs: ferry_bo_new() takes one of the same kind from it, with its mapping,
- * instead of creating one. A BO in the cache is marked DRM_FERRY_MADV_DONTNEED, so that the kernel
- * can purge it, and is not in the handle table.
+ * instead of creating one. A BO in the cache is not in the handle table. It is marked
+ * DRM_FERRY_MADV_DONTNEED, so that the kernel can purge it, except for a few small BOs: the system
+ * call would take as long as the rest of their life.
  */
 
 #include <stdlib.h>
@@ -16,6 +17,9 @@
 #define FERRY_CACHE_MAX_SIZE (FERRY_PAGE << (FERRY_CACHE_BUCKETS - 1))
 /* Together, so that a program does not keep much that it does not use. */
 #define FERRY_CACHE_MAX_BYTES (64ull << 20)
+/* The size of a BO, and of all BOs together, that the kernel cannot purge. */
+#define FERRY_CACHE_SMALL (16 * FERRY_PAGE)
+#define FERRY_CACHE_MAX_UNMARKED (16 * FERRY_CACHE_SMALL)
 /* Nanoseconds after which an unused BO is closed, at the next call that uses the cache. */
 #define FERRY_CACHE_AGE 1000000000ll
 
@@ -45,6 +49,20 @@ void ferry_cache_init(struct ferry_cache *cache, uint32_t flags)
 			 !(setting && !strcmp(setting, "0"));
 }
 
+/* The caller holds the lock. */
+static struct ferry_bo *ferry_cache_unlink(struct ferry_cache *cache,
+					   struct ferry_bo **link)
+{
+	struct ferry_bo *bo = *link;
+
+	*link = bo->next;
+	bo->next = NULL;
+	cache->bytes -= bo->size;
+	if (!bo->marked)
+		cache->unmarked -= bo->size;
+	return bo;
+}
+
 /* Cut the BOs that are too old off the end of each list. The caller holds the lock. */
 static struct ferry_bo *ferry_cache_expire(struct ferry_cache *cache,
 					   int64_t now)
@@ -57,10 +75,8 @@ static struct ferry_bo *ferry_cache_expire(struct ferry_cache *cache,
 		while (*link && now - (*link)->cached_at <= FERRY_CACHE_AGE)
 			link = &(*link)->next;
 		while (*link) {
-			struct ferry_bo *bo = *link;
+			struct ferry_bo *bo = ferry_cache_unlink(cache, link);
 
-			*link = bo->next;
-			cache->bytes -= bo->size;
 			bo->next = expired;
 			expired = bo;
 		}
@@ -88,27 +104,57 @@ void ferry_cache_fini(struct ferry_device *dev)
 		ferry_cache_free(dev, dev->cache.buckets[i]);
 }
 
-/* Decide whether an unused BO can be given out again. */
-static bool ferry_cache_wants(struct ferry_device *dev, struct ferry_bo *bo)
+/* A dropped BO does not move any more, and must be where a new one would be. */
+static bool ferry_cache_is_in_system(struct ferry_device *dev,
+				     struct ferry_bo *bo)
+{
+	struct drm_ferry_bo_query query = { .handle = bo->handle };
+
+	if (!atomic_load(&bo->moved))
+		return true;
+	atomic_store(&bo->moved, false);
+	return !ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_QUERY, &query) &&
+	       query.placement == DRM_FERRY_PLACEMENT_SYSTEM;
+}
+
+/* The kernel refuses this for a BO that is shared or pinned. */
+static bool ferry_cache_mark(struct ferry_device *dev, struct ferry_bo *bo)
 {
 	struct drm_ferry_bo_madvise madvise = {
 		.handle = bo->handle,
 		.madv = DRM_FERRY_MADV_DONTNEED,
 	};
-	struct drm_ferry_bo_query query = { .handle = bo->handle };
 
-	if (!dev->cache.enabled || !bo->cacheable)
-		return false;
-	/* The kernel refuses this for a BO that is shared or pinned. */
-	if (ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_MADVISE, &madvise) ||
-	    !madvise.retained)
-		return false;
-	if (!atomic_load(&bo->moved))
-		return true;
-	/* It does not move any more, and must be where a new one would be. */
-	atomic_store(&bo->moved, false);
-	return !ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_QUERY, &query) &&
-	       query.placement == DRM_FERRY_PLACEMENT_SYSTEM;
+	bo->marked = true;
+	return !ferry_ioctl(dev, DRM_IOCTL_FERRY_BO_MADVISE, &madvise) &&
+	       madvise.retained;
+}
+
+/* Return false if the cache is full. */
+static bool ferry_cache_insert(struct ferry_device *dev, struct ferry_bo *bo)
+{
+	struct ferry_cache *cache = &dev->cache;
+	struct ferry_bo **bucket = ferry_cache_bucket(cache, bo->size);
+	struct ferry_bo *expired;
+	bool taken;
+
+	pthread_mutex_lock(&dev->lock);
+	expired = ferry_cache_expire(cache, bo->cached_at);
+	taken = cache->bytes + bo->size <= FERRY_CACHE_MAX_BYTES &&
+		(bo->marked ||
+		 cache->unmarked + bo->size <= FERRY_CACHE_MAX_UNMARKED);
+	if (taken) {
+		ferry_table_remove(&dev->bos, bo);
+		pthread_cond_broadcast(&dev->closed);
+		bo->next = *bucket;
+		*bucket = bo;
+		cache->bytes += bo->size;
+		if (!bo->marked)
+			cache->unmarked += bo->size;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	ferry_cache_free(dev, expired);
+	return taken;
 }
 
 /*
@@ -117,30 +163,16 @@ static bool ferry_cache_wants(struct ferry_device *dev, struct ferry_bo *bo)
  */
 bool ferry_cache_put(struct ferry_device *dev, struct ferry_bo *bo)
 {
-	struct ferry_cache *cache = &dev->cache;
-	struct ferry_bo *expired;
-	bool taken;
-
-	if (!ferry_cache_wants(dev, bo))
+	if (!dev->cache.enabled || !bo->cacheable ||
+	    !ferry_cache_is_in_system(dev, bo))
 		return false;
 
 	bo->map_count = 0;
 	bo->cached_at = ferry_now();
-	pthread_mutex_lock(&dev->lock);
-	expired = ferry_cache_expire(cache, bo->cached_at);
-	taken = cache->bytes + bo->size <= FERRY_CACHE_MAX_BYTES;
-	if (taken) {
-		struct ferry_bo **bucket = ferry_cache_bucket(cache, bo->size);
-
-		ferry_table_remove(&dev->bos, bo);
-		pthread_cond_broadcast(&dev->closed);
-		bo->next = *bucket;
-		*bucket = bo;
-		cache->bytes += bo->size;
-	}
-	pthread_mutex_unlock(&dev->lock);
-	ferry_cache_free(dev, expired);
-	return taken;
+	bo->marked = false;
+	if (bo->size <= FERRY_CACHE_SMALL && ferry_cache_insert(dev, bo))
+		return true;
+	return ferry_cache_mark(dev, bo) && ferry_cache_insert(dev, bo);
 }
 
 /* Take the newest BO of a kind out of the cache. */
@@ -158,12 +190,7 @@ static struct ferry_bo *ferry_cache_take(struct ferry_device *dev,
 	while (*link && ((*link)->size != size || (*link)->flags != flags ||
 			 (*link)->allowed_placements != allowed_placements))
 		link = &(*link)->next;
-	bo = *link;
-	if (bo) {
-		*link = bo->next;
-		bo->next = NULL;
-		cache->bytes -= size;
-	}
+	bo = *link ? ferry_cache_unlink(cache, link) : NULL;
 	pthread_mutex_unlock(&dev->lock);
 	ferry_cache_free(dev, expired);
 	return bo;

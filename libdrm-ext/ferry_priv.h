@@ -43,6 +43,8 @@ struct ferry_cache {
 	struct ferry_bo *buckets[FERRY_CACHE_BUCKETS];
 	/** @bytes: size of all BOs */
 	uint64_t bytes;
+	/** @unmarked: size of those that are not &ferry_bo.marked */
+	uint64_t unmarked;
 	/** @enabled: constant */
 	bool enabled;
 };
@@ -106,6 +108,8 @@ struct ferry_bo {
 	atomic_bool moved;
 	/** @cached_at: when the BO was put into the cache, in ns of CLOCK_MONOTONIC */
 	int64_t cached_at;
+	/** @marked: the cache has marked the BO DRM_FERRY_MADV_DONTNEED */
+	bool marked;
 	/** @closing: @refs is zero, and the handle is being closed */
 	bool closing;
 	/** @map_lock: protects @map and @map_count */

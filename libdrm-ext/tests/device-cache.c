@@ -190,6 +190,50 @@ static void moved_back(void)
 	CHECK(is_mapped(map));
 }
 
+/* KiB of this open file that the kernel can purge. */
+static unsigned long long purgeable(void)
+{
+	unsigned long long total = 0, size;
+	char path[64], line[256];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d",
+		 ferry_device_fd(dev));
+	info = fopen(path, "r");
+	CHECK(info);
+	while (fgets(line, sizeof(line), info)) {
+		if (sscanf(line, "drm-purgeable-%*[^:]: %llu", &size) == 1)
+			total += size;
+	}
+	fclose(info);
+	return total;
+}
+
+/* Small BOs are not marked, up to 1 MiB together; all others are. */
+static void purgeable_in_the_cache(void)
+{
+	struct ferry_device *cached = dev;
+	struct ferry_bo *bos[20];
+
+	CHECK_OK(ferry_device_open(0, &dev));
+	drop_filled(SIZE, 0);
+	CHECK_EQ(purgeable(), 0);
+	drop_filled(SIZE + PAGE, 0);
+	CHECK_EQ(purgeable(), (SIZE + PAGE) / 1024);
+	ferry_device_del(dev);
+
+	CHECK_OK(ferry_device_open(0, &dev));
+	for (size_t i = 0; i < ARRAY_SIZE(bos); i++) {
+		bos[i] = new_bo(dev, SIZE, 0);
+		fill(map_bo(bos[i]), SIZE, i);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bos); i++)
+		ferry_bo_del(bos[i]);
+	CHECK_EQ(purgeable(), ARRAY_SIZE(bos) * SIZE / 1024 - 1024);
+	ferry_device_del(dev);
+	dev = cached;
+}
+
 static void limits(void)
 {
 	struct ferry_bo *bos[10];
@@ -288,6 +332,7 @@ int main(void)
 	RUN(of_another_kind);
 	RUN(not_kept);
 	RUN(moved_back);
+	RUN(purgeable_in_the_cache);
 	RUN(limits);
 	RUN(switched_off);
 	RUN(closed_with_the_device);

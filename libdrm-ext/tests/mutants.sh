@@ -74,7 +74,9 @@ mutants()
 	ferry_cache.c|s/if (!atomic_load(&bo->moved))/if (1)/|the cache does not ask where a BO is
 	ferry_cache.c|s/bo->map_count = 0;/ferry_bo_map_fini(bo);/|the cache does not keep mappings
 	ferry_cache.c|s/cached_at <= FERRY_CACHE_AGE/cached_at >= 0/|BOs of the cache are kept for ever
-	ferry_cache.c|s/taken = .*/taken = true;/|the cache has no limit
+	ferry_cache.c|s/<= FERRY_CACHE_MAX_BYTES &&/> 0 \&\&/|the cache has no limit
+	ferry_cache.c|s/cache->unmarked + bo->size <= .*/1);/|the kernel cannot purge any small BO of the cache
+	ferry_cache.c|s/bo->size <= FERRY_CACHE_SMALL/1/|the kernel cannot purge a large BO of the cache
 	ferry_cache.c|s/cache->enabled = .*/cache->enabled = true ||/|nothing switches the cache off
 	ferry_bo_map.c|s/atomic_store(&bo->cacheable, false);/;/|a BO with a mapping of the program is kept
 	ferry_copy.c|s/memcpy(dst, src, size); .*/;  \\/|the end of a write is left out

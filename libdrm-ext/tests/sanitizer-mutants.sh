@@ -18,7 +18,7 @@ mutants()
 	asan|errors|ferry_migrate.c|s/calloc(count, sizeof(.entries))/calloc(1, count * sizeof(*entries) - 1)/|the list of moves is one byte too short
 	asan|open|ferry_table.c|s/free(table->chains);$/;/|the handle table is leaked
 	tsan|threads|ferry_bo.c|/^ferry_public void ferry_bo_del/,/^}/{/closing = true;/d;s/if (ferry_cache_put/bo->closing = true;\n\t&/}|a BO that is being dropped is marked without the lock
-	tsan|cache|ferry_cache.c|/^static struct ferry_bo .ferry_cache_take/,/^}/{s/cache->bytes -= size;/;/;s/ferry_cache_free(dev, expired);/&\n\tif (bo)\n\t\tcache->bytes -= size;/}|the size of the cache is changed without the lock
+	tsan|cache|ferry_cache.c|/^static struct ferry_bo .ferry_cache_unlink/,/^}/s/cache->bytes -= bo->size;/;/;/^static struct ferry_bo .ferry_cache_take/,/^}/s/ferry_cache_free(dev, expired);/&\n\tif (bo)\n\t\tcache->bytes -= size;/|the size of the cache is changed without the lock
 	EOF
 }
 

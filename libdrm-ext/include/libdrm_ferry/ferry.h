@@ -347,13 +347,14 @@ const char *ferry_memtype_name(uint32_t memtype);
  * The function can use a BO of the same size, placements and flags that the program has
  * dropped, together with its mapping. The library keeps BOs of up to 8 MiB in system memory, 64 MiB
  * altogether, for one second or until the next call after that. The kernel can purge them
- * meanwhile when memory runs short. It does not keep BOs that others may use: imported and exported
- * ones, and those whose ferry_bo_handle(), ferry_bo_mmap_offset() or ferry_bo_map_range() was
- * called. %FERRY_OPEN_NO_CACHE and the environment variable FERRY_CACHE=0 switch the cache off.
+ * meanwhile when memory runs short, except for 1 MiB of BOs of up to 64 KiB. The library does not
+ * keep BOs that others may use: imported and exported ones, and those whose ferry_bo_handle(),
+ * ferry_bo_mmap_offset() or ferry_bo_map_range() was called. %FERRY_OPEN_NO_CACHE and the
+ * environment variable FERRY_CACHE=0 switch the cache off.
  *
- * The library clears the BO that it has kept. With %FERRY_BO_UNCLEARED it does not, which takes
- * most of the time for a large BO: use it if the program writes all of the BO before it reads or
- * shares it. The bytes are of BOs of the same device object, never of another process. ferry_bo_unmap()
+ * The library clears the BO that it has kept. With %FERRY_BO_UNCLEARED it does not, as that is most
+ * of the work for a large BO: use it if the program writes all of the BO before it reads or shares
+ * it. The bytes are of BOs of the same device object, never of another process. ferry_bo_unmap()
  * removes the mapping: without it the BO is kept mapped, and used again without page faults.
  *
  * Returns: 0, or
