@@ -170,6 +170,10 @@ struct ferry_bo {
 	u32 madv;
 	/** @reported: placement that fdinfo has reported last, or 0; a hint, without a lock */
 	u32 reported;
+	/** @starved_since: jiffies of the first of repeated page faults without memory, or 0 */
+	unsigned long starved_since;
+	/** @starved_last: jiffies of the last of them; both protected by dma_resv */
+	unsigned long starved_last;
 	/** @kept: kept pages of a BO in the aperture, or NULL; protected by dma_resv */
 	struct ttm_tt *kept;
 };

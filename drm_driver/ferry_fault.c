@@ -2,6 +2,7 @@
 
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -54,9 +55,13 @@
 /* vm_private_data is the GEM object for the DRM core and the BO for TTM. */
 static_assert(offsetof(struct ferry_bo, base.base) == 0);
 
-static vm_fault_t ferry_fault_populate(struct ferry_bo *bo)
+/* In kernel mode a signal must not end the fault, see ferry_fault_may_wait_again(). */
+static vm_fault_t ferry_fault_populate(struct ferry_bo *bo, struct vm_fault *vmf)
 {
-	struct ttm_operation_ctx ctx = { .interruptible = true, .gfp_retry_mayfail = true };
+	struct ttm_operation_ctx ctx = {
+		.interruptible = vmf->flags & FAULT_FLAG_USER,
+		.gfp_retry_mayfail = true,
+	};
 
 	if (bo->madv == DRM_FERRY_MADV_PURGED)
 		return VM_FAULT_SIGBUS;
@@ -103,6 +108,7 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 	struct ferry_device *ferry = ferry_bo_device(bo);
 	pgoff_t page = ferry_pte_page_of(vmf->vma, vmf->address);
 	struct ferry_pte_map map = {};
+	unsigned long start = jiffies;
 	unsigned int done = order;
 	vm_fault_t ret;
 
@@ -110,7 +116,7 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 	if (page >= bo->base.base.size >> PAGE_SHIFT)
 		goto out;
 
-	ret = ferry_fault_populate(bo);
+	ret = ferry_fault_populate(bo, vmf);
 	if (ret)
 		goto out;
 
@@ -126,9 +132,13 @@ static vm_fault_t ferry_fault_reserved(struct vm_fault *vmf, struct ferry_bo *bo
 			ret = ferry_pte_map_window(&map, vmf);
 		}
 	}
-	if (ret == VM_FAULT_NOPAGE)
+	if (ret == VM_FAULT_NOPAGE) {
 		ferry_audit_check(&map, vmf->address);
+		ferry_shrinker_end_wait(bo);
+	}
 out:
+	if (ret == VM_FAULT_OOM && !ferry_shrinker_may_wait(bo, start))
+		ret = VM_FAULT_SIGBUS;
 	ferry_fault_count(ferry, &map, done, ret);
 	if (trace_ferry_fault_enabled())
 		trace_ferry_fault(bo, page, order, ferry_bo_placement(bo), ferry_bo_memtype(bo),
@@ -257,7 +267,7 @@ static vm_fault_t ferry_fault_populate_unlocked(struct vm_fault *vmf, struct fer
 
 	drm_gem_object_get(&bo->base.base);
 	file = ferry_fault_unlock(vmf);
-	ret = ferry_fault_populate(bo);
+	ret = ferry_fault_populate(bo, vmf);
 	if (ret == VM_FAULT_OOM)
 		ferry_fault_count(ferry_bo_device(bo), &none, 0, ret);
 	ttm_bo_unreserve(&bo->base);
@@ -296,8 +306,9 @@ static vm_fault_t ferry_fault_no_memory(struct vm_fault *vmf)
  * reservation, a job was copying, a large BO was populated, or memory was lacking; mmap_lock is
  * dropped. A fault that is repeated counts once in &ferry_stats.faults.
  * VM_FAULT_OOM: no memory for the BO's pages or for a page table. VM_FAULT_SIGBUS: the page
- * is outside of the BO, the BO was purged, its contents cannot be read back from swap, or the
- * device was removed while another driver has the BO pinned in the aperture.
+ * is outside of the BO, the BO was purged, its contents cannot be read back from swap, the
+ * device was removed while another driver has the BO pinned in the aperture, or memory was
+ * lacking for too long, see ferry_shrinker_may_wait().
  */
 static vm_fault_t ferry_fault(struct vm_fault *vmf)
 {

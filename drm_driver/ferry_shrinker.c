@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
+#include <linux/dma-resv.h>
+#include <linux/jiffies.h>
 #include <linux/math.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/shrinker.h>
@@ -44,6 +47,14 @@
 
 /* For how long an allocation waits for those of other threads to end before it fails */
 #define FERRY_SHRINKER_WAIT_JIFFIES HZ
+
+/* A page fault without memory begins to wait anew if that of another access is this long ago. */
+#define FERRY_SHRINKER_PAUSE_JIFFIES (5 * HZ)
+
+static unsigned int fault_timeout = 60;
+module_param(fault_timeout, uint, 0644);
+MODULE_PARM_DESC(fault_timeout,
+		 "Seconds that a page fault waits for memory before it raises SIGBUS (default 60)");
 
 static unsigned int system_memory = 75;
 module_param(system_memory, uint, 0644);
@@ -295,6 +306,51 @@ int ferry_shrinker_populate(struct ttm_buffer_object *tbo, struct ttm_operation_
 		return -ENOMEM;
 
 	return ferry_compat_bo_populate(tbo, ctx);
+}
+
+/* Check if there could be memory for the pages of a BO if no other BO had any. */
+static bool ferry_shrinker_fits(struct ferry_bo *bo)
+{
+	long reserve = totalram_pages() >> FERRY_SHRINKER_RESERVE_SHIFT;
+	u64 size = bo->base.base.size;
+
+	return ferry_bo_is_resident(bo) ||
+	       (long)((size >> PAGE_SHIFT) + ferry_tt_array_pages(size)) <=
+	       min((long)totalram_pages() - reserve, ferry_shrinker_limit());
+}
+
+/**
+ * ferry_shrinker_may_wait - check if a page fault that lacks memory may be repeated
+ * @bo: the BO, reserved
+ * @start: when this fault began, in jiffies
+ *
+ * Return: false if there can never be memory for the pages of the BO, or if repeated faults have
+ * waited for memory for as long as the module parameter fault_timeout allows.
+ */
+bool ferry_shrinker_may_wait(struct ferry_bo *bo, unsigned long start)
+{
+	unsigned long timeout = min(READ_ONCE(fault_timeout), 3600U) * HZ;
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	if (!ferry_shrinker_fits(bo))
+		return false;
+
+	if (!bo->starved_since ||
+	    time_after(start, bo->starved_last + FERRY_SHRINKER_PAUSE_JIFFIES))
+		bo->starved_since = start ?: 1;
+	bo->starved_last = jiffies;
+	return time_before(jiffies, bo->starved_since + timeout);
+}
+
+/**
+ * ferry_shrinker_end_wait - note that a page fault had memory
+ * @bo: the BO, reserved
+ */
+void ferry_shrinker_end_wait(struct ferry_bo *bo)
+{
+	if (bo->starved_since)
+		bo->starved_since = 0;
 }
 
 static void ferry_shrinker_fini(struct drm_device *drm, void *arg)

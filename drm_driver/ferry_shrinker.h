@@ -7,6 +7,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+struct ferry_bo;
 struct ferry_device;
 struct shrinker;
 struct ttm_buffer_object;
@@ -32,6 +33,8 @@ int ferry_shrinker_init(struct ferry_device *ferry);
 int ferry_shrinker_reserve(struct ferry_device *ferry, unsigned long pages);
 void ferry_shrinker_unreserve(struct ferry_device *ferry, unsigned long pages);
 int ferry_shrinker_populate(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx);
+bool ferry_shrinker_may_wait(struct ferry_bo *bo, unsigned long start);
+void ferry_shrinker_end_wait(struct ferry_bo *bo);
 bool ferry_shrinker_can_swap(void);
 
 #endif /* _FERRY_SHRINKER_H_ */

@@ -387,22 +387,6 @@ static int begin(int fd)
 	return igt_ferry_begin(fd);
 }
 
-/* Count the pages in TTM's pools, of all caching modes, devices and, since Linux 7, NUMA nodes. */
-static long pool_pages(void)
-{
-	FILE *file = fopen("/sys/kernel/debug/ttm/page_pool", "r");
-	long pages = -1, node;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "total%*[^:]: %ld", &node) == 1)
-			pages = (pages < 0 ? 0 : pages) + node;
-	if (file)
-		fclose(file);
-	igt_assert_lte(0, pages);
-	return pages;
-}
-
 struct direct_map {
 	long splits;
 	long kib_4k;

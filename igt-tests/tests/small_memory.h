@@ -123,6 +123,22 @@ static inline void require_small(bool swap)
 	set_limit(100);
 }
 
+/* Count the pages in TTM's pools, of all caching modes, devices and, since Linux 7, NUMA nodes. */
+static inline long pool_pages(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/ttm/page_pool", "r");
+	long pages = -1, node;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "total%*[^:]: %ld", &node) == 1)
+			pages = (pages < 0 ? 0 : pages) + node;
+	if (file)
+		fclose(file);
+	igt_assert_lte(0, pages);
+	return pages;
+}
+
 /* Whether another process can allocate and use @kib of memory. */
 static inline bool others_can_have(long kib)
 {
