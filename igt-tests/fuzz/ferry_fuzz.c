@@ -167,6 +167,12 @@ static void race(const struct call *a, const struct call *b)
 
 /* ---- one program ---- */
 
+static void __attribute__((noreturn)) die(const char *what)
+{
+	fprintf(stderr, "ferry_fuzz: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
 static int guardian = -1;
 
 static long bos_now(void)
@@ -199,6 +205,23 @@ static void restore_console(void)
 		perror("ferry_fuzz: cannot open the device again");
 		exit(2);
 	}
+}
+
+/* Bind the device again after a program that has unbound it. */
+static void rebind(void)
+{
+	int card;
+
+	close(guardian);
+	state_bind();
+	card = state_open_card();
+	if (card < 0)
+		die("no device is bound to ferry");
+	ops_find_display(card);
+	guardian = state_open_render(O_RDWR | O_CLOEXEC);
+	close(card);
+	if (guardian < 0)
+		die("cannot open the device again");
 }
 
 static void show_debugfs(void)
@@ -350,6 +373,8 @@ static void run_program(const uint8_t *data, size_t size)
 	ran = now_us();
 	ops_end_children();
 	state_end();
+	if (state.unbound)
+		rebind();
 	cover_collect();
 	stats.us_programs += now_us() - before;
 	stats.us_finish += now_us() - ran;
@@ -450,35 +475,11 @@ static void forked(void)
 	cover = NULL;
 }
 
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "ferry_fuzz: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-/* Return a file of the card of the first device that ferry drives, and set @minor. */
-static int open_card(void)
-{
-	char node[64], name[16] = "";
-	struct drm_version version = { .name = name, .name_len = sizeof(name) };
-	int card;
-
-	for (minor = 0; minor < 4; minor++) {
-		snprintf(node, sizeof(node), "/dev/dri/card%u", minor);
-		card = open(node, O_RDWR | O_CLOEXEC);
-		if (card >= 0 && !ioctl(card, DRM_IOCTL_VERSION, &version) &&
-		    !strncmp(name, "ferry", 5))
-			return card;
-		if (card >= 0)
-			close(card);
-	}
-	errno = ENODEV;
-	die("no device is bound to ferry");
-}
-
 static void open_device(void)
 {
-	int card = open_card();
+	int card = state_open_card();
+	if (card < 0)
+		die("no device is bound to ferry");
 
 	/* keep the device open, else the end of each program restores the console */
 	guardian = state_open_render(O_RDWR | O_CLOEXEC);

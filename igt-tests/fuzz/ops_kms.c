@@ -50,6 +50,7 @@ void ops_find_display(int fd)
 	static struct drm_mode_modeinfo modes[128];
 	struct drm_mode_get_connector info = {};
 
+	property_count = 0;
 	ioctl(fd, DRM_IOCTL_SET_CLIENT_CAP, &atomic);
 	if (ioctl(fd, DRM_IOCTL_MODE_GETRESOURCES, &res) || !crtcs[0])
 		return;
@@ -146,6 +147,49 @@ int op_set_crtc(const struct call *call)
 		.mode = mode,
 	};
 
+	return do_ioctl(file_of(call), DRM_IOCTL_MODE_SETCRTC, &args);
+}
+
+/* A mode in which one or two numbers are not those that the connector offers. */
+int op_mode(const struct call *call)
+{
+	struct drm_mode_modeinfo any = mode;
+	struct drm_mode_crtc args = {
+		.set_connectors_ptr = (uintptr_t)&connector,
+		.count_connectors = 1,
+		.crtc_id = crtc,
+		.fb_id = state.fbs[call->c % SLOTS],
+		.mode_valid = 1,
+	};
+	struct drm_mode_create_blob blob = { .data = (uintptr_t)&args.mode,
+					     .length = sizeof(args.mode) };
+	/* the clock and ten numbers of 16 bits, and then the refresh rate and the flags */
+	uint16_t *sizes = &any.hdisplay;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < 2; i++) {
+		unsigned int field = (call->b >> (4 * i)) % 14;
+		uint64_t value = number(call->v >> (8 * i));
+
+		if (field < 10)
+			sizes[field] = value;
+		else if (field == 10)
+			any.clock = value;
+		else if (field == 11)
+			any.vrefresh = value;
+		else if (field == 12)
+			any.flags = value;
+	}
+	args.mode = any;
+	if (call->c & 0x80) {
+		err = do_ioctl(file_of(call), DRM_IOCTL_MODE_CREATEPROPBLOB,
+			       &blob);
+		if (!err)
+			do_ioctl(file_of(call), DRM_IOCTL_MODE_DESTROYPROPBLOB,
+				 &blob.blob_id);
+		return err;
+	}
 	return do_ioctl(file_of(call), DRM_IOCTL_MODE_SETCRTC, &args);
 }
 

@@ -54,7 +54,11 @@
 	OP(get_fb)            \
 	OP(atomic)            \
 	OP(master)            \
-	OP(look)
+	OP(look)              \
+	OP(sync_file)         \
+	OP(fbdev)             \
+	OP(mode)              \
+	OP(unbind)
 
 #define OP_DECLARE(name) int op_##name(const struct call *call);
 FOR_EACH_OP(OP_DECLARE, OP_DECLARE)

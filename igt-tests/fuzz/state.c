@@ -23,6 +23,27 @@ char *arena;
 __thread sigjmp_buf *guard;
 bool in_child;
 
+int state_open_card(void)
+{
+	char node[64], name[16] = "";
+	struct drm_version version;
+	int card;
+
+	for (minor = 0; minor < 4; minor++) {
+		version = (struct drm_version){ .name = name,
+						.name_len = sizeof(name) };
+		snprintf(node, sizeof(node), "/dev/dri/card%u", minor);
+		card = open(node, O_RDWR | O_CLOEXEC);
+		if (card >= 0 && !ioctl(card, DRM_IOCTL_VERSION, &version) &&
+		    !strncmp(name, "ferry", 5))
+			return card;
+		if (card >= 0)
+			close(card);
+	}
+	errno = ENODEV;
+	return -1;
+}
+
 int state_open_render(int flags)
 {
 	char path[64];
@@ -42,6 +63,48 @@ int state_open_render(int flags)
 	if (fd >= 0)
 		ioctl(fd, DRM_IOCTL_DROP_MASTER, NULL);
 	return fd;
+}
+
+#define DRIVER "/sys/bus/pci/drivers/ferry/"
+
+/* PCI address of the device, from the first unbind on */
+static char slot[32];
+
+static int write_slot(const char *path)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (file < 0)
+		return errno;
+	if (write(file, slot, strlen(slot)) < 0)
+		err = errno;
+	close(file);
+	return err;
+}
+
+int state_unbind(void)
+{
+	char path[64], target[256];
+	ssize_t len;
+
+	if (!slot[0]) {
+		snprintf(path, sizeof(path), "/sys/class/drm/card%u/device",
+			 minor);
+		len = readlink(path, target, sizeof(target) - 1);
+		if (len < 0)
+			return errno;
+		target[len] = '\0';
+		snprintf(slot, sizeof(slot), "%.31s", basename(target));
+	}
+	return write_slot(DRIVER "unbind");
+}
+
+void state_bind(void)
+{
+	int err = write_slot(DRIVER "bind");
+
+	if (err)
+		wrong("the device cannot be bound again: %s", strerror(err));
 }
 
 static void *map_nothing(void *at, size_t size, int flags)

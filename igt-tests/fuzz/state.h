@@ -42,6 +42,8 @@ struct state {
 	unsigned int forks;
 	/* a BO was marked DONTNEED: SIGBUS is allowed */
 	bool may_purge;
+	/* the device was unbound: calls fail with ENODEV */
+	bool unbound;
 	/* two calls run at the same time: contents are not checked */
 	bool racing;
 };
@@ -56,8 +58,17 @@ extern __thread sigjmp_buf *guard;
 /* Set in a process that a program forked */
 extern bool in_child;
 
+/*
+ * Open the card of the first device that ferry drives, and set @minor. Return -1 and set errno if
+ * there is none.
+ */
+int state_open_card(void);
 /* Open the render node, or the card if there is none, and never as the master. */
 int state_open_render(int flags);
+/* Unbind the device from ferry. Return 0 or the errno. */
+int state_unbind(void);
+/* Bind it again, when no file of it is open. */
+void state_bind(void);
 /* Reserve the address space of all mappings. Return false and set errno on failure. */
 bool state_map_arena(void);
 /* Empty the state and the address space of the mappings, before a program runs. */
