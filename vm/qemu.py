@@ -7,6 +7,7 @@ import mmap
 import os
 import platform
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,9 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(HERE)
 VMDIR = os.path.join(TOP, "build", "vm")
+QEMU = "qemu-system-x86_64"
+# The firmware of --uefi: its code, and its variables as they are at the first boot.
+OVMF = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 
 class Trouble(Exception):
@@ -35,14 +39,14 @@ def die_with_parent():
 class Qemu:
     """One QEMU process with its console log and its sockets."""
 
-    def __init__(self, args, console):
+    def __init__(self, args, console, program=QEMU):
         self.sockets = {}
         self.given = []
         self.process = None
         self.buffer = b""
         self.commands = 0
         self.events = []
-        self.args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+        self.args = [program, "-nodefaults", "-no-user-config", "-no-reboot",
                      "-display", "none", "-vga", "none", "-machine", "q35",
                      "-chardev", "file,id=serial,path=%s" % console.replace(",", ",,"),
                      "-serial", "chardev:serial", *args]
@@ -112,14 +116,14 @@ class Qemu:
             s.close()
 
 
-def qemu_patches_code_safely():
+def qemu_patches_code_safely(program):
     """Return whether each emulated processor may run in its own host thread.
 
     QEMU before 8.1 can translate an instruction while another processor patches
     it. Linux patches its code at run time (static keys): with QEMU 7.2 about one boot in
     thirty ended in "Oops: int3".
     """
-    version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True).stdout
+    version = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True).stdout
     number = re.search(r"version (\d+)\.(\d+)", version)
     return bool(number) and (int(number[1]), int(number[2])) >= (8, 1)
 
@@ -153,7 +157,7 @@ def tsc_khz():
     return round((last[1] - first[1]) / (last[0] - first[0]) * 1e6)
 
 
-def boot_args(kernel, accel, memory, cpus, icount, append):
+def boot_args(kernel, accel, memory, cpus, icount, append, program=QEMU):
     """Return the QEMU arguments that every virtual machine has: processor, memory, kernel."""
     # On a busy host a virtual processor may not run for seconds. The longer limits avoid
     # false reports of lockups and stalls; a real one is still reported. For the same
@@ -165,13 +169,21 @@ def boot_args(kernel, accel, memory, cpus, icount, append):
     if accel == "kvm":
         args = ["-accel", "kvm", "-cpu", "host"]
     else:
-        threads = "single" if icount or not qemu_patches_code_safely() else "multi"
+        threads = "single" if icount or not qemu_patches_code_safely(program) else "multi"
         args = ["-accel", "tcg,thread=" + threads, "-cpu", "max,la57=off"]
         args += ["-icount", "shift=0,sleep=off"] if icount else []
         khz = None if icount else tsc_khz()
         cmdline += " tsc_early_khz=%d" % khz if khz else ""
     return args + ["-m", memory, "-smp", str(cpus), "-kernel", os.path.join(kernel, "vmlinuz"),
                    "-initrd", os.path.join(kernel, "initramfs"), "-append", cmdline.strip()]
+
+
+def firmware_args(directory):
+    """Return the QEMU arguments to boot with UEFI firmware, whose variables are in directory."""
+    variables = os.path.join(directory, "efi-variables")
+    shutil.copyfile(OVMF[1], variables)
+    return ["-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + OVMF[0],
+            "-drive", "if=pflash,unit=1,format=raw,file=" + variables.replace(",", ",,")]
 
 
 def choose_accel(requested, kernel):

@@ -70,6 +70,9 @@ Without COMMAND, on a terminal, run an interactive shell.""")
                    help="auto (default) boots a guest to test KVM, and emulates if that fails")
     p.add_argument("--icount", action="store_true",
                    help="derive guest time from the number of instructions (emulation only)")
+    p.add_argument("--parallel", action="store_true", help="emulate the processors at the same time, each in its own "
+                   "host thread, with the QEMU of Debian 13; older ones run one at a time")
+    p.add_argument("--uefi", action="store_true", help="boot with UEFI firmware (OVMF) instead of a BIOS (SeaBIOS)")
     p.add_argument("--screenshot", metavar="FILE", help="write a PNG of the first device's screen when COMMAND ends, or when the kernel panics")
     p.add_argument("--append", default="", metavar="TEXT", help="append TEXT to the kernel command line")
     p.add_argument("--env", action="append", default=[], metavar="N=V", help="set a variable in COMMAND's environment")

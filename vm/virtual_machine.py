@@ -13,7 +13,7 @@ import termios
 import time
 import tty
 
-from qemu import TOP, VMDIR, Qemu, Trouble, boot_args, choose_accel, say
+from qemu import QEMU, TOP, VMDIR, Qemu, Trouble, boot_args, choose_accel, firmware_args, say
 
 KEEP_RUNS = 20
 
@@ -129,7 +129,8 @@ class VirtualMachine:
 
     def prepare(self):
         o = self.o
-        output_of("scripts/setup", "vm")
+        output_of("scripts/setup", "vm", *(["uefi"] if o.uefi else []))
+        self.program = output_of("vm/emulator") if o.parallel else QEMU
         kernel = output_of("vm/kernel", o.kernel)
         image = output_of(IMAGES[o.image])
         images = [image, os.path.join(kernel, "modules.erofs")]
@@ -154,7 +155,8 @@ class VirtualMachine:
         if any(s.startswith("ivshmem") for s in specs) and "ferry.ivshmem=" not in o.append:
             append += "ferry.ivshmem=memory "
         self.devices = [Device(n, spec, self.directory, o) for n, spec in enumerate(specs)]
-        args = boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append)
+        args = boot_args(kernel, accel, o.memory, o.cpus, o.icount, append + o.append, self.program)
+        args += firmware_args(self.directory) if o.uefi else []
         args += drive_args(*images)
         if o.swap:
             args += swap_args(os.path.join(self.directory, "swap"), o.swap)
@@ -169,7 +171,7 @@ class VirtualMachine:
         self.make_qemu()
 
     def make_qemu(self):
-        qemu = Qemu(self.arguments, self.console)
+        qemu = Qemu(self.arguments, self.console, self.program)
         qemu.args += ["-device", "virtio-serial-pci"]
         for port in ("ctl", "out", "err"):
             qemu.socket(port)
