@@ -32,6 +32,8 @@ static void ferry_gem_free(struct drm_gem_object *obj)
 	struct ferry_bo *bo = gem_to_ferry_bo(obj);
 
 	ferry_bo_remove(bo);
+	/* Reclaim cannot free its pages any more: do not count them as purgeable. */
+	ferry_tt_remove_lru(bo);
 	ferry_compat_bo_fini(&bo->base);
 }
 
