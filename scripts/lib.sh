@@ -12,6 +12,14 @@ vmdir=$top/build/vm
 # shellcheck disable=SC2034  # used by the scripts that source this file
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 
+# --help: print the comment at the head of the script that sources this file.
+case ${1:-} in
+--help | -h)
+	awk 'FNR > 1 && !/^#/ { exit } FNR > 1 && !/^# (SPDX|shellcheck)/ { sub(/^# ?/, ""); if (text || $0 != "") print; text = 1 }' "$0"
+	exit
+	;;
+esac
+
 say() {
 	echo "ferry: $*" >&2
 }
