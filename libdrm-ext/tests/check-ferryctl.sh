@@ -231,6 +231,13 @@ problem kernel nomodeset sh -c 'echo ro nomodeset > proc/cmdline'
 problem PAT nopat sh -c 'echo ro nopat quiet > proc/cmdline'
 problem PAT 'cpu host' sh -c 'echo "flags : fpu" > proc/cpuinfo'
 problem module 'make dkms' rm -r sys/module/ferry
+problem module 'install linux-headers-6.12.1, then install the package ferry-dkms' rm -r sys/module/ferry
+problem module 'install linux-headers-6.12.1, and DKMS builds the module' sh -c 'rm -r sys/module/ferry; mkdir -p var/lib/dkms/ferry'
+problem module 'dkms autoinstall; if it fails' sh -c 'rm -r sys/module/ferry; mkdir -p var/lib/dkms/ferry lib/modules/6.12.1/build
+	touch lib/modules/6.12.1/build/Makefile'
+problem module 'boot a newer kernel' sh -c 'rm -r sys/module/ferry; echo 6.1.0-42-amd64 > proc/sys/kernel/osrelease'
+problem module 'install the package ferry-dkms' sh -c 'rm -r sys/module/ferry; mkdir -p lib/modules/6.12.1/build
+	touch lib/modules/6.12.1/build/Makefile'
 problem module 'modprobe ferry' sh -c 'rm -r sys/module/ferry; echo updates/ferry.ko: > lib/modules/6.12.1/modules.dep'
 problem 'secure boot' mokutil sh -c 'rm -r sys/module/ferry; mkdir -p sys/firmware/efi/efivars
 	printf "\6\0\0\0\1" > sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c'

@@ -52,10 +52,54 @@ static enum ctl_status report(const struct ctl_args *args,
 	return CTL_OK;
 }
 
+/* Find the file that lets modprobe load ferry before the stock driver of QEMU's displays. */
+static const char *find_softdep(void)
+{
+	static const char *const files[] = {
+		"/etc/modprobe.d/ferry.conf",
+		"/usr/lib/modprobe.d/ferry.conf",
+	};
+	bool found;
+	char *text;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(files); i++) {
+		if (file_read(&text, "%s", files[i]) < 0)
+			continue;
+		found = strstr(text, "\nsoftdep bochs ");
+		free(text);
+		/* A file in /etc replaces one of the same name in /usr/lib. */
+		return found ? files[i] : NULL;
+	}
+	return NULL;
+}
+
+/* Say which driver the device gets at the next boot, and how to change that. */
+static void after_boot(const struct device *dev, char *text, size_t size)
+{
+	const char *file = find_softdep();
+
+	if (device_is_display(dev) && file)
+		snprintf(text, size, "ferry gets it at each boot, by %s.",
+			 file);
+	else if (device_is_display(dev))
+		snprintf(
+			text, size,
+			"This lasts until the next boot. The line \"softdep bochs pre: ferry\" in a file in /etc/modprobe.d gives ferry the device at each boot.");
+	else if (device_is_ivshmem(dev))
+		snprintf(
+			text, size,
+			"This lasts until the next boot. The line \"options ferry ivshmem=memory@%s\" in a file in /etc/modprobe.d gives ferry the device at each boot.",
+			dev->address);
+	else
+		snprintf(
+			text, size,
+			"This lasts until the next boot. A udev rule can give ferry the device at each boot: see \"Cards with memory\" in the documentation.");
+}
+
 static enum ctl_status run_bind(const struct ctl_args *args)
 {
 	enum ctl_status status = require_root();
-	char purpose[96];
+	char purpose[96], remark[256];
 	struct device dev;
 	bool loaded;
 
@@ -88,9 +132,8 @@ static enum ctl_status run_bind(const struct ctl_args *args)
 		modprobe("-rq", "ferry");
 	if (status)
 		return status;
-	return report(
-		args, &dev,
-		"This lasts until the next boot. /etc/modprobe.d/ferry.conf gives ferry the device at each boot.");
+	after_boot(&dev, remark, sizeof(remark));
+	return report(args, &dev, remark);
 }
 
 static enum ctl_status run_unbind(const struct ctl_args *args)
@@ -188,8 +231,9 @@ static enum ctl_status find_default(const struct ctl_args *args,
 static enum ctl_status run_default(const struct ctl_args *args)
 {
 	enum ctl_status status = require_root();
-	char purpose[160], driver[64];
+	char purpose[160], driver[64], remark[256];
 	struct device dev;
+	const char *file;
 
 	if (!status)
 		status = find_default(args, &dev, driver, sizeof(driver));
@@ -202,7 +246,15 @@ static enum ctl_status run_default(const struct ctl_args *args)
 	status = handover_check(args, &dev, purpose);
 	if (!status)
 		status = handover(&dev, driver, false);
-	return status ? status : report(args, &dev, NULL);
+	if (status)
+		return status;
+	file = device_is_display(&dev) ? find_softdep() : NULL;
+	if (file)
+		snprintf(
+			remark, sizeof(remark),
+			"This lasts until the next boot: %s gives ferry the device. To keep %s, remove ferry (apt purge ferry-dkms, or make uninstall).",
+			file, driver);
+	return report(args, &dev, file ? remark : NULL);
 }
 
 const struct ctl_command ctl_bind = {

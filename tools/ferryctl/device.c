@@ -42,6 +42,16 @@ const char *device_kind(const struct device *dev)
 	return kind ? kind : "PCI device";
 }
 
+bool device_is_display(const struct device *dev)
+{
+	return dev->vendor == 0x1234 && dev->id == 0x1111;
+}
+
+bool device_is_ivshmem(const struct device *dev)
+{
+	return dev->vendor == 0x1af4 && dev->id == 0x1110;
+}
+
 bool device_is_bound(const struct device *dev)
 {
 	return !strcmp(dev->driver, "ferry");

@@ -49,6 +49,9 @@ struct device_aperture {
 void device_get_all(struct device_list *list);
 bool device_is_bound(const struct device *dev);
 const char *device_kind(const struct device *dev);
+/* Whether it is a display of QEMU, which bochs drives as well, or an ivshmem device. */
+bool device_is_display(const struct device *dev);
+bool device_is_ivshmem(const struct device *dev);
 /* Read the present state of a device again. Returns false if it is gone. */
 bool device_update(struct device *dev);
 

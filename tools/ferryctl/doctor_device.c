@@ -14,8 +14,6 @@
 
 /* Smallest aperture of the driver */
 #define APERTURE_MIN (1u << 20)
-#define IVSHMEM_VENDOR 0x1af4
-#define IVSHMEM_ID 0x1110
 
 /* Get the last error or warning of the driver about a device from the kernel log, or "". */
 static void get_log(const struct device *dev, char *text, size_t size)
@@ -184,7 +182,9 @@ static void check_node(struct doctor *doctor, const struct device *dev)
 		return;
 	}
 	group = getgrgid(st.st_gid);
+	/* The user of a session on the screen has access without the group. */
 	if (!file_has_root() && get_user(user, sizeof(user), &own) &&
+	    (!geteuid() || access(node, R_OK | W_OK)) &&
 	    (st.st_mode & 06) != 06 && !is_member(user, own, st.st_gid)) {
 		snprintf(next, sizeof(next), "adduser %s %s, and log in again",
 			 user, group ? group->gr_name : "GROUP");
@@ -226,7 +226,7 @@ static void check_free(struct doctor *doctor, const struct device *dev)
 	else if (*log)
 		doctor_say(doctor, DOCTOR_PROBLEM, dev->address, next,
 			   "no driver is bound; ferry has logged: %s", log);
-	else if (dev->vendor == IVSHMEM_VENDOR && dev->id == IVSHMEM_ID &&
+	else if (device_is_ivshmem(dev) &&
 		 file_exists("/sys/module/ferry/parameters/ivshmem"))
 		doctor_say(
 			doctor, DOCTOR_WARNING, dev->address, next,

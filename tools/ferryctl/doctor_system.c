@@ -30,16 +30,22 @@ bool doctor_has_word(const char *path, const char *word)
 	return found;
 }
 
-void doctor_check_kernel(struct doctor *doctor)
+static bool is_too_old(const char *release)
 {
 	int major = 0, minor = 0;
-	char release[128];
+
+	sscanf(release, "%d.%d", &major, &minor);
+	return major < LEAST_MAJOR ||
+	       (major == LEAST_MAJOR && minor < LEAST_MINOR);
+}
+
+void doctor_check_kernel(struct doctor *doctor)
+{
 	struct utsname system;
+	char release[128];
 
 	file_line(release, sizeof(release), RELEASE);
-	sscanf(release, "%d.%d", &major, &minor);
-	if (major < LEAST_MAJOR ||
-	    (major == LEAST_MAJOR && minor < LEAST_MINOR))
+	if (is_too_old(release))
 		doctor_say(
 			doctor, DOCTOR_PROBLEM, "kernel",
 			"on Debian 12 install linux-image-6.12-amd64 and linux-headers-6.12-amd64, and reboot",
@@ -73,9 +79,33 @@ static bool is_in(const char *list, const char *release)
 	return found;
 }
 
+/* Get the next step for a kernel that has no ferry.ko. */
+static void get_module(const char *release, char *next, size_t size)
+{
+	bool headers = file_exists("/lib/modules/%s/build/Makefile", release);
+	bool dkms = file_exists("/var/lib/dkms/ferry");
+
+	if (is_too_old(release))
+		snprintf(next, size, "boot a newer kernel");
+	else if (dkms && headers)
+		snprintf(
+			next, size,
+			"dkms autoinstall; if it fails, /var/lib/dkms/ferry/*/build/make.log has the reason");
+	else if (dkms)
+		snprintf(next, size,
+			 "install linux-headers-%s, and DKMS builds the module",
+			 release);
+	else
+		snprintf(
+			next, size,
+			"%s%s%sinstall the package ferry-dkms, or run make dkms in the sources",
+			headers ? "" : "install linux-headers-",
+			headers ? "" : release, headers ? "" : ", then ");
+}
+
 void doctor_check_module(struct doctor *doctor)
 {
-	char release[128], version[32];
+	char release[128], version[32], next[256];
 
 	if (file_exists("/sys/module/ferry")) {
 		file_line(version, sizeof(version),
@@ -93,15 +123,14 @@ void doctor_check_module(struct doctor *doctor)
 		return;
 	}
 	file_line(release, sizeof(release), RELEASE);
+	get_module(release, next, sizeof(next));
 	if (is_in("modules.dep", release) || is_in("modules.builtin", release))
 		doctor_say(doctor, DOCTOR_PROBLEM, "module", "modprobe ferry",
 			   "it is installed for Linux %s, and not loaded",
 			   release);
 	else
-		doctor_say(
-			doctor, DOCTOR_PROBLEM, "module",
-			"install the headers of this kernel, then run make install or make dkms in the sources",
-			"it is not installed for Linux %s", release);
+		doctor_say(doctor, DOCTOR_PROBLEM, "module", next,
+			   "it is not installed for Linux %s", release);
 }
 
 /* The last byte of the variable, after four bytes of attributes. */
@@ -149,7 +178,7 @@ void doctor_check_secure_boot(struct doctor *doctor)
 	else
 		doctor_say(
 			doctor, DOCTOR_PROBLEM, "secure boot",
-			"run make dkms; enrol DKMS's key with mokutil --import /var/lib/dkms/mok.pub, and reboot",
+			"let DKMS build and sign it (the package ferry-dkms, or make dkms); enrol its key with mokutil --import /var/lib/dkms/mok.pub, and reboot",
 			"it is on, and the module is not signed");
 }
 
