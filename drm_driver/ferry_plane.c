@@ -224,12 +224,20 @@ static struct ferry_scanout_buffer *ferry_plane_get_buffer(struct ferry_device *
 	u32 pitch = crtc->mode.hdisplay * FERRY_DISPI_CPP;
 	u64 size = PAGE_ALIGN((u64)pitch * crtc->mode.vdisplay);
 	u64 end = ALIGN_DOWN(ferry_dispi_reach(&ferry->kms->dispi, pitch), PAGE_SIZE);
+	const struct ferry_vram_range *black = &ferry->kms->scanout.black;
 	bool modeset = drm_atomic_crtc_needs_modeset(crtc);
 	struct ferry_scanout_buffer *buffer;
 
 	/* A buffer of another mode may be much too large. */
 	if (old->buffer && (!modeset || old->buffer->size == size))
 		return ferry_scanout_get_buffer(old->buffer);
+
+	/* A black screen is short. Leave the end of the aperture to the picture that follows. */
+	if (!state->visible) {
+		buffer = ferry_scanout_new_buffer(ferry, size, min(end, black->size + size));
+		if (buffer != ERR_PTR(-ENOSPC))
+			return buffer;
+	}
 
 	buffer = ferry_scanout_new_buffer(ferry, size, end);
 	if (buffer == ERR_PTR(-ENOSPC) && !modeset && old->flip)
