@@ -48,15 +48,17 @@ static u64 ferry_crc_add(u64 sum, const u64 *line, unsigned int words)
 static bool ferry_crc_compute(struct ferry_kms *kms, u32 *crc)
 {
 	struct ferry_scanout *scanout = &kms->scanout;
-	unsigned int words = DIV_ROUND_UP(scanout->width, 2);
 	u64 sum = GOLDEN_RATIO_64;
+	unsigned int words;
 	bool shown;
 	u32 y;
 
 	mutex_lock(&scanout->lock);
 	shown = !scanout->pending;
+	words = DIV_ROUND_UP(scanout->width, 2);
 	/* The last word of a line with an odd number of pixels */
-	kms->crc.line[words - 1] = 0;
+	if (shown)
+		kms->crc.line[words - 1] = 0;
 	for (y = 0; shown && y < scanout->height; y++) {
 		memcpy_fromio(kms->crc.line,
 			      ferry_bar_vaddr(scanout->bar, scanout->shown +
