@@ -90,7 +90,7 @@ static int ferry_kms_crtc_atomic_check(struct drm_crtc *crtc,
 			return ret;
 	}
 
-	/* The state of the primary plane has the memory of a black screen, too. */
+	/* Add the primary plane: its state holds the buffer of a black screen, too. */
 	if (state->color_mgmt_changed || drm_atomic_crtc_needs_modeset(state))
 		return PTR_ERR_OR_ZERO(drm_atomic_get_plane_state(commit, crtc->primary));
 
