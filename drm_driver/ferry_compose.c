@@ -323,6 +323,7 @@ static void ferry_compose_draw_next(struct ferry_compose *compose)
 {
 	const struct drm_rect *old = &compose->cursor->rect;
 	struct ferry_compose_cursor *next = compose->next;
+	int left = max(old->x1, next->rect.x1), right = min(old->x2, next->rect.x2);
 	int width = drm_rect_width(&next->rect), x, y;
 	u32 *under, *line = compose->line;
 	const u32 *image;
@@ -332,11 +333,11 @@ static void ferry_compose_draw_next(struct ferry_compose *compose)
 		under = next->under + (y - next->rect.y1) * width;
 		memcpy_fromio(under, ferry_compose_vaddr(compose, next->rect.x1, y),
 			      width * FERRY_DISPI_CPP);
-		if (y >= old->y1 && y < old->y2)
-			for (x = max(old->x1, next->rect.x1); x < min(old->x2, next->rect.x2); x++)
-				under[x - next->rect.x1] =
-					compose->cursor->under[(y - old->y1) * drm_rect_width(old) +
-							      x - old->x1];
+		/* Where both positions overlap, the present cursor has the pixels below it. */
+		if (y >= old->y1 && y < old->y2 && left < right)
+			memcpy(under + left - next->rect.x1,
+			       compose->cursor->under + (y - old->y1) * drm_rect_width(old) +
+			       left - old->x1, (right - left) * FERRY_DISPI_CPP);
 		for (x = 0; x < width; x++)
 			line[x] = ferry_compose_blend(image[x], under[x]);
 		memcpy_toio(ferry_compose_vaddr(compose, next->rect.x1, y), line,
