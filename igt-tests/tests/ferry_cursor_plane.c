@@ -37,6 +37,15 @@ static uint32_t cursor_plane(const struct kms *kms)
 	return id;
 }
 
+/* Create a transparent cursor, and map it to draw its image. */
+static uint32_t *transparent_cursor(const struct kms *kms, uint32_t *handle)
+{
+	const size_t size = CURSOR_SIZE * CURSOR_SIZE * 4;
+
+	*handle = ferry_bo_create(kms->fd, size, FERRY_PLACEMENT_BOTH, 0, 0, 0);
+	return ferry_bo_mmap(kms->fd, *handle, size);
+}
+
 /**
  * SUBTEST: cursor
  * Description: the cursor is blended into the picture wherever it is, and leaves no trace
@@ -164,11 +173,7 @@ static void test_cursor_large(int fd)
 static void test_cursor_redrawn(int fd)
 {
 	struct kms *kms = kms_of(fd);
-	uint32_t cursor = ferry_bo_create(kms->fd,
-					  CURSOR_SIZE * CURSOR_SIZE * 4,
-					  FERRY_PLACEMENT_BOTH, 0, 0, 0);
-	uint32_t *map =
-		ferry_bo_mmap(kms->fd, cursor, CURSOR_SIZE * CURSOR_SIZE * 4);
+	uint32_t cursor, *map = transparent_cursor(kms, &cursor);
 	char expected[128], plain[128];
 	struct fb fb, ref;
 
@@ -326,11 +331,7 @@ static void test_cursor_invalid(int fd)
 static void test_gamma_cursor(int fd)
 {
 	struct kms *kms = kms_of(fd);
-	uint32_t cursor = ferry_bo_create(kms->fd,
-					  CURSOR_SIZE * CURSOR_SIZE * 4,
-					  FERRY_PLACEMENT_BOTH, 0, 0, 0);
-	uint32_t *map =
-		ferry_bo_mmap(kms->fd, cursor, CURSOR_SIZE * CURSOR_SIZE * 4);
+	uint32_t cursor, *map = transparent_cursor(kms, &cursor);
 	char expected[128], plain[128];
 	uint16_t table[256];
 	struct fb fb, ref;
