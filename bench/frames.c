@@ -15,6 +15,7 @@
  * which is measured in the same buffers. The result of pacing is no processor time: of the
  * intervals between the events of flips, 95 % differ by less from the period of the mode.
  */
+#include "buffers.h"
 #include "busy.h"
 
 #include <drm.h>
@@ -64,7 +65,6 @@ static void buffer_init(struct display *display, struct buffer *buffer)
 		.bpp = 32,
 	};
 	struct drm_ferry_bo_create bo = { .allowed_placements = SYSTEM };
-	struct drm_mode_map_dumb map = { 0 };
 
 	if (display->copied) {
 		create.pitch = create.width * 4;
@@ -77,16 +77,11 @@ static void buffer_init(struct display *display, struct buffer *buffer)
 	} else if (drmIoctl(display->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create)) {
 		die("cannot create a dumb buffer");
 	}
-	/* the offset of a dumb buffer is that of its BO */
-	map.handle = create.handle;
-	if (drmIoctl(display->fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
-		die("cannot get the offset of a buffer");
 	buffer->handle = create.handle;
 	buffer->pitch = create.pitch;
-	buffer->map = mmap(NULL, create.size, PROT_READ | PROT_WRITE,
-			   MAP_SHARED, display->fd, map.offset);
-	if (buffer->map == MAP_FAILED)
-		die("cannot map a buffer");
+	/* DRM_IOCTL_MODE_MAP_DUMB knows BOs, too */
+	buffer->map =
+		buffer_map(display->fd, create.handle, create.size, false);
 	if (drmModeAddFB(display->fd, create.width, create.height, 24, 32,
 			 create.pitch, buffer->handle, &buffer->id))
 		die("cannot make a framebuffer");
@@ -210,30 +205,17 @@ static void run_display(struct display *display, const char *row,
 
 static void run_cursor(struct display *display, const char *subject)
 {
-	struct drm_mode_create_dumb create = {
-		.width = CURSOR,
-		.height = CURSOR,
-		.bpp = 32,
-	};
-	struct drm_mode_map_dumb map = { 0 };
+	size_t size = CURSOR * CURSOR * 4;
+	uint32_t handle = buffer_create_dumb(display->fd, size);
+	uint32_t *image =
+		(uint32_t *)buffer_map(display->fd, handle, size, false);
 	uint64_t busy = 0;
-	uint32_t *image;
 
-	if (drmIoctl(display->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
-		die("cannot create a dumb buffer");
-	map.handle = create.handle;
-	if (drmIoctl(display->fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
-		die("cannot get the offset of a buffer");
-	image = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		     display->fd, map.offset);
-	if (image == MAP_FAILED)
-		die("cannot map a buffer");
 	/* an arrow: a triangle, whose edge is half transparent */
 	for (uint32_t y = 0; y < CURSOR; y++)
 		for (uint32_t x = 0; x <= y; x++)
-			image[y * create.pitch / 4 + x] = x < y ? 0xffffffff :
-								  0x80808080;
-	if (drmModeSetCursor(display->fd, display->crtc, create.handle, CURSOR,
+			image[y * CURSOR + x] = x < y ? 0xffffffff : 0x80808080;
+	if (drmModeSetCursor(display->fd, display->crtc, handle, CURSOR,
 			     CURSOR))
 		die("cannot show a cursor");
 	for (int pass = 0; pass < 2; pass++) {
@@ -345,14 +327,18 @@ static void run_on_display(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const char *const rows[] = { "flip",   "draw",	"scroll",
-					    "cursor", "pacing", "damage" };
+	static const struct {
+		const char *name;
+		int argc;
+	} rows[] = { { "flip", 5 },   { "damage", 6 }, { "draw", 5 },
+		     { "scroll", 5 }, { "cursor", 5 }, { "pacing", 5 } };
+	const size_t count = sizeof(rows) / sizeof(*rows);
 	size_t row = 0;
 
 	fix_addresses(argv);
-	while (argc > 1 && row < 6 && strcmp(argv[1], rows[row]))
+	while (argc > 1 && row < count && strcmp(argv[1], rows[row].name))
 		row++;
-	if (argc != (row == 5 ? 6 : 5) || row == 6) {
+	if (argc < 2 || row == count || argc != rows[row].argc) {
 		fprintf(stderr,
 			"usage: %s flip|damage|draw|scroll|cursor|pacing SUBJECT "
 			"NODE|TTY WIDTHxHEIGHT|LINES [SIZE]\n",
